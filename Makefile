@@ -1,0 +1,36 @@
+# Everything runs in a virtual environment of its own: make quickstart, make test, make check.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+TESTS ?= tests
+
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+
+.PHONY: install quickstart test lint check clean
+
+install: $(VENV)/installed
+
+$(VENV)/installed: setup.py
+	$(PYTHON) -c 'import sys; sys.exit("tf_inpaint needs Python 3.9 or later") if sys.version_info < (3, 9) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[samples,dev]'
+	touch $@
+
+# Real photographs, a few minutes of training on the CPU, one picture completed with the result.
+quickstart: install
+	$(BIN)/python -m tf_inpaint.samples --output data/samples
+	$(BIN)/python train.py --config configs/quickstart.yml
+	$(BIN)/python test.py --image data/samples/images/chelsea.png --mask data/samples/masks/chelsea.png \
+		--checkpoint_dir runs/quickstart --output runs/quickstart/completed.png --save_coarse --save_attention
+
+test: install
+	$(BIN)/python -m pytest $(TESTS)
+
+lint: install
+	$(BIN)/ruff check .
+
+check: lint test
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache

@@ -1,0 +1,46 @@
+"""Packaging of tf_inpaint.
+
+Python 3.9 to 3.11 get TensorFlow 2.15 with TensorFlow Addons (Keras 2); later Pythons a current TensorFlow (Keras 3),
+for which TensorFlow Addons has no release.
+"""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "tf_inpaint" / "__init__.py").read_text()).group(1)
+
+setup(
+    name="tf_inpaint",
+    version=VERSION,
+    description="GAN image inpainting on TensorFlow 2 and Keras, measured against the original programs",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    packages=find_packages(include=["tf_inpaint", "tf_inpaint.*"]),
+    python_requires=">=3.9",
+    install_requires=[
+        "tensorflow>=2.15,<2.16; python_version < '3.12'",
+        "tensorflow-addons>=0.23,<0.24; python_version < '3.12'",
+        "tensorflow>=2.18,<2.22; python_version >= '3.12'",
+        # TensorFlow 2.15 needs NumPy 1, for which OpenCV 4.11 is the last built.
+        "numpy>=1.23,<2; python_version < '3.12'",
+        "numpy>=1.26; python_version >= '3.12'",
+        "opencv-python>=4.6,<4.12; python_version < '3.12'",
+        "opencv-python>=4.10,<6; python_version >= '3.12'",
+        "pillow>=9.1",
+        "pyyaml>=6.0",
+        "matplotlib>=3.5",
+    ],
+    extras_require={
+        "samples": ["scikit-image>=0.20"],
+        "dev": ["pytest>=7", "ruff>=0.6", "scikit-image>=0.20"],
+    },
+    classifiers=[
+        "License :: OSI Approved :: Apache Software License",
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering :: Image Processing",
+    ],
+)

@@ -1,0 +1,30 @@
+"""Shared by all tests: two logical CPUs, a fixed seed, and the way to the reference data."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import pytest
+import tensorflow as tf
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Before anything touches a device: replica tests need two of them.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    tf.keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(scope="session")
+def reference():
+    """Folder of arrays made by the original programs; a test that asks for it is skipped where it is absent."""
+    folder = Path(os.environ.get("TF_INPAINT_REFERENCE", ROOT.parent / "shared" / "reference"))
+    if not folder.is_dir():
+        pytest.skip(f"no reference arrays at {folder} (set TF_INPAINT_REFERENCE)")
+    return folder

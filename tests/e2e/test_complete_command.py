@@ -1,0 +1,180 @@
+"""`python test.py` as a user runs it: files in, files out, sentences and exit codes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from tf_inpaint.config import config_from_dict, to_yaml
+from tf_inpaint.models.weights import named_weights
+from tf_inpaint.pictures import read_image, write_png
+from tf_inpaint.recipes import RECIPES
+
+PROGRAM = Path(__file__).resolve().parents[2] / "test.py"
+RNG = np.random.default_rng(0)
+
+
+def _run(*arguments, cwd=None):
+    return subprocess.run([sys.executable, PROGRAM, *map(str, arguments)], capture_output=True, text=True, cwd=cwd)
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    """A run of train.py with a narrow, untrained net."""
+    folder = tmp_path_factory.mktemp("run")
+    config = config_from_dict({"recipe": "deepfill_v1", "options": {"width": 4}}, "tiny")
+    recipe = RECIPES["deepfill_v1"](config.options)
+    recipe.generator((tf.zeros([1, 64, 64, 3]), tf.zeros([1, 64, 64, 1])))
+    checkpoint = tf.train.Checkpoint(generator=named_weights(recipe.generator))
+    checkpoint.write(str(folder / "checkpoints" / "step-00000001"))
+    (folder / "config.yml").write_text(to_yaml(config))
+    return folder
+
+
+def _picture(height, width, channels=3):
+    return RNG.integers(0, 256, (height, width, channels), np.uint8)
+
+
+def _hole(height, width):
+    hole = np.zeros((height, width), bool)
+    hole[height // 4 : height // 2, width // 3 :] = True
+    return hole
+
+
+def _write_mask(path, hole):
+    write_png(path, hole.astype(np.uint8) * 255)
+
+
+def test_a_folder_of_pictures_of_every_size(tmp_path, run_folder):
+    sizes = [(64, 64), (100, 75), (257, 511), (512, 680)]
+    for height, width in sizes:
+        write_png(tmp_path / "images" / f"{height}x{width}.png", _picture(height, width))
+        _write_mask(tmp_path / "masks" / f"{height}x{width}.png", _hole(height, width))
+    arguments = ["--image", tmp_path / "images", "--mask", tmp_path / "masks", "--output", tmp_path / "out"]
+    done = _run(*arguments, "--checkpoint_dir", run_folder, "--save_coarse", "--save_attention")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "4/4" in done.stdout and done.stdout.endswith("4 of 4 pictures completed\n")
+    for height, width in sizes:
+        known = ~_hole(height, width)
+        image = read_image(tmp_path / "images" / f"{height}x{width}.png").rgb
+        for ending in ("", "_coarse"):
+            completed = read_image(tmp_path / "out" / f"{height}x{width}{ending}.png").rgb
+            assert completed.shape == image.shape
+            np.testing.assert_array_equal(completed[known], image[known])
+            assert (completed[~known] != image[~known]).mean() > 0.9
+        assert read_image(tmp_path / "out" / f"{height}x{width}_attention.png").rgb.shape == image.shape
+
+
+def test_a_list_in_which_some_fail(tmp_path, run_folder):
+    """Grey, alpha and EXIF come back as they should; every failure is one sentence; the rest is written."""
+    hole = _hole(64, 80)
+    _write_mask(tmp_path / "m.png", hole)
+    _write_mask(tmp_path / "small.png", _hole(64, 79))
+    _write_mask(tmp_path / "all.png", np.ones_like(hole))
+    _write_mask(tmp_path / "none.png", np.zeros_like(hole))
+    grey, rgba = _picture(64, 80, 1), _picture(64, 80, 4)
+    write_png(tmp_path / "grey.png", grey)
+    write_png(tmp_path / "rgba.png", rgba)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.fromarray(_picture(80, 64)).save(tmp_path / "turned.jpg", exif=turned)
+    (tmp_path / "text.png").write_text("not a picture")
+    (tmp_path / "list.flist").write_text(
+        "grey.png m.png o/grey.png\nabsent.png m.png o/absent.png\nrgba.png m.png o/rgba.png\ntext.png m.png o/text.png\n"
+        "turned.jpg m.png\nrgba.png small.png o/small.png\nrgba.png all.png o/all.png\nrgba.png none.png o/none.png\n"
+    )
+    done = _run("--flist", tmp_path / "list.flist", "--checkpoint_dir", run_folder)
+    assert done.returncode == 1
+    assert done.stdout.endswith("4 of 8 pictures completed\n")
+    lines = [line.replace(f"{tmp_path}/", "") for line in done.stderr.splitlines()]
+    assert lines == [
+        "failed: absent.png does not exist",
+        "failed: text.png is not a picture, whatever its name says, or damaged from its start on",
+        "failed: the mask small.png has 79 x 64 pixels, but the picture rgba.png has 80 x 64",
+        "failed: the mask all.png covers the whole picture and leaves nothing to complete it from; "
+        "if its holes are black, add --invert_mask",
+        "warning: the mask none.png marks no hole, so o/none.png is a copy of the picture; "
+        "if its holes are black, add --invert_mask",
+    ]
+    assert sorted(path.name for path in (tmp_path / "o").iterdir()) == ["grey.png", "none.png", "rgba.png"]
+
+    completed = read_image(tmp_path / "o" / "grey.png")
+    assert completed.grey
+    np.testing.assert_array_equal(completed.rgb[~hole], np.repeat(grey, 3, axis=2)[~hole])
+    completed = read_image(tmp_path / "o" / "rgba.png")
+    np.testing.assert_array_equal(completed.rgb[~hole], rgba[..., :3][~hole])
+    np.testing.assert_array_equal(completed.alpha, np.where(hole, 255, rgba[..., 3]))
+    np.testing.assert_array_equal(read_image(tmp_path / "o" / "none.png").rgb, rgba[..., :3])
+    upright = read_image(tmp_path / "turned.jpg").rgb
+    completed = read_image(tmp_path / "turned_completed.png").rgb
+    np.testing.assert_array_equal(completed[~hole], upright[~hole])
+
+
+def test_one_picture_with_black_holes_goes_beside_it(tmp_path, run_folder):
+    hole, image = _hole(64, 64), _picture(64, 64)
+    write_png(tmp_path / "x.png", image)
+    _write_mask(tmp_path / "m.png", ~hole)
+    done = _run("--image", "x.png", "--mask", "m.png", "--checkpoint_dir", run_folder, "--invert_mask", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "x_completed.png\n", "")
+    completed = read_image(tmp_path / "x_completed.png").rgb
+    np.testing.assert_array_equal(completed[~hole], image[~hole])
+    assert (completed[hole] != image[hole]).mean() > 0.9
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory, run_folder):
+    """Good and bad files of which the refusals below are made."""
+    folder = tmp_path_factory.mktemp("files")
+    write_png(folder / "x.png", _picture(64, 64))
+    _write_mask(folder / "m.png", _hole(64, 64))
+    _write_mask(folder / "small.png", _hole(64, 63))
+    _write_mask(folder / "white.png", np.ones((64, 64), bool))
+    (folder / "text.png").write_text("not a picture")
+    (folder / "empty").mkdir()
+    tf.train.Checkpoint(dense=tf.Variable([1.0])).write(str(folder / "stranger" / "step-1"))
+    (folder / "run").symlink_to(run_folder)
+    return folder
+
+
+RUN = "--checkpoint_dir run"
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        ("--image x.png --mask m.png", "there are no weights to complete with: train some"),
+        ("--image x.png --mask m.png --weights places2", "there are no weights named 'places2'"),
+        ("--image x.png --mask m.png --checkpoint_dir empty", "there is no checkpoint in empty"),
+        ("--image x.png --mask m.png --checkpoint_dir nowhere", "there is no checkpoint at nowhere"),
+        ("--image x.png --mask m.png --checkpoint_dir stranger", "stranger/step-1 is a checkpoint of another model"),
+        (f"--image absent.png --mask m.png {RUN}", "absent.png does not exist"),
+        (f"--image x.png --mask absent.png {RUN}", "absent.png does not exist"),
+        (f"--image text.png --mask m.png {RUN}", "text.png is not a picture"),
+        (f"--image x.png --mask small.png {RUN}", "the mask small.png has 63 x 64 pixels, but the picture x.png has 64 x 64"),
+        (f"--image x.png --mask white.png {RUN}", "the mask white.png covers the whole picture"),
+        (f"--image x.png --mask m.png --output x.png {RUN}", "x.png is one of the inputs"),
+        (f"--image x.png --mask m.png --output o.jpg {RUN}", "the output o.jpg must end in .png"),
+        (f"--image x.png --mask m.png --max_pixels 100 {RUN}", "64 x 64 pixels are more than the limit of 100"),
+        (f"--image empty --mask m.png {RUN}", "empty holds no pictures"),
+        (f"--flist absent.flist {RUN}", "the list absent.flist cannot be read"),
+        (f"--image x.png {RUN}", "give --image and --mask, or --flist"),
+        (f"--flist l.flist --mask m.png {RUN}", "--flist names pictures, masks and outputs itself"),
+        ("--imag x.png", "unrecognized arguments: --imag"),
+    ],
+)
+def test_refusals_are_one_line_and_exit_code_2(files, arguments, said):
+    before = sorted(files.iterdir())
+    done = _run(*arguments.split(), cwd=files)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert sorted(files.iterdir()) == before
+
+
+def test_debug_shows_the_trace(files):
+    done = _run("--image", "absent.png", "--mask", "m.png", "--checkpoint_dir", "run", "--debug", cwd=files)
+    assert done.returncode == 2
+    assert "Traceback" in done.stderr and done.stderr.endswith("error: absent.png does not exist\n")

@@ -1,0 +1,120 @@
+"""Single operations against the original programs' arrays (ops.npz)."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_inpaint.layers import MirrorConv2D, UpsampleConv2D
+from tf_inpaint.losses import adversarial
+from tf_inpaint.models.deepfill_v1 import leaky_relu
+from tf_inpaint.ops import discount, flow, images
+from tf_inpaint.ops.masks import crop_patches
+
+
+@pytest.fixture(scope="module")
+def ops(arrays):
+    return arrays("ops")
+
+
+def test_nearest_resizing_takes_the_same_source_pixels(ops):
+    cases = ops.under("nearest_index/")
+    assert len(cases) >= 17
+    for name, expected in cases.items():
+        source, target = map(int, name.split("_to_"))
+        row = tf.reshape(tf.range(source, dtype=tf.float32), [1, source, 1, 1])
+        np.testing.assert_array_equal(images.resize_nearest(row, (target, 1))[0, :, 0, 0], expected, err_msg=name)
+
+
+@pytest.mark.parametrize("case", ["0", "1", "2"])
+def test_resizing(ops, case):
+    x = ops[f"resize/{case}/x"]
+    height, width = x.shape[1:3]
+    down = (int(height * 0.5), int(width * 0.5))
+    np.testing.assert_array_equal(images.enlarge_twice(tf.constant(x)), ops[f"resize/{case}/up2"])
+    sizes = {"up2": (2 * height, 2 * width), "down_half": down, "to_24x10": (24, 10), "to_40x9": (40, 9)}
+    for name, size in sizes.items():
+        np.testing.assert_array_equal(images.resize_nearest(x, size), ops[f"resize/{case}/{name}"], err_msg=name)
+    for scale in (2, 4):
+        enlarged = images.resize_bilinear(x, (scale * height, scale * width))
+        np.testing.assert_allclose(enlarged, ops[f"resize/{case}/bilinear_up{scale}"], atol=1e-6)
+
+
+def test_mask_shrinks_to_a_quarter(ops):
+    shrunk = images.resize_nearest(ops["resize_mask_like/mask"], ops["resize_mask_like/y"].shape[1:3])
+    np.testing.assert_array_equal(shrunk, ops["resize_mask_like/y"])
+
+
+def test_spatial_discounting(ops):
+    cases = ops.under("spatial_discounting_mask/")
+    assert cases
+    for name, expected in cases.items():
+        size, gamma = name.split("_g")
+        weights = discount.box_discount(*map(int, size.split("x")), float(gamma))
+        np.testing.assert_allclose(weights, expected, atol=1e-7, err_msg=name)
+
+
+def _check_convolution(ops, case, layer):
+    x, kernel, bias = (ops[f"{case}/{name}"] for name in ("x", "kernel", "bias"))
+    layer.build(x.shape)
+    layer.set_weights([kernel, bias])
+    np.testing.assert_allclose(layer(x), ops[f"{case}/y"], atol=1e-6)
+
+
+@pytest.mark.parametrize("padding", ["SAME", "SYMMETRIC"])
+@pytest.mark.parametrize(
+    "case, options",
+    [
+        ("k5s1", dict(kernel_size=5)),
+        ("k3s2", dict(strides=2)),
+        ("k3r2", dict(dilation=2)),
+        ("k3r4", dict(dilation=4)),
+        ("k3r8", dict(dilation=8)),
+    ],
+)
+def test_generator_convolution(ops, case, options, padding):
+    _check_convolution(ops, f"gen_conv_v1/{case}_{padding}", MirrorConv2D(8, padding=padding, **options))
+
+
+def test_output_convolution(ops):
+    _check_convolution(ops, "gen_conv_v1/output", MirrorConv2D(3, activation=None, padding="SAME"))
+
+
+@pytest.mark.parametrize("padding", ["SAME", "SYMMETRIC"])
+def test_upsampling_convolution(ops, padding):
+    _check_convolution(ops, f"gen_deconv_v1/{padding}", UpsampleConv2D(8, padding=padding))
+
+
+def test_critic_convolution(ops):
+    _check_convolution(ops, "dis_conv_v1", MirrorConv2D(8, 5, strides=2, activation=leaky_relu, padding="SAME"))
+
+
+@pytest.mark.parametrize("case", ["0", "1", "zero"])
+def test_flow_colours(ops, case):
+    colours = flow.flow_to_image(ops[f"flow_to_image/{case}/flow"], cumulative=True)
+    np.testing.assert_allclose(colours, ops[f"flow_to_image/{case}/image"], atol=1e-6)
+
+
+def test_wasserstein_losses(ops):
+    real, fake = ops["gan/pos"], ops["gan/neg"]
+    np.testing.assert_allclose(adversarial.wasserstein_discriminator_loss(real, fake), ops["gan/wgan_d"], rtol=1e-6)
+    np.testing.assert_allclose(adversarial.wasserstein_generator_loss(fake), ops["gan/wgan_g"], rtol=1e-6)
+
+
+def test_gradient_penalty(ops):
+    points = adversarial.interpolate(tf.constant(ops["penalty/x"]), ops["penalty/y"], ops["penalty/alpha"][:, 0])
+    np.testing.assert_allclose(points, ops["penalty/interpolates"], atol=1e-6)
+
+    def critic(x):
+        return tf.reshape(tf.square(x), [x.shape[0], -1]) @ ops["penalty/critic_weights"]
+
+    masked = adversarial.gradient_penalty(critic, points, ops["penalty/mask"])
+    np.testing.assert_allclose(masked, ops["penalty/penalty_masked"], rtol=1e-6)
+    unmasked = adversarial.gradient_penalty(critic, points)
+    np.testing.assert_allclose(unmasked, ops["penalty/penalty_unmasked"], rtol=1e-6)
+
+
+def test_local_patch(ops):
+    top, left, height, width = ops["local_patch/bbox"]
+    x = tf.constant(ops["local_patch/x"])
+    position = tf.tile([[top, left]], [x.shape[0], 1])
+    np.testing.assert_array_equal(crop_patches(x, position, height, width), ops["local_patch/y"])

@@ -1,0 +1,50 @@
+"""The original's own checkpoint, through everything a user may point at, gives the original's pictures."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tf_inpaint import Inpainter
+from tf_inpaint.errors import InputError
+from tf_inpaint.pictures import read_image, write_png
+
+CASE = "deepfill_v1/generator_v1_64x64_b2_SAME"
+
+
+@pytest.fixture(scope="module")
+def case(arrays):
+    """(pictures RGB, hole, the original's completed float RGB) of the original's test program."""
+    stored = arrays(CASE)
+    return stored["image_u8_bgr"][..., ::-1], stored["mask"][0, ..., 0] == 1, stored["complete"][..., ::-1]
+
+
+@pytest.mark.parametrize("ending", ["", "/checkpoint", "/snap-0", "/snap-0.index", "/snap-0.data-00000-of-00001"])
+def test_every_way_to_name_it(original_checkpoint, case, ending):
+    images, hole, expected = case
+    outputs = Inpainter.load(f"{original_checkpoint('deepfill_v1')}{ending}").outputs(images, hole)
+    np.testing.assert_allclose(outputs["predicted"][:, hole], expected[:, hole], atol=5e-5)
+    truncated = np.clip((expected + 1) * 127.5, 0, 255).astype(np.uint8)
+    assert np.abs(outputs["completed"].astype(int) - truncated).max() <= 1
+    np.testing.assert_array_equal(outputs["completed"][:, ~hole], images[:, ~hole])
+
+
+def test_the_command_completes_with_it(original_checkpoint, case, tmp_path):
+    images, hole, expected = case
+    write_png(tmp_path / "x.png", images[0])
+    write_png(tmp_path / "m.png", hole.astype(np.uint8) * 255)
+    files = ["--image", tmp_path / "x.png", "--mask", tmp_path / "m.png", "--output", tmp_path / "o.png"]
+    program = Path(__file__).resolve().parents[2] / "test.py"
+    command = [sys.executable, program, *files, "--checkpoint_dir", original_checkpoint("deepfill_v1")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    rounded = np.rint((np.clip(expected[0], -1, 1) + 1) * 127.5)
+    assert np.abs(read_image(tmp_path / "o.png").rgb - rounded).max() <= 1
+
+
+@pytest.mark.parametrize("model", ["deepfill_v2", "deepfill_v2_guided"])
+def test_the_gated_models_are_told_apart(original_checkpoint, model):
+    with pytest.raises(InputError, match="is a DeepFill v2 checkpoint"):
+        Inpainter.load(original_checkpoint(model))

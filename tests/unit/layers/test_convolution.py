@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_inpaint.layers import MirrorConv2D, UpsampleConv2D
+
+
+def _box_filter(layer, channels=1):
+    """The layer with a kernel of ones and no bias."""
+    layer.build([None, None, None, channels])
+    layer.set_weights([np.ones(layer.kernel.shape), np.zeros(layer.filters)])
+    return layer
+
+
+@pytest.mark.parametrize("padding, expected", [("SAME", 3), ("SYMMETRIC", 4), ("REFLECT", 5)])
+def test_padding_by_hand(padding, expected):
+    # Row 1, 2, 3: the first output sums 0 1 2, 1 1 2 or 2 1 2; columns are 1 wide and mirrored to 3 for two of them.
+    row = tf.reshape(tf.constant([1.0, 2.0, 3.0]), [1, 1, 3, 1])
+    row = tf.tile(row, [1, 3, 1, 1]) / 3
+    outputs = _box_filter(MirrorConv2D(1, activation=None, padding=padding))(row)
+    np.testing.assert_allclose(outputs[0, 1, 0, 0], expected, rtol=1e-6)
+
+
+def test_stride_two_samples_another_grid_when_mirrored():
+    ramp = tf.tile(tf.reshape(tf.range(8.0), [1, 1, 8, 1]), [1, 8, 1, 1]) / 9
+    same = _box_filter(MirrorConv2D(1, strides=2, activation=None, padding="SAME"))(ramp)
+    mirrored = _box_filter(MirrorConv2D(1, strides=2, activation=None, padding="SYMMETRIC"))(ramp)
+    np.testing.assert_allclose(same[0, 1, :3, 0], [1, 3, 5], rtol=1e-6)  # centred on columns 1, 3, 5
+    np.testing.assert_allclose(mirrored[0, 1, 1:, 0], [2, 4, 6], rtol=1e-6)  # centred on columns 2, 4, 6
+
+
+@pytest.mark.parametrize("options", [{}, {"strides": 2}, {"dilation": 4}, {"kernel_size": 5}])
+@pytest.mark.parametrize("padding", ["SAME", "SYMMETRIC", "REFLECT"])
+def test_output_shape_is_the_one_announced(options, padding):
+    layer = MirrorConv2D(4, padding=padding, **options)
+    x = tf.random.normal([2, 10, 13, 3])
+    assert tuple(layer(x).shape) == tuple(layer.compute_output_shape(x.shape))
+
+
+def test_dilated_convolution_has_a_gradient_on_the_cpu():
+    layer = MirrorConv2D(4, dilation=2)
+    x = tf.random.normal([1, 8, 8, 3])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = tf.reduce_sum(layer(x))
+    assert np.isfinite(tape.gradient(y, x)).all()
+
+
+def test_elu_and_weights():
+    layer = MirrorConv2D(2, 3)
+    y = layer(tf.random.normal([1, 8, 8, 3])).numpy()
+    assert y.min() > -1 and y.min() < 0
+    assert [tuple(w.shape) for w in layer.weights] == [(3, 3, 3, 2), (2,)]
+
+
+def test_upsampling_doubles_then_convolves():
+    layer = UpsampleConv2D(3, activation=None)
+    x = tf.random.normal([1, 4, 5, 2])
+    y = layer(x)
+    plain = MirrorConv2D(3, activation=None)
+    plain.build([None, None, None, 2])
+    plain.set_weights(layer.get_weights())
+    np.testing.assert_allclose(y, plain(np.repeat(np.repeat(x, 2, 1), 2, 2)), atol=1e-6)
+    assert tuple(layer.compute_output_shape(x.shape)) == tuple(y.shape)
+
+
+@pytest.mark.parametrize(
+    "arguments, word",
+    [
+        ({"padding": "mirror"}, "padding"),
+        ({"kernel_size": 4}, "kernel_size"),
+        ({"strides": 2, "dilation": 2}, "strides"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, word):
+    with pytest.raises(ValueError, match=f"`{word}`.*Received"):
+        MirrorConv2D(4, **arguments)
+
+
+def test_config_round_trip():
+    layer = MirrorConv2D(4, 5, 1, 2, "relu", "REFLECT")
+    assert MirrorConv2D.from_config(layer.get_config()).get_config() == layer.get_config()

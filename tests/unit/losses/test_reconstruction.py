@@ -1,0 +1,45 @@
+import numpy as np
+import tensorflow as tf
+
+from tf_inpaint.losses.reconstruction import discounted_l1, hole_l1, valid_l1
+
+
+def _pictures():
+    """Errors of 1 everywhere in the first picture and 3 in the second, holes of 4 and 1 of 16 pixels."""
+    image = tf.zeros([2, 4, 4, 3])
+    predicted = image + tf.reshape([1.0, -3.0], [2, 1, 1, 1])
+    mask = np.zeros([2, 4, 4, 1], np.float32)
+    mask[0, :2, :2] = mask[1, 3, 3] = 1
+    return predicted, image, mask
+
+
+def test_each_picture_is_divided_by_its_own_area():
+    predicted, image, mask = _pictures()
+    assert hole_l1(predicted, image, mask) == 2.0
+    np.testing.assert_allclose(valid_l1(predicted, image, mask), 2.0, rtol=1e-6)
+
+
+def test_only_the_named_region_counts():
+    predicted, image, mask = _pictures()
+    assert valid_l1(predicted * mask, image, mask) == 0
+    assert hole_l1(predicted * (1 - mask), image, mask) == 0
+
+
+def test_a_batch_is_the_mean_of_its_pictures():
+    predicted, image = tf.random.normal([2, 4, 4, 3]), tf.random.normal([2, 4, 4, 3])
+    _, _, mask = _pictures()
+    for loss in (hole_l1, valid_l1, discounted_l1):
+        parts = [loss(predicted[i : i + 1], image[i : i + 1], mask[i : i + 1]) for i in range(2)]
+        np.testing.assert_allclose(loss(predicted, image, mask), np.mean(parts), rtol=1e-6)
+
+
+def test_full_and_empty_holes_are_finite():
+    predicted, image, _ = _pictures()
+    assert valid_l1(predicted, image, tf.ones([2, 4, 4, 1])) == 0
+    assert hole_l1(predicted, image, tf.zeros([2, 4, 4, 1])) == 0
+
+
+def test_weights_multiply_the_error():
+    predicted, image, mask = _pictures()
+    assert hole_l1(predicted, image, mask, 0.5) == 1.0
+    assert discounted_l1(predicted, image, tf.fill([1, 4, 4, 1], 0.25)) == 0.5

@@ -1,0 +1,124 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_inpaint.errors import InputError
+from tf_inpaint.models.weights import named_weights
+from tf_inpaint.ops.masks import MaskOptions, box
+from tf_inpaint.recipes import DeepFillV1Recipe
+
+SMALL = {"width": 4, "critic_width": 4, "local_patch": (32, 32)}
+HOLES = MaskOptions("box", 32, 32, 8, 8)
+
+
+def _recipe(**options):
+    recipe = DeepFillV1Recipe(DeepFillV1Recipe.Options(**{**SMALL, **options}))
+    recipe.build(64, 64)
+    return recipe
+
+
+def _batch(count=2, first=0):
+    seeds = tf.constant([[5, first + i] for i in range(count)])
+    draw = {"image": [], "mask": []}
+    for seed in seeds:
+        draw["image"].append(tf.random.stateless_uniform([64, 64, 3], seed, -1, 1))
+        draw["mask"].append(box(seed, 64, 64, HOLES))
+    return {**{name: tf.stack(values) for name, values in draw.items()}, "seed": seeds}
+
+
+GENERATOR_TERMS = ["l1", "autoencoder", "adversarial_global", "adversarial_local"]
+CRITIC_TERMS = ["critic_global", "critic_local", "penalty_global", "penalty_local"]
+
+
+def test_terms_have_their_names():
+    recipe, batch = _recipe(), _batch()
+    assert list(recipe.generator_losses(batch)) == GENERATOR_TERMS
+    assert list(recipe.discriminator_losses(batch)) == CRITIC_TERMS
+
+
+@pytest.mark.parametrize("discount", ["box", "distance", "none"])
+def test_a_batch_is_the_mean_of_its_halves(discount):
+    """So that two devices with half the batch each do what one does with all of it."""
+    recipe, batch = _recipe(discount=discount), _batch(4)
+    halves = [{name: values[half] for name, values in batch.items()} for half in (slice(0, 2), slice(2, 4))]
+    for losses in (recipe.generator_losses, recipe.discriminator_losses):
+        whole, parts = losses(batch), [losses(half) for half in halves]
+        for name in whole:
+            np.testing.assert_allclose(whole[name], (parts[0][name] + parts[1][name]) / 2, rtol=2e-5, atol=1e-7)
+
+
+def test_weights_multiply_their_terms():
+    recipe, batch = _recipe(), _batch()
+    before = {**recipe.generator_losses(batch), **recipe.discriminator_losses(batch)}
+    changes = {
+        "l1_weight": ["l1"],
+        "autoencoder_weight": ["autoencoder"],
+        "adversarial_weight": ["adversarial_global", "adversarial_local"],
+        "penalty_weight": ["penalty_global", "penalty_local"],
+        "global_weight": ["critic_global", "adversarial_global"],
+    }
+    for option, terms in changes.items():
+        recipe.options = DeepFillV1Recipe.Options(**SMALL)
+        doubled = 2 * getattr(recipe.options, option)
+        recipe.options = dataclasses.replace(recipe.options, **{option: doubled})
+        after = {**recipe.generator_losses(batch), **recipe.discriminator_losses(batch)}
+        for name in before:
+            factor = 2 if name in terms else 1
+            np.testing.assert_allclose(after[name], factor * before[name], rtol=1e-4, atol=1e-7, err_msg=name)
+
+
+def test_critic_losses_leave_the_generator_alone():
+    recipe, batch = _recipe(), _batch()
+    with tf.GradientTape() as tape:
+        loss = sum(recipe.discriminator_losses(batch).values())
+    assert all(g is None for g in tape.gradient(loss, list(named_weights(recipe.generator).values())))
+
+
+def test_coarse_pretraining_trains_the_coarse_network_alone():
+    recipe, batch = _recipe(pretrain_coarse=True), _batch()
+    assert recipe.n_critic == 0
+    weights = named_weights(recipe.generator)
+    with tf.GradientTape() as tape:
+        losses = recipe.generator_losses(batch)
+        loss = sum(losses.values())
+    assert list(losses) == ["l1", "autoencoder"]
+    trained = {name for name, g in zip(weights, tape.gradient(loss, list(weights.values()))) if g is not None}
+    assert trained == {name for name in weights if name.startswith("coarse.")}
+    outputs = recipe.complete(batch, training=False)
+    np.testing.assert_array_equal(outputs["predicted"], outputs["coarse"])
+
+
+def test_known_pixels_are_the_pictures():
+    recipe, batch = _recipe(), _batch()
+    completed, known = recipe.complete(batch, training=False)["completed"], 1 - batch["mask"]
+    np.testing.assert_array_equal(completed * known, batch["image"] * known)
+
+
+def test_random_numbers_belong_to_examples():
+    recipe, batch = _recipe(), _batch(4)
+    together = recipe.interpolation(batch)
+    alone = recipe.interpolation({"seed": batch["seed"][2:3]})
+    for all_of_them, one in zip(together, alone):
+        assert all_of_them[2] == one[0]
+    assert np.all(together[0] != together[1])
+
+
+@pytest.mark.parametrize(
+    "options, size, holes, sentence",
+    [
+        ({}, (60, 64), HOLES, "multiples of 8"),
+        ({}, (56, 56), HOLES, "at least 64"),
+        ({"local_patch": (96, 32)}, (64, 64), HOLES, "larger than the picture"),
+        ({"local_patch": (16, 16)}, (64, 64), HOLES, "discount 'distance'"),
+    ],
+)
+def test_impossible_sizes_are_explained(options, size, holes, sentence):
+    with pytest.raises(InputError, match=sentence):
+        DeepFillV1Recipe.check(DeepFillV1Recipe.Options(**{**SMALL, **options}), size, holes)
+
+
+def test_possible_sizes_pass():
+    DeepFillV1Recipe.check(DeepFillV1Recipe.Options(**SMALL), (64, 72), HOLES)
+    DeepFillV1Recipe.check(DeepFillV1Recipe.Options(**SMALL, padding="SAME"), (32, 32), HOLES)

@@ -1,0 +1,100 @@
+"""Finding a checkpoint from whatever a user points at; each failure is a sentence that names the file."""
+
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_inpaint.checkpoint_files import find_checkpoint, read_shapes, read_values
+from tf_inpaint.errors import InputError
+
+
+def _files(folder, *names):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / f"{name}.index").touch()
+        (folder / f"{name}.data-00000-of-00001").touch()
+    return folder
+
+
+def _state(folder, path):
+    (folder / "checkpoint").write_text(f'model_checkpoint_path: "{path}"\nall_model_checkpoint_paths: "{path}"\n')
+
+
+@pytest.mark.parametrize("ending", ["", ".index", ".meta", ".data-00000-of-00001"])
+def test_a_prefix_and_its_files(tmp_path, ending):
+    _files(tmp_path, "snap-0")
+    assert find_checkpoint(f"{tmp_path}/snap-0{ending}") == f"{tmp_path}/snap-0"
+
+
+@pytest.mark.parametrize(
+    "named", ["snap-5", "/home/author/logs/snap-5", "./snap-5", r"C:\\author\\logs\\snap-5", r"\\\\host\\logs\\snap-5"]
+)
+def test_the_state_file_decides_even_from_another_machine(tmp_path, named):
+    _state(_files(tmp_path, "snap-5", "snap-9"), named)
+    assert os.path.samefile(find_checkpoint(tmp_path) + ".index", tmp_path / "snap-5.index")
+    assert os.path.samefile(find_checkpoint(tmp_path / "checkpoint") + ".index", tmp_path / "snap-5.index")
+
+
+def test_without_a_state_file_the_highest_step_counts(tmp_path):
+    _files(tmp_path, "step-1000", "step-999", "best")
+    assert find_checkpoint(tmp_path).endswith("step-1000")
+
+
+def test_a_state_file_that_names_nothing_here_is_passed_over(tmp_path):
+    _state(_files(tmp_path, "snap-5"), "snap-7")
+    assert find_checkpoint(tmp_path).endswith("snap-5")
+
+
+def test_a_run_folder(tmp_path):
+    _files(tmp_path / "run" / "checkpoints", "step-00000010")
+    assert find_checkpoint(tmp_path / "run").endswith("step-00000010")
+
+
+def test_brackets_in_a_path_are_no_pattern(tmp_path):
+    assert find_checkpoint(_files(tmp_path / "run [1]", "snap")).endswith("snap")
+
+
+def test_what_is_missing_is_named(tmp_path):
+    def refusal(path):
+        with pytest.raises(InputError) as refused:
+            find_checkpoint(path)
+        return str(refused.value)
+
+    (tmp_path / "empty").mkdir()
+    assert refusal(tmp_path / "empty") == f"there is no checkpoint in {tmp_path}/empty: no file ends in .index"
+    assert refusal(tmp_path / "no" / "snap").startswith(f"there is no checkpoint at {tmp_path}/no/snap")
+
+    (tmp_path / "weights.pth").touch()
+    assert "is not a TensorFlow checkpoint" in refusal(tmp_path / "weights.pth")
+
+    folder = _files(tmp_path / "a", "snap")
+    assert "there is one in" in refusal(tmp_path) and str(folder) in refusal(tmp_path)
+    (folder / "snap.data-00000-of-00001").unlink()
+    assert f"{folder}/snap.data-00000-of-00001 is missing" in refusal(folder)
+    (folder / "snap.data-00001-of-00002").touch()
+    assert f"{folder}/snap.data-00000-of-00002 is missing" in refusal(folder / "snap.index")
+    (folder / "snap.index").unlink()
+    assert ".index file is missing" in refusal(folder)
+    assert "snap.index is missing" in refusal(folder / "snap")
+    (folder / "snap.data-00001-of-00002").unlink()
+    _state(folder, "snap")
+    assert refusal(folder).startswith(f"the state file in {folder} names snap")
+
+
+def test_reading_and_damage(tmp_path):
+    prefix = tf.train.Checkpoint(v=tf.Variable([1.0, 2.0])).write(str(tmp_path / "snap"))
+    name = "v/.ATTRIBUTES/VARIABLE_VALUE"
+    assert read_shapes(prefix)[name] == (2,)
+    ((read, value),) = read_values(prefix, [name])
+    assert read == name
+    np.testing.assert_array_equal(value, [1, 2])
+
+    with open(f"{prefix}.data-00000-of-00001", "r+b") as file:
+        file.truncate(3)
+    with pytest.raises(InputError, match="variable v/.* cannot be read"):
+        list(read_values(prefix, [name]))
+    (tmp_path / "snap.index").write_bytes(b"no table" * 20)
+    with pytest.raises(InputError, match=r"snap\.index cannot be read as a TensorFlow checkpoint"):
+        read_shapes(prefix)

@@ -1,0 +1,205 @@
+"""Inpainter: any size, known pixels kept, a mask for every picture, checkpoints of both kinds."""
+
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_inpaint.config import config_from_dict, to_yaml
+from tf_inpaint.errors import InputError
+from tf_inpaint.inference import Inpainter
+from tf_inpaint.models.weights import named_weights
+from tf_inpaint.ops.images import to_float
+from tf_inpaint.pretrained import to_release_arrays
+from tf_inpaint.recipes import RECIPES
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    """A narrow net whose predictions differ visibly from place to place."""
+    tf.keras.utils.set_random_seed(1)
+    recipe = RECIPES["deepfill_v1"](RECIPES["deepfill_v1"].Options(width=4))
+    recipe.generator((tf.zeros([1, 64, 64, 3]), tf.zeros([1, 64, 64, 1])))
+    for name, weight in named_weights(recipe.generator).items():
+        weight.assign(weight * (1.2 if name.endswith("kernel") else 1.0))
+    return recipe
+
+
+@pytest.fixture(scope="module")
+def inpainter(recipe):
+    return Inpainter(recipe)
+
+
+def _picture(height, width):
+    return RNG.integers(0, 256, (height, width, 3), np.uint8)
+
+
+def _hole(height, width):
+    """Touches the lower right corner, where padding is added."""
+    hole = np.zeros((height, width), bool)
+    hole[height // 2 :, width // 3 :] = True
+    return hole
+
+
+@pytest.mark.parametrize("height, width", [(64, 64), (100, 75), (257, 511), (512, 680), (5, 9)])
+def test_any_size_and_known_pixels_bit_for_bit(inpainter, height, width):
+    image, hole = _picture(height, width), _hole(height, width)
+    outputs = inpainter.outputs(image, hole)
+    assert outputs["predicted"].shape == image.shape and outputs["predicted"].dtype == np.float32
+    for name in ("completed", "coarse", "attention"):
+        assert outputs[name].shape == image.shape and outputs[name].dtype == np.uint8
+    for name in ("completed", "coarse"):
+        np.testing.assert_array_equal(outputs[name][~hole], image[~hole])
+        assert (outputs[name][hole] != image[hole]).mean() > 0.9
+
+
+def test_what_lies_in_the_hole_is_never_seen(inpainter):
+    image, hole = _picture(64, 64), _hole(64, 64)
+    other = np.where(hole[..., np.newaxis], 255 - image, image)
+    np.testing.assert_array_equal(inpainter.complete(image, hole), inpainter.complete(other, hole))
+
+
+def test_three_pictures_with_three_masks_are_three_runs(inpainter):
+    images = np.stack([_picture(72, 80) for _ in range(3)])
+    holes = np.stack([np.roll(_hole(72, 80), 20 * i, axis=1) for i in range(3)])
+    together = inpainter.outputs(images, holes)
+    for i in range(3):
+        alone = inpainter.outputs(images[i], holes[i])
+        np.testing.assert_allclose(together["predicted"][i], alone["predicted"], atol=1e-5)
+        assert np.abs(together["completed"][i].astype(int) - alone["completed"]).max() <= 1
+
+
+def test_the_hole_is_rounded_not_truncated(inpainter):
+    image, hole = _picture(64, 64), _hole(64, 64)
+    outputs = inpainter.outputs(image, hole)
+    expected = np.rint(np.clip((outputs["predicted"] + 1) * 127.5, 0, 255))
+    np.testing.assert_array_equal(outputs["completed"][hole], expected[hole])
+
+
+def test_padding_is_symmetric_below_and_to_the_right(inpainter):
+    image, hole = _picture(67, 90), _hole(67, 90)
+    padding = [(0, 5), (0, 6)]
+    padded = np.pad(image, [*padding, (0, 0)], mode="symmetric")
+    expected = inpainter.outputs(padded, np.pad(hole, padding, mode="symmetric"))
+    for name, value in inpainter.outputs(image, hole).items():
+        np.testing.assert_array_equal(value, expected[name][:67, :90], name)
+
+
+def test_an_unpadded_picture_is_what_the_recipe_says(inpainter, recipe):
+    image, hole = _picture(64, 72), _hole(64, 72)
+    batch = {"image": to_float(image[np.newaxis]), "mask": hole[np.newaxis, ..., np.newaxis].astype(np.float32)}
+    expected = recipe.complete(batch, training=False)["predicted"][0]
+    np.testing.assert_allclose(inpainter.outputs(image, hole)["predicted"], expected, atol=2e-5)
+
+
+def test_masks_are_bool_or_uint8_above_127_and_one_may_serve_all(inpainter):
+    images, hole = np.stack([_picture(64, 64), _picture(64, 64)]), _hole(64, 64)
+    expected = inpainter.complete(images, np.stack([hole, hole]))
+    np.testing.assert_array_equal(inpainter.complete(images, hole), expected)
+    np.testing.assert_array_equal(inpainter.complete(images, np.where(hole, 128, 127).astype(np.uint8)), expected)
+    nothing = np.zeros((64, 64), np.uint8)
+    np.testing.assert_array_equal(inpainter.complete(images, nothing), images)
+
+
+def test_one_trace_serves_every_size_and_batch(recipe):
+    inpainter = Inpainter(recipe)
+    for shape in ((64, 64), (72, 80), (80, 64)):
+        inpainter.complete(_picture(*shape), _hole(*shape))
+    inpainter.complete(np.stack([_picture(64, 64)] * 2), _hole(64, 64))
+    assert inpainter._forward.experimental_get_tracing_count() == 1
+
+
+def test_attention_is_shown_in_blocks_at_the_size_of_the_picture(inpainter):
+    attention = inpainter.outputs(_picture(72, 80), _hole(72, 80))["attention"]
+    np.testing.assert_array_equal(attention, attention[::8, ::8].repeat(8, 0).repeat(8, 1))
+
+
+@pytest.mark.parametrize(
+    "image, mask, said",
+    [
+        (np.zeros((64, 64, 3), np.float32), np.zeros((64, 64), bool), "`image` must be uint8"),
+        (np.zeros((64, 64), np.uint8), np.zeros((64, 64), bool), "`image` must be uint8"),
+        (np.zeros((64, 64, 4), np.uint8), np.zeros((64, 64), bool), "`image` must be uint8"),
+        (np.zeros((0, 64, 3), np.uint8), np.zeros((0, 64), bool), "`image` must be uint8"),
+        (np.zeros((64, 64, 3), np.uint8), np.zeros((64, 63), bool), r"`mask` must be \[H, W\]"),
+        (np.zeros((64, 64, 3), np.uint8), np.zeros((64, 64, 1), bool), r"`mask` must be \[H, W\]"),
+        (np.zeros((2, 64, 64, 3), np.uint8), np.zeros((3, 64, 64), bool), r"`mask` must be \[H, W\]"),
+        (np.zeros((64, 64, 3), np.uint8), np.zeros((64, 64), np.float32), "`mask` must be bool or uint8"),
+        (np.zeros((64, 64, 3), np.uint8), np.ones((64, 64), np.uint8), "pass one of 0 and 1 as bool"),
+    ],
+)
+def test_wrong_arrays_are_refused(inpainter, image, mask, said):
+    with pytest.raises(ValueError, match=f"{said}.*Received: "):
+        inpainter.complete(image, mask)
+
+
+def test_edges_are_refused_by_a_model_that_takes_none(inpainter):
+    with pytest.raises(ValueError, match="`edges`.*Received: "):
+        inpainter.complete(_picture(64, 64), _hole(64, 64), edges=np.zeros((64, 64), np.uint8))
+
+
+def test_too_many_pixels_are_a_sentence_with_an_estimate(recipe):
+    inpainter = Inpainter(recipe, max_pixels=64 * 64)
+    inpainter.complete(_picture(64, 64), _hole(64, 64))
+    with pytest.raises(InputError, match=r"1080 x 64 pixels are more than the limit of 4096: .* GB of memory"):
+        inpainter.complete(_picture(64, 1080), _hole(64, 1080))
+
+
+def _save_run(folder, recipe, options=None, **more):
+    """A run folder as train.py leaves it."""
+    checkpoint = tf.train.Checkpoint(generator=named_weights(recipe.generator), **more)
+    checkpoint.write(str(folder / "checkpoints" / "step-00000002"))
+    values = {"recipe": "deepfill_v1", "options": {"width": 4, **(options or {})}}
+    (folder / "config.yml").write_text(to_yaml(config_from_dict(values, "tiny")))
+
+
+def test_a_run_folder_is_completed_with_as_it_was_trained(tmp_path, recipe, inpainter):
+    _save_run(tmp_path, recipe, {"padding": "REFLECT"})
+    image, hole = _picture(64, 64), _hole(64, 64)
+    loaded = Inpainter.load(tmp_path)
+    assert loaded.recipe.options.padding == "REFLECT"
+    mirrored = Inpainter.load(tmp_path, padding="SYMMETRIC")
+    np.testing.assert_array_equal(mirrored.complete(image, hole), inpainter.complete(image, hole))
+    assert (loaded.complete(image, hole) != inpainter.complete(image, hole)).any()
+
+
+def test_a_run_without_its_config_is_known_by_its_variables(tmp_path, recipe, inpainter):
+    _save_run(tmp_path, recipe)
+    shutil.move(tmp_path / "checkpoints", tmp_path / "copied")
+    (tmp_path / "config.yml").unlink()
+    image, hole = _picture(64, 64), _hole(64, 64)
+    loaded = Inpainter.load(tmp_path / "copied")
+    np.testing.assert_array_equal(loaded.complete(image, hole), inpainter.complete(image, hole))
+
+
+def test_coarse_pretraining_completes_with_the_coarse_stage(tmp_path, recipe):
+    _save_run(tmp_path, recipe, {"pretrain_coarse": True})
+    outputs = Inpainter.load(tmp_path).outputs(_picture(64, 64), _hole(64, 64))
+    np.testing.assert_array_equal(outputs["completed"], outputs["coarse"])
+
+
+def test_the_moving_average_is_what_completes(tmp_path, recipe):
+    average = {name: tf.Variable(tf.zeros_like(weight)) for name, weight in named_weights(recipe.generator).items()}
+    _save_run(tmp_path, recipe, ema=average)
+    assert not Inpainter.load(tmp_path).outputs(_picture(64, 64), _hole(64, 64))["predicted"].any()
+
+
+def test_a_release_is_run_with_zeros_around_it(tmp_path, recipe):
+    arrays, prefix = to_release_arrays(recipe.generator), str(tmp_path / "snap-0")
+    names, values = list(arrays), list(arrays.values())
+    tf.raw_ops.SaveV2(prefix=prefix, tensor_names=names, shape_and_slices=[""] * len(names), tensors=values)
+    loaded = Inpainter.load(tmp_path)
+    assert (loaded.recipe.options.width, loaded.recipe.options.padding) == (4, "SAME")
+    assert Inpainter.load(prefix, padding="SYMMETRIC").recipe.options.padding == "SYMMETRIC"
+    small = _picture(16, 16)
+    assert loaded.complete(small, _hole(16, 16)).shape == small.shape
+
+
+def test_without_anything_to_load_it_says_how_to_get_one():
+    with pytest.raises(InputError, match="quickstart"):
+        Inpainter.load()
+    with pytest.raises(InputError, match="ships none"):
+        Inpainter.load(weights="places2")

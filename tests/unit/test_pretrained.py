@@ -1,0 +1,239 @@
+"""The authors' checkpoints and our own into our networks: names, colours, reports, refusals."""
+
+import functools
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_inpaint import pretrained
+from tf_inpaint.errors import InputError
+from tf_inpaint.models import DeepFillV1Discriminator, DeepFillV1Generator
+from tf_inpaint.models.weights import named_weights
+
+V1_RELEASES = ("celeba", "celeba_hq", "dtd", "imagenet", "places2")
+
+
+@functools.lru_cache(maxsize=None)
+def _networks(width=4, critic_width=2, size=64, patch=32, copy=0):
+    """Built once and never changed, but for the copies that tests fill."""
+    image, mask = tf.zeros([1, size, size, 3]), tf.zeros([1, size, size, 1])
+    generator, discriminator = DeepFillV1Generator(width), DeepFillV1Discriminator(critic_width)
+    generator((image, mask))
+    discriminator((image, tf.zeros([1, patch, patch, 3])))
+    return generator, discriminator
+
+
+@pytest.fixture
+def target():
+    networks = _networks(copy=1)
+    for model in networks:
+        for weight in named_weights(model).values():
+            weight.assign(tf.fill(weight.shape, 0.25))
+    return networks
+
+
+def _shapes(model):
+    return {name: tuple(weight.shape) for name, weight in named_weights(model).items()}
+
+
+def _values(model):
+    return {name: weight.numpy() for name, weight in named_weights(model).items()}
+
+
+def _assert_equal(values, expected):
+    assert values.keys() == expected.keys()
+    for name, value in values.items():
+        np.testing.assert_array_equal(value, expected[name], name)
+
+
+def _save_release(folder, arrays):
+    """A checkpoint as a TensorFlow 1 Saver writes it: plain names, no object graph."""
+    prefix = str(folder / "snap-0")
+    names, values = list(arrays), list(arrays.values())
+    tf.raw_ops.SaveV2(prefix=prefix, tensor_names=names, shape_and_slices=[""] * len(names), tensors=values)
+    return prefix
+
+
+def _save_run(folder, generator, discriminator, **more):
+    optimizer = tf.keras.optimizers.Adam()
+    optimizer.build(generator.trainable_variables)
+    state = tf.train.Checkpoint(
+        step=tf.Variable(3, dtype=tf.int64),
+        generator=named_weights(generator),
+        discriminator=named_weights(discriminator),
+        optimizer=optimizer,
+        **more,
+    )
+    return state.write(str(folder / "step-00000003"))
+
+
+def _release_arrays(generator, discriminator):
+    arrays = pretrained.to_release_arrays(generator, discriminator)
+    slots = {f"{name}/{slot}": np.zeros_like(value) for name, value in arrays.items() for slot in ("Adam", "Adam_1")}
+    loop = {name: np.float32(0.5) for name in ("beta1_power", "beta2_power", "lr")}
+    return {**arrays, **slots, **loop, "global_step": np.int32(7)}
+
+
+@pytest.mark.parametrize("data", V1_RELEASES)
+def test_the_variables_of_the_real_releases_map_without_rest(reference, data):
+    listed = json.loads((reference / "release_variables" / f"deepfill_v1_release_{data}_256.json").read_text())
+    description = pretrained.describe_shapes({name: entry["shape"] for name, entry in listed.items()})
+    assert (description.kind, description.recipe, description.options["width"]) == ("release", "deepfill_v1", 32)
+
+    patch = description.options.get("local_patch", (128, 128))[0]
+    generator, discriminator = _networks(32, description.options.get("critic_width", 64), 256, patch)
+    wanted = {"generator": _shapes(generator)}
+    if data in ("celeba_hq", "dtd"):
+        wanted["discriminator"] = _shapes(discriminator)
+        assert patch == {"celeba_hq": 144, "dtd": 128}[data]
+    report = pretrained.compare(description, wanted)
+    assert (report.missing, report.unexpected, report.mis_shaped) == ((), (), ())
+    assert len(report.loaded) == 84 + 20 * ("discriminator" in wanted)
+
+
+@pytest.mark.parametrize("data", ["celeba_hq", "places2"])
+def test_the_real_releases_of_v2_are_told_apart(reference, data):
+    listed = json.loads((reference / "release_variables" / f"deepfill_v2_release_{data}_256.json").read_text())
+    with pytest.raises(InputError, match="a DeepFill v2 checkpoint"):
+        pretrained.describe_shapes({name: entry["shape"] for name, entry in listed.items()})
+
+
+def test_release_round_trip_with_optimiser_state(tmp_path, target):
+    source = _networks()
+    prefix = _save_release(tmp_path, _release_arrays(*source))
+    description = pretrained.describe(prefix)
+    assert description.options == {"width": 4, "critic_width": 2, "local_patch": (32, 32)}
+    assert str(description) == "DeepFill v1 release (width 4, critic_width 2, local_patch (32, 32), with critics)"
+
+    report = pretrained.load_weights(prefix, *target)
+    assert str(report) == "104 variables loaded"
+    for before, after in zip(source, target):
+        _assert_equal(_values(after), _values(before))
+
+
+def test_colours_are_turned_where_pixels_enter_and_leave():
+    generator, discriminator = _networks()
+    ours = {**_values(generator), **_values(discriminator)}
+    theirs = pretrained.to_release_arrays(generator, discriminator)
+    order = [2, 1, 0, 3, 4]
+    for name in ("conv1", "xconv1", "pmconv1"):
+        stage = "coarse" if name == "conv1" else "refinement"
+        turned = ours[f"{stage}.{name}.kernel"][:, :, order]
+        np.testing.assert_array_equal(theirs[f"inpaint_net/{name}/kernel"], turned)
+    for critic in ("global", "local"):
+        turned = ours[f"{critic}_critic.conv1.kernel"][:, :, ::-1]
+        np.testing.assert_array_equal(theirs[f"discriminator/discriminator_{critic}/conv1/kernel"], turned)
+    for stage, name in (("coarse", "conv17"), ("refinement", "allconv17")):
+        for part in ("kernel", "bias"):
+            turned = ours[f"{stage}.{name}.{part}"][..., ::-1]
+            np.testing.assert_array_equal(theirs[f"inpaint_net/{name}/{part}"], turned)
+    inner = "inpaint_net/conv13_upsample/conv13_upsample_conv/kernel"
+    np.testing.assert_array_equal(theirs[inner], ours["coarse.conv13_upsample.kernel"])
+
+
+def test_a_generator_alone_fills_the_generator_and_reports_the_critics(tmp_path, target):
+    source = _networks()
+    critics = _values(target[1])
+    report = pretrained.load_weights(_save_release(tmp_path, pretrained.to_release_arrays(source[0])), *target)
+    assert len(report.loaded) == 84 and len(report.missing) == 20 and not report.unexpected
+    _assert_equal(_values(target[0]), _values(source[0]))
+    _assert_equal(_values(target[1]), critics)
+
+
+def test_a_critic_of_another_patch_size_keeps_its_own_head(tmp_path, target):
+    source = _networks(patch=64)
+    head = named_weights(target[1])["local_critic.head.kernel"].numpy()
+    report = pretrained.load_weights(_save_release(tmp_path, _release_arrays(*source)), *target)
+    assert report.mis_shaped == (("local_critic.head.kernel", (256, 1), (64, 1)),)
+    assert "(256, 1) in the checkpoint and (64, 1) here" in str(report)
+    np.testing.assert_array_equal(named_weights(target[1])["local_critic.head.kernel"], head)
+    np.testing.assert_array_equal(
+        named_weights(target[1])["local_critic.conv4.kernel"], named_weights(source[1])["local_critic.conv4.kernel"]
+    )
+
+
+def test_a_variable_nobody_knows_is_unexpected(tmp_path, target):
+    arrays = {**pretrained.to_release_arrays(_networks()[0]), "inpaint_net/extra/kernel": np.zeros(3, np.float32)}
+    report = pretrained.load_weights(_save_release(tmp_path, arrays), target[0])
+    assert report.unexpected == ("inpaint_net/extra/kernel",)
+
+
+@pytest.mark.parametrize("lacking", ["inpaint_net/allconv12/bias", "inpaint_net/conv1/kernel"])
+def test_a_generator_that_lacks_a_variable_is_refused_untouched(tmp_path, lacking, target):
+    source = _networks()
+    arrays = pretrained.to_release_arrays(source[0])
+    del arrays[lacking]
+    before = _values(target[0])
+    name = pretrained.RELEASE_NAMES["deepfill_v1"][lacking]
+    with pytest.raises(InputError, match=rf"cannot fill the generator: 83 variables loaded, 1 missing \({name}\)"):
+        pretrained.load_weights(_save_release(tmp_path, arrays), target[0])
+    _assert_equal(_values(target[0]), before)
+
+
+def test_a_generator_of_another_width_is_refused(tmp_path, target):
+    prefix = _save_release(tmp_path, pretrained.to_release_arrays(_networks(width=6)[0]))
+    with pytest.raises(InputError, match="82 of another shape"):
+        pretrained.load_weights(prefix, target[0])
+
+
+def test_damaged_data_leaves_the_generator_untouched(tmp_path, target):
+    generator, _ = target
+    prefix = _save_release(tmp_path, pretrained.to_release_arrays(_networks()[0]))
+    with open(f"{prefix}.data-00000-of-00001", "r+b") as file:
+        file.truncate(2000)
+    before = _values(generator)
+    with pytest.raises(InputError, match="damaged or incomplete"):
+        pretrained.load_weights(prefix, generator)
+    _assert_equal(_values(generator), before)
+
+
+def test_a_run_of_ours(tmp_path, target):
+    source = _networks()
+    prefix = _save_run(tmp_path, *source)
+    description = pretrained.describe(prefix)
+    assert (description.kind, description.recipe, description.averaged) == ("run", "deepfill_v1", False)
+    assert description.options["width"] == 4
+    assert str(pretrained.load_weights(prefix, *target)) == "104 variables loaded"
+    for before, after in zip(source, target):
+        _assert_equal(_values(after), _values(before))
+
+
+def test_the_moving_average_of_a_run_is_preferred(tmp_path, target):
+    source = _networks()
+    average = {name: weight.numpy() + 1 for name, weight in named_weights(source[0]).items()}
+    prefix = _save_run(tmp_path, *source, ema={name: tf.Variable(value) for name, value in average.items()})
+    assert pretrained.describe(prefix).averaged
+    pretrained.load_weights(prefix, *target)
+    _assert_equal(_values(target[0]), average)
+    _assert_equal(_values(target[1]), _values(source[1]))
+
+
+@pytest.mark.parametrize(
+    "shapes, said",
+    [
+        ({"encoder/conv/weights": (3, 3, 4, 8), "global_step": ()}, "(1 variable, such as encoder/conv/weights"),
+        ({"net/kernel/.ATTRIBUTES/VARIABLE_VALUE": (4, 8)}, "of another model (1 variable, such as net/kernel)"),
+        ({"_CHECKPOINTABLE_OBJECT_GRAPH": (), "global_step": ()}, "a checkpoint without network variables"),
+        ({"inpaint_net/conv1/kernel": (5, 5, 5, 32), "inpaint_net/conv1/bias": (32,)}, "of another model"),
+    ],
+)
+def test_strangers_are_told_apart_by_their_variables(shapes, said):
+    with pytest.raises(InputError) as refused:
+        pretrained.describe_shapes(shapes, "snap-0")
+    assert said in str(refused.value) and str(refused.value).startswith("snap-0 is ")
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        ({}, "python train.py --config configs/quickstart.yml"),
+        ({"weights": "places2"}, "there are no weights named 'places2'"),
+        ({"weights": "places2", "checkpoint_dir": "x"}, "exclude each other"),
+        ({"checkpoint_dir": "no/such"}, "no checkpoint at no/such"),
+    ],
+)
+def test_nothing_to_load_is_a_sentence(arguments, said):
+    with pytest.raises(InputError, match=said):
+        pretrained.locate(**arguments)

@@ -1,0 +1,418 @@
+"""Training examples as pure functions of (seed, position).
+
+Position p of an endless sequence settles everything about an example: its file (place p % count in an order of the files
+drawn anew for each epoch p // count), its crop, flip and hole, and the `seed` from which recipes draw their own numbers.
+Global batch b is the positions b * batch_size .. (b + 1) * batch_size - 1. So a run starts at any batch at once, and any
+number of replicas and workers sees the same batches.
+
+Reading is TensorFlow operations from end to end, many files at a time. Python steps in only where they give up: it reads
+what they cannot (WebP, TIFF, ...), and finds another file for what nobody can.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Callable
+
+import numpy as np
+import tensorflow as tf
+
+from tf_inpaint.errors import InputError
+from tf_inpaint.ops.images import to_float
+from tf_inpaint.ops.masks import MASKS, MaskOptions
+from tf_inpaint.pictures import check_image, list_files, read_image
+
+if TYPE_CHECKING:
+    from tf_inpaint.config import DataConfig
+
+_log = logging.getLogger(__name__)
+
+CHECKED_AT_START = 10_000  # files whose heads are read before training starts; more are sampled evenly
+_SUBSTITUTES = 64  # files tried in place of one that cannot be read
+_EXIF_BYTES = 65536  # searched for an orientation; JPEG keeps it in its first segment, of at most this length
+
+# What a seed is drawn for: each purpose has numbers of its own.
+_ORDER, _EXAMPLE, _BATCH, _VIEW = range(4)
+
+
+class ImageData:
+    """The pictures and holes of a config, as datasets for training, views and validation.
+
+    Attributes:
+        count: number of training files, the length of an epoch.
+        broken: (file, reason) of each file found unreadable so far, training and validation; others take their places.
+        failure: the InputError that ended reading, None while all is well.
+    """
+
+    def __init__(self, data: DataConfig, mask: MaskOptions, seed: int):
+        """Lists the files and looks at their heads.
+
+        Args:
+            data: sources, size, fit and batch size of pictures.
+            mask: the holes to draw.
+            seed: of the run; another seed is another order, other crops, flips and holes.
+        Raises:
+            InputError: if a source is wrong, or more than `max_broken_share` of its files cannot be read.
+        """
+        self._data = data
+        self._mask = mask
+        self._seed = seed
+        self._train = _Files(list_files(data.train), "data.train", data.max_broken_share)
+        self._views = self._train
+        if data.validation:
+            self._views = _Files(list_files(data.validation), "data.validation", data.max_broken_share)
+        self.count = self._train.count
+
+    @property
+    def broken(self) -> list[tuple[str, str]]:
+        return self._train.broken + (self._views.broken if self._views is not self._train else [])
+
+    @property
+    def failure(self) -> InputError | None:
+        return self._train.failure or self._views.failure
+
+    @contextlib.contextmanager
+    def explained_errors(self):
+        """Turns the TensorFlow error in which a dataset's InputError arrives back into that sentence.
+
+        Put it around whatever takes elements: `with data.explained_errors(): batch = next(iterator)`.
+        """
+        try:
+            yield
+        except tf.errors.OpError as error:
+            if self.failure is None:
+                raise
+            raise self.failure from error
+
+    def dataset(
+        self,
+        first_batch: int,
+        batch_size: int,
+        input_pipeline_id: int = 0,
+        num_input_pipelines: int = 1,
+        replicas_per_pipeline: int = 1,
+    ) -> tf.data.Dataset:
+        """The endless batches of one input pipeline, for one replica after the other.
+
+        Meant for `strategy.distribute_datasets_from_function`. Each replica takes its contiguous part of each global
+        batch, pipelines and the replicas within them in order.
+
+        Args:
+            first_batch: global batch to begin with; no earlier one is read.
+            batch_size: size of a global batch, a multiple of the number of replicas.
+            input_pipeline_id, num_input_pipelines: which of how many pipelines, all with the same number of replicas.
+            replicas_per_pipeline: replicas this pipeline feeds in turn.
+        Returns:
+            Dataset of dicts for b = batch_size / replicas examples: "image" float32 [b, H, W, 3] in [-1, 1], "mask"
+            float32 [b, H, W, 1], 1 = hole, and "seed" int32 [b, 2], a stateless seed for each example.
+        Raises:
+            InputError: if the batch cannot be divided among the replicas.
+            ValueError: if `first_batch` or `input_pipeline_id` is out of range.
+        """
+        replicas = num_input_pipelines * replicas_per_pipeline
+        if batch_size < 1 or batch_size % replicas:
+            raise InputError(f"a batch of {batch_size} pictures cannot be divided evenly among {replicas} replicas")
+        if first_batch < 0:
+            raise ValueError(f"`first_batch` must not be negative. Received: {first_batch}")
+        if not 0 <= input_pipeline_id < num_input_pipelines:
+            raise ValueError(f"`input_pipeline_id` must be in 0 .. {num_input_pipelines - 1}. Received: {input_pipeline_id}")
+        part = batch_size // num_input_pipelines
+
+        def example(index):
+            batch = index // part
+            return self._example(batch * batch_size + input_pipeline_id * part + index % part, batch)
+
+        indices = tf.data.Dataset.range(first_batch * part, np.iinfo(np.int64).max)
+        return self._batches(indices, example, batch_size // replicas)
+
+    def validation(self, count: int, batch_size: int) -> tf.data.Dataset:
+        """The same pictures and holes at every call: spread evenly over the validation files, cut at the centre.
+
+        Without validation files they are training files. Holes are one per picture, also where `mask.per_batch` is set.
+
+        Args:
+            count: number of pictures; at most one of each file is given.
+            batch_size: pictures in a batch; the last may have fewer.
+        Returns:
+            Finite dataset of dicts as from `dataset`.
+        """
+        if count < 1:
+            raise ValueError(f"`count` must be at least 1. Received: {count}")
+        total = self._views.count
+        numbers = np.linspace(0, total, min(count, total), endpoint=False).astype(np.int64)
+        return self._batches(tf.data.Dataset.from_tensor_slices(numbers), self._view, batch_size, drop_remainder=False)
+
+    def fixed_views(self, count: int) -> dict[str, tf.Tensor]:
+        """The examples of `validation(count, ...)` as one batch, to watch a run on."""
+        with self.explained_errors():
+            return next(iter(self.validation(count, count)))
+
+    def _batches(self, indices, example, batch_size, drop_remainder=True):
+        options = tf.data.Options()
+        options.deterministic = True
+        example = tf.autograph.experimental.do_not_convert(example)
+        dataset = indices.map(example, num_parallel_calls=self._data.parallel_calls, deterministic=True)
+        return dataset.batch(batch_size, drop_remainder).prefetch(tf.data.AUTOTUNE).with_options(options)
+
+    def _example(self, position, batch):
+        """The training example at a position, which belongs to a global batch."""
+        epoch, place = position // self.count, position % self.count
+
+        def order(places):
+            return _shuffled(places, self.count, self._seed, epoch)
+
+        crop_seed, flip_seed, hole_seed, seed = self._seeds(_EXAMPLE, position)
+        if self._mask.per_batch:
+            hole_seed = self._seeds(_BATCH, batch)[2]
+        image = _fit(self._train.read(place, order), self._data.fit, self._data.image_size, crop_seed)
+        if self._data.flip:
+            flipped = tf.random.stateless_uniform([], flip_seed) < 0.5
+            image = tf.cond(flipped, lambda: tf.reverse(image, [1]), lambda: image)
+        return self._finished(image, hole_seed, seed)
+
+    def _view(self, number):
+        """The example made of a validation file without any choice."""
+        _, _, hole_seed, seed = self._seeds(_VIEW, number)
+        image = _fit(self._views.read(number, tf.identity), self._data.fit, self._data.image_size, crop_seed=None)
+        return self._finished(image, hole_seed, seed)
+
+    def _finished(self, image, hole_seed, seed):
+        mask = MASKS[self._mask.kind](hole_seed, *self._data.image_size, self._mask)
+        return {"image": to_float(image), "mask": mask, "seed": seed}
+
+    def _seeds(self, purpose, index):
+        """Four independent stateless seeds, int32 [2] each, for an index."""
+        seed = tf.stack([tf.constant(_key(self._seed, purpose), tf.int64), index])
+        return tf.unstack(tf.random.stateless_uniform([4, 2], seed, minval=None, maxval=None, dtype=tf.int32, alg="philox"))
+
+
+class _Files:
+    """Picture files by number. Those that cannot be read are named once, and the next in order take their places."""
+
+    def __init__(self, files: list[str], setting: str, max_broken_share: float):
+        self.count = len(files)
+        self.broken: list[tuple[str, str]] = []
+        self.failure: InputError | None = None
+        self._files = files
+        self._setting = setting
+        self._max_broken_share = max_broken_share
+        self._unreadable: set[int] = set()
+        self._lock = threading.Lock()
+        self._check_heads()
+        # An eager tensor is captured by reference; broken files have no path, so that TensorFlow does not try them.
+        with tf.device("CPU:0"):
+            self._paths = tf.constant(["" if i in self._unreadable else file for i, file in enumerate(files)])
+
+    def read(self, place, order: Callable):
+        """The picture at a place of an order, as a tensor operation.
+
+        Args:
+            place: int64, 0 .. count - 1.
+            order: from int64 places, of any shape, to numbers of files.
+        Returns:
+            uint8 [H, W, 3], upright.
+        """
+
+        @tf.autograph.experimental.do_not_convert
+        def read(number):
+            return _decode(tf.io.read_file(self._paths[number]))
+
+        def read_otherwise():
+            numbers = order((place + tf.range(min(self.count, _SUBSTITUTES), dtype=tf.int64)) % self.count)
+            return tf.ensure_shape(tf.numpy_function(self._read_first, [numbers], tf.uint8), [None, None, 3])
+
+        # try / except in a graph: a dataset whose first element is dropped if it is an error. It lives and ends within one
+        # element of the outer dataset, so that no failure can shift the order.
+        trial = tf.data.Dataset.from_tensors(order(place)).map(read).ignore_errors()
+        nothing = tf.data.Dataset.from_tensors(tf.zeros([0, 0, 3], tf.uint8))
+        image = trial.concatenate(nothing).take(1).get_single_element()
+        return tf.cond(tf.size(image) > 0, lambda: image, read_otherwise)
+
+    def _read_first(self, numbers) -> np.ndarray:
+        """The first of some files that Python can read."""
+        for number in numbers:
+            if self.failure is not None:
+                raise self.failure
+            if number in self._unreadable:
+                continue
+            try:
+                return read_image(self._files[number]).rgb
+            except InputError as error:
+                self._note(int(number), error)
+        raise self._fail(f"of {len(numbers)} files of {self._setting} in a row none can be read")
+
+    def _note(self, number: int, error: InputError) -> None:
+        """Adds a file to the broken ones, in any thread."""
+        with self._lock:
+            if number in self._unreadable:
+                return
+            self._add(number, error)
+            _log.warning("%s %s; another picture takes its place", *self.broken[-1])
+            self._judge(self.count)
+
+    def _add(self, number: int, error: InputError) -> None:
+        file = self._files[number]
+        message = str(error)
+        self._unreadable.add(number)
+        self.broken.append((file, message[len(file) + 1 :] if message.startswith(f"{file} ") else message))
+
+    def _judge(self, count: int) -> None:
+        """Fails where too many of `count` files are broken."""
+        broken = len(self.broken)
+        if broken == count:
+            raise self._fail(f"none of the {count} files of {self._setting} can be read: {self._names()}")
+        if broken > self._max_broken_share * count:
+            raise self._fail(
+                f"{broken} of {count} files of {self._setting} cannot be read, more than the share of "
+                f"data.max_broken_share {self._max_broken_share:g}: {self._names()}"
+            )
+
+    def _fail(self, sentence: str) -> InputError:
+        self.failure = self.failure or InputError(sentence)
+        return self.failure
+
+    def _names(self, most: int = 5) -> str:
+        named = "; ".join(f"{file} {reason}" for file, reason in self.broken[:most])
+        more = len(self.broken) - most
+        return f"{named}; and {more} more" if more > 0 else named
+
+    def _check_heads(self) -> None:
+        """Looks at every file, or at an even sample of very many, before any work is spent on the others."""
+        numbers = np.linspace(0, self.count, min(self.count, CHECKED_AT_START), endpoint=False).astype(int).tolist()
+
+        def complaint(number):
+            try:
+                check_image(self._files[number])
+            except InputError as error:
+                return error
+            return None
+
+        with ThreadPoolExecutor(min(32, 4 * (os.cpu_count() or 1))) as threads:
+            for number, error in zip(numbers, threads.map(complaint, numbers)):
+                if error is not None:
+                    self._add(number, error)
+        if self.broken:
+            self._judge(len(numbers))
+            message = "%d of %d files of %s cannot be read, other pictures take their places: %s"
+            _log.warning(message, len(self.broken), len(numbers), self._setting, self._names(most=20))
+
+
+def _key(seed: int, purpose: int) -> int:
+    """A seed of 64 bits of which no two purposes share one."""
+    return (seed % 2**32) + (purpose << 32)
+
+
+def _shuffled(places, count, seed, epoch):
+    """Numbers of the files at some places of an epoch: a permutation of 0 .. count - 1, without a table of it."""
+    key = tf.stack([tf.constant(_key(seed, _ORDER), tf.int64), epoch])
+    return tf.random.experimental.index_shuffle(places, key, tf.constant(count - 1, tf.int64))
+
+
+def _decode(contents):
+    """An encoded JPEG, PNG, BMP or GIF (its first frame) as uint8 [H, W, 3], upright; an error for anything else."""
+    image = tf.cond(
+        tf.io.is_jpeg(contents),
+        lambda: tf.io.decode_jpeg(contents, channels=3, dct_method="INTEGER_ACCURATE"),
+        lambda: tf.io.decode_image(contents, channels=3, expand_animations=False),
+    )
+    image = tf.ensure_shape(image, [None, None, 3])
+    orientation = exif_orientation(contents)
+    return tf.cond(orientation > 1, lambda: _upright(image, orientation), lambda: image)
+
+
+def _upright(image, orientation):
+    """`pictures.upright` for tensors."""
+
+    def is_one_of(*values):
+        return tf.reduce_any(orientation == values)
+
+    image = tf.cond(orientation > 4, lambda: tf.transpose(image, [1, 0, 2]), lambda: image)
+    image = tf.cond(is_one_of(2, 3, 6, 7), lambda: tf.reverse(image, [1]), lambda: image)
+    return tf.cond(is_one_of(3, 4, 7, 8), lambda: tf.reverse(image, [0]), lambda: image)
+
+
+def exif_orientation(contents):
+    """The EXIF orientation of an encoded JPEG or PNG.
+
+    Args:
+        contents: string scalar; its first 64 KiB are searched.
+    Returns:
+        int32 in 1 .. 8; 1 (upright) where the file has none or a damaged one.
+    """
+    # Ten bytes of zeros around, so that no window below leaves the data.
+    window = tf.io.decode_raw(tf.strings.substr(contents, 0, _EXIF_BYTES), tf.uint8)
+    window = tf.pad(window, [[10, 10]])  # [N + 20]
+    # A TIFF header, "II*\0" or "MM\0*", right after JPEG's or PNG's name of the block. Few bytes are a star.
+    stars = tf.where(window[10:-10] == ord("*"))[:, 0] + 10  # [S]
+    around = tf.gather(window, stars[:, tf.newaxis] + tf.range(-9, 2, dtype=tf.int64))  # [S, 11]
+    headers = [b"?Exif\0\0II*\0", b"???eXIfII*\0", b"Exif\0\0MM\0*?", b"??eXIfMM\0*?"]
+    patterns = np.array([list(header) for header in headers], np.uint8)  # [4, 11]
+    matches = tf.reduce_all((around[:, tf.newaxis] == patterns) | (patterns == ord("?")), axis=2)  # [S, 4]
+    found = tf.where(matches)  # [F, 2], in the order of the file
+
+    def parse():
+        little = found[0, 1] < 2
+        tiff = window[stars[found[0, 0]] - tf.where(little, tf.constant(2, tf.int64), 3) :]
+
+        def unsigned(data, first, length):
+            """The number in bytes first .. first + length - 1 of the last axis."""
+            weights = 256 ** tf.range(length, dtype=tf.int64)
+            number = tf.cast(data[..., first : first + length], tf.int64)
+            return tf.reduce_sum(number * tf.where(little, weights, weights[::-1]), axis=-1)
+
+        directory = tiff[tf.minimum(unsigned(tiff, 4, 4), tf.size(tiff, tf.int64) - 2) :]
+        entries = tf.minimum(unsigned(directory, 0, 2), (tf.size(directory, tf.int64) - 2) // 12)
+        table = tf.reshape(directory[2 : 2 + 12 * entries], [entries, 12])
+        is_orientation = (unsigned(table, 0, 2) == 0x0112) & (unsigned(table, 2, 2) == 3)  # tag, type SHORT
+        values = tf.boolean_mask(unsigned(table, 8, 2), is_orientation)
+        value = tf.concat([values, [1]], axis=0)[0]
+        return tf.cast(tf.where(value <= 8, tf.maximum(value, 1), 1), tf.int32)
+
+    return tf.cond(tf.shape(found)[0] > 0, parse, lambda: tf.constant(1))
+
+
+def _fit(image, fit, size, crop_seed):
+    """A picture brought to the size of the examples.
+
+    Args:
+        image: uint8 [H, W, 3].
+        fit: "resize" squashes it to `size`, "resize_crop" scales it to just cover `size` and cuts a part, "crop" cuts
+            without scaling, except that a smaller picture is enlarged to cover `size`.
+        size: (height, width).
+        crop_seed: int32 [2], where to cut; None cuts at the centre.
+    Returns:
+        float32 [height, width, 3] in 0 .. 255.
+    """
+    if fit == "resize":
+        return _resize(image, size)
+    have = tf.shape(image)[:2]
+    scale = tf.reduce_max(tf.constant(size, tf.float64) / tf.cast(have, tf.float64))
+    if fit == "crop":
+        scale = tf.maximum(scale, 1.0)
+    scaled = tf.maximum(tf.cast(tf.round(tf.cast(have, tf.float64) * scale), tf.int32), size)
+    slack = scaled - size  # [2]
+    if crop_seed is None:
+        corner = slack // 2
+    else:
+        share = tf.random.stateless_uniform([2], crop_seed, dtype=tf.float64)
+        corner = tf.cast(share * tf.cast(slack + 1, tf.float64), tf.int32)
+
+    def cut(whole):
+        return tf.slice(whole, [corner[0], corner[1], 0], [*size, 3])
+
+    image = tf.cond(
+        tf.reduce_all(scaled == have),
+        lambda: tf.cast(cut(image), tf.float32),
+        lambda: cut(_resize(image, scaled)),
+    )
+    return tf.ensure_shape(image, [*size, 3])
+
+
+def _resize(image, size):
+    """Bilinear, averaging over all source pixels where it shrinks; float32 in 0 .. 255."""
+    resized = tf.image.resize(tf.cast(image, tf.float32), size, "bilinear", antialias=True)
+    return tf.clip_by_value(resized, 0.0, 255.0)

@@ -1,0 +1,186 @@
+"""Inpainter: load a checkpoint once, complete pictures of any size as NumPy arrays."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from tf_inpaint.checkpoint_files import RUN_SUBFOLDER
+from tf_inpaint.config import load_config
+from tf_inpaint.errors import InputError
+from tf_inpaint.ops.flow import flow_to_image
+from tf_inpaint.ops.images import to_float, to_uint8
+from tf_inpaint.pretrained import describe, load_weights, locate
+from tf_inpaint.recipes import RECIPES
+
+MAX_PIXELS = 1 << 20
+RELEASE_PADDING = "SAME"  # what the release's test program runs its checkpoints with, whatever they were trained with
+
+
+class Inpainter:
+    """Completes pictures: whatever lies under the mask is drawn anew, every other pixel is kept bit for bit.
+
+    Args:
+        recipe: a recipe whose generator is built and holds the weights.
+        max_pixels: largest picture accepted, height x width.
+    Call `Inpainter.load` to get one from a checkpoint.
+    """
+
+    def __init__(self, recipe, max_pixels=MAX_PIXELS):
+        self.recipe = recipe
+        self.max_pixels = max_pixels
+        signature = [tf.TensorSpec([None, None, None, 3], tf.uint8), tf.TensorSpec([None, None, None], tf.bool)]
+        self._forward = tf.function(self._run, input_signature=signature)
+
+    @classmethod
+    def load(cls, checkpoint_dir=None, weights=None, *, padding=None, max_pixels=MAX_PIXELS):
+        """An Inpainter from a checkpoint of this project or of the authors.
+
+        Args:
+            checkpoint_dir: a run folder, a folder with a checkpoint, its prefix or its .index file.
+            weights: name of weights shipped with the package; none are shipped yet.
+            padding: "SAME", "SYMMETRIC" or "REFLECT"; by default what a run was trained with, and "SAME" for the
+                authors' checkpoints, as in their test program.
+            max_pixels: largest picture accepted, height x width; the attention's memory grows with its square.
+        Raises:
+            InputError: if there is nothing to load, or it cannot be used.
+        """
+        prefix = locate(checkpoint_dir, weights)
+        recipe = _recipe(describe(prefix), padding)
+        side = recipe.generator.minimum_size
+        recipe.generator((tf.zeros([1, side, side, 3]), tf.zeros([1, side, side, 1])))
+        load_weights(prefix, recipe.generator)
+        return cls(recipe, max_pixels)
+
+    def complete(self, image, mask, edges=None):
+        """Completes one picture or a batch.
+
+        Args:
+            image: uint8 [H, W, 3] or [B, H, W, 3], RGB, of any size.
+            mask: bool (True = hole) or uint8 (> 127 = hole), [H, W] or [B, H, W]; one mask serves a whole batch.
+            edges: a sketch to follow; for guided models only.
+        Returns:
+            uint8 of the shape of `image`.
+        Raises:
+            InputError: if the picture is too large.
+            ValueError: if an argument has another type or shape.
+        """
+        return self.outputs(image, mask, edges)["completed"]
+
+    def outputs(self, image, mask, edges=None):
+        """Everything the networks say about one picture or a batch; arguments as `complete`.
+
+        Returns:
+            dict of arrays of the height and width of `image`:
+            "completed": uint8, the picture completed;
+            "coarse": uint8, the same with the first stage's prediction;
+            "attention": uint8, where each place looked for its filling, as optical-flow colours (white = at itself);
+            "predicted": float32 in [-1, 1], the last stage's raw prediction, known pixels included.
+            A model without a coarse stage or attention lacks that entry.
+        """
+        if edges is not None:
+            raise ValueError("`edges` is for guided models, this one takes none. Received: " + _describe(edges))
+        images, holes = _as_batch(image, mask)
+        height, width = images.shape[1:3]
+        self._check_size(height, width)
+        padding = self._padding(height, width)
+        try:
+            raw = self._forward(
+                np.pad(images, [(0, 0), *padding, (0, 0)], mode="symmetric"),
+                np.pad(holes, [(0, 0), *padding], mode="symmetric"),
+            )
+        except tf.errors.ResourceExhaustedError as error:
+            raise InputError(
+                f"out of memory completing {len(images)} picture(s) of {width} x {height} pixels: "
+                "take fewer at once or smaller ones"
+            ) from error
+        raw = {name: value.numpy()[:, :height, :width] for name, value in raw.items()}
+        known = ~holes[..., np.newaxis]
+        results = {
+            name: np.where(known, images, value) if name in ("completed", "coarse") else value
+            for name, value in raw.items()
+        }
+        return results if np.ndim(image) == 4 else {name: value[0] for name, value in results.items()}
+
+    def _run(self, images, holes):
+        mask = tf.cast(holes, tf.float32)[..., tf.newaxis]
+        outputs = self.recipe.complete({"image": to_float(images), "mask": mask}, training=False)
+        raw = {"completed": to_uint8(outputs["predicted"]), "predicted": outputs["predicted"]}
+        if "coarse" in outputs:
+            raw["coarse"] = to_uint8(outputs["coarse"])
+        if "offsets" in outputs:
+            flow = to_uint8(flow_to_image(outputs["offsets"]))
+            cell = tf.shape(images)[1] // tf.shape(flow)[1]
+            raw["attention"] = tf.repeat(tf.repeat(flow, cell, axis=1), cell, axis=2)
+        return raw
+
+    def _padding(self, height, width):
+        """What to add below and to the right, where it moves no pixel, so that the network takes the picture."""
+        multiple, least = self.recipe.generator.size_multiple, self.recipe.generator.minimum_size
+        return [(0, -(-max(side, least) // multiple) * multiple - side) for side in (height, width)]
+
+    def _check_size(self, height, width):
+        if height * width > self.max_pixels:
+            raise InputError(
+                f"{width} x {height} pixels are more than the limit of {self.max_pixels}: they would take about "
+                f"{_gigabytes(height, width):.0f} GB of memory; raise max_pixels or take a smaller picture"
+            )
+
+
+def _recipe(description, padding):
+    """The recipe a checkpoint belongs to: a run's from the config beside it, otherwise from its variables."""
+    config_file = _config_beside(description.prefix) if description.kind == "run" else None
+    if config_file is not None:
+        config = load_config(config_file)
+        name, options = config.recipe, config.options
+    elif description.recipe is not None:
+        name = description.recipe
+        options = RECIPES[name].Options(**description.options)
+        if description.kind == "release":
+            padding = padding or RELEASE_PADDING
+    else:
+        raise InputError(f"{description.prefix} is a run whose model is not known and whose config.yml is missing")
+    if padding is not None:
+        options = dataclasses.replace(options, padding=padding)
+    return RECIPES[name](options)
+
+
+def _config_beside(prefix):
+    folder = os.path.dirname(os.path.abspath(prefix))
+    folders = [folder, os.path.dirname(folder)] if os.path.basename(folder) == RUN_SUBFOLDER else [folder]
+    files = [os.path.join(place, "config.yml") for place in folders]
+    return next((file for file in files if os.path.isfile(file)), None)
+
+
+def _as_batch(image, mask):
+    """(uint8 [B, H, W, 3], bool [B, H, W]) of what `complete` takes."""
+    image, mask = np.asarray(image), np.asarray(mask)
+    if image.dtype != np.uint8 or image.ndim not in (3, 4) or image.shape[-1] != 3 or 0 in image.shape:
+        raise ValueError(f"`image` must be uint8 [H, W, 3] or [B, H, W, 3]. Received: {_describe(image)}")
+    images = image if image.ndim == 4 else image[np.newaxis]
+    if mask.shape not in (images.shape[1:3], images.shape[:3]):
+        raise ValueError(
+            f"`mask` must be [H, W] or [B, H, W] of the image {images.shape[:3]}. Received: {_describe(mask)}"
+        )
+    if mask.dtype == np.uint8:
+        if mask.max() == 1:
+            raise ValueError(
+                "`mask` as uint8 has holes where above 127; pass one of 0 and 1 as bool. Received: largest value 1"
+            )
+        mask = mask > 127
+    elif mask.dtype != np.bool_:
+        raise ValueError(f"`mask` must be bool or uint8. Received: {_describe(mask)}")
+    return images, np.broadcast_to(mask, images.shape[:3])
+
+
+def _gigabytes(height, width):
+    """Measured: attention holds about six matrices of (H / 8 * W / 8) squared floats at its peak."""
+    return 6 * 4 * (height * width / 64) ** 2 / 1e9
+
+
+def _describe(value):
+    value = np.asarray(value)
+    return f"{value.dtype} {list(value.shape)}"

@@ -1,0 +1,105 @@
+"""Contextual attention: fill a hole's features with what matches best among the known ones."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from tf_inpaint.ops.images import resize_nearest
+from tf_inpaint.ops.patches import paste_patches, patch_norms, patch_similarity, propagate
+
+_NORM_FLOOR = 1e-4
+_PASTE_OVERLAP = 4.0
+
+
+class ContextualAttention(tf.keras.layers.Layer):
+    """Match foreground patches against background patches and paste what matches.
+
+    Foreground and background are shrunk by `rate` for the matching (3 x 3 patches, cosine-normalised keys), and the
+    full-resolution background patches are pasted. Keys whose patch touches a hole score 0 and, after the softmax,
+    weigh 0; they do take part in its denominator, so a query's weights need not sum to 1.
+
+    Args:
+        ksize: side of the matched patches, 1 or 3.
+        rate: the shrinking, and the stride of the pasted 2 rate x 2 rate patches, >= 1.
+        softmax_scale: > 0.
+        propagation: whether neighbouring matches support each other.
+    Call:
+        inputs: (foreground, background, mask): float [B, H, W, C]; float [B, K, L, C]; float [B or 1, K', L', 1] with
+            1 = hole, shrunk to the size of the small background. All sides of the first two are multiples of `rate`.
+        returns: (output, offsets): float [B, H, W, C], and int32 [B, H / rate, W / rate, 2], position (row, column)
+            of each query's best key minus its own.
+    Raises:
+        ValueError: if an argument is outside what is listed, or a known side is no multiple of `rate`.
+    Reference: Yu et al. 2018, sections 3.1 and 3.2, in the form of release 1.0.0 (overlaps divided by 4 for every
+        rate; propagation over line ends; queries not normalised).
+    Deviations: a mask for every sample, where the release uses the first one for all. With a background of another
+        size than the foreground, offsets are counted in the background's own width.
+    """
+
+    def __init__(self, ksize=3, rate=2, softmax_scale=10.0, propagation=True, name=None, **kwargs):
+        super().__init__(name=name, **kwargs)
+        if ksize not in (1, 3):
+            raise ValueError(f"`ksize` must be 1 or 3. Received: {ksize}")
+        if rate < 1:
+            raise ValueError(f"`rate` must be at least 1. Received: {rate}")
+        if softmax_scale <= 0:
+            raise ValueError(f"`softmax_scale` must be positive. Received: {softmax_scale}")
+        self.ksize = ksize
+        self.rate = rate
+        self.softmax_scale = softmax_scale
+        self.propagation = propagation
+
+    def build(self, input_shape=None):
+        self.built = True
+
+    def call(self, inputs):
+        foreground, background, mask = inputs
+        for name, features in (("foreground", foreground), ("background", background)):
+            if any(side is not None and side % self.rate for side in features.shape[1:3]):
+                raise ValueError(
+                    f"`{name}` must have sides that are multiples of `rate` {self.rate}. Received: {features.shape}"
+                )
+        queries = self._shrink(foreground)
+        keys = self._shrink(background)
+        valid = self._valid_keys(mask, tf.shape(keys)[1:3])  # [B or 1, 1, 1, kh, kw]
+
+        scores = patch_similarity(queries, keys, self.ksize)
+        norms = tf.maximum(patch_norms(keys, self.ksize), _NORM_FLOOR)
+        scores = scores / norms[:, tf.newaxis, tf.newaxis]
+        if self.propagation:
+            scores = propagate(scores)
+
+        shape = tf.shape(scores)  # [B, h, w, kh, kw]
+        scores = tf.reshape(scores * (valid * self.softmax_scale), [shape[0], shape[1], shape[2], -1])
+        weights = tf.reshape(tf.nn.softmax(scores), shape) * valid
+
+        output = paste_patches(weights, background, self.rate) / _PASTE_OVERLAP
+        return tf.ensure_shape(output, foreground.shape), self._offsets(weights)
+
+    def _shrink(self, features):
+        if self.rate == 1:
+            return features
+        return resize_nearest(features, tf.shape(features)[1:3] // self.rate)
+
+    def _valid_keys(self, mask, size):
+        """1 where a key's whole patch is known; what lies outside the picture counts as known."""
+        mask = resize_nearest(mask, size)
+        touched = tf.nn.max_pool2d(mask, self.ksize, 1, "SAME") > 0
+        return tf.cast(~touched, mask.dtype)[:, tf.newaxis, tf.newaxis, :, :, 0]
+
+    @staticmethod
+    def _offsets(weights):
+        b, h, w, kh, kw = (tf.shape(weights)[i] for i in range(5))
+        best = tf.argmax(tf.reshape(weights, [b, h, w, kh * kw]), axis=-1, output_type=tf.int32)
+        rows = best // kw - tf.range(h)[:, tf.newaxis]
+        columns = best % kw - tf.range(w)
+        return tf.stack([rows, columns], axis=-1)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "ksize": self.ksize,
+            "rate": self.rate,
+            "softmax_scale": self.softmax_scale,
+            "propagation": self.propagation,
+        }

@@ -1,0 +1,105 @@
+"""The convolutions of the DeepFill generators: mirror or zero padding, dilation, and a x2 upsampling form."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from tf_inpaint.ops.images import enlarge_twice
+
+PADDINGS = ("SAME", "SYMMETRIC", "REFLECT")
+
+
+class MirrorConv2D(tf.keras.layers.Layer):
+    """A convolution with bias whose border is mirrored.
+
+    Mirror padding adds `dilation * (kernel_size - 1) / 2` pixels on every side, also with stride 2, where "SAME" pads
+    even sizes at the end only: the two sample grids are shifted against each other.
+
+    Args:
+        filters: channels of the output.
+        kernel_size: odd side of the square kernel.
+        strides: 1 or 2.
+        dilation: spacing of the kernel's taps; only with stride 1.
+        activation: a function or Keras name; None is linear.
+        padding: "SYMMETRIC" (border pixel repeated), "REFLECT" (not repeated) or "SAME" (zeros).
+    Call:
+        inputs: float [B, H, W, C]; with mirror padding H and W no smaller than the padding.
+        returns: float [B, ceil(H / strides), ceil(W / strides), filters].
+    Raises:
+        ValueError: if an argument is outside what is listed.
+    Reference: Yu et al. 2018, section 3; kernels start Glorot-uniform and biases at 0, as in release 1.0.0.
+    """
+
+    def __init__(
+        self, filters, kernel_size=3, strides=1, dilation=1, activation="elu", padding="SYMMETRIC", name=None, **kwargs
+    ):
+        super().__init__(name=name, **kwargs)
+        if padding not in PADDINGS:
+            raise ValueError(f"`padding` must be one of {', '.join(PADDINGS)}. Received: {padding!r}")
+        if kernel_size % 2 == 0:
+            raise ValueError(f"`kernel_size` must be odd. Received: {kernel_size}")
+        if strides > 1 and dilation > 1:
+            raise ValueError(f"`strides` and `dilation` cannot both exceed 1. Received: {strides} and {dilation}")
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.dilation = dilation
+        self.activation = tf.keras.activations.get(activation)
+        self.padding = padding
+
+    def build(self, input_shape):
+        shape = (self.kernel_size, self.kernel_size, input_shape[-1], self.filters)
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer="glorot_uniform", trainable=True)
+        self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros", trainable=True)
+        self.built = True
+
+    def call(self, inputs):
+        return self.activation(self.convolve(inputs))
+
+    def convolve(self, inputs):
+        """The convolution and bias, before the activation."""
+        padding = self.padding
+        if padding != "SAME":
+            border = self.dilation * (self.kernel_size - 1) // 2
+            inputs = tf.pad(inputs, [[0, 0], [border, border], [border, border], [0, 0]], padding)
+            padding = "VALID"
+        # tf.nn.convolution and not conv2d, whose dilated form has no gradient on CPUs.
+        outputs = tf.nn.convolution(
+            inputs,
+            tf.convert_to_tensor(self.kernel),
+            strides=self.strides,
+            padding=padding,
+            dilations=self.dilation,
+            data_format="NHWC",  # left out, eager second derivatives fail
+        )
+        return tf.nn.bias_add(outputs, tf.convert_to_tensor(self.bias))
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, _ = input_shape
+        sides = [None if side is None else -(-side // self.strides) for side in (height, width)]
+        return (batch, *sides, self.filters)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "dilation": self.dilation,
+            "activation": tf.keras.activations.serialize(self.activation),
+            "padding": self.padding,
+        }
+
+
+class UpsampleConv2D(MirrorConv2D):
+    """Every pixel doubled in both directions, then a 3 x 3 `MirrorConv2D`: [B, H, W, C] -> [B, 2H, 2W, filters].
+
+    Reference: the `_upsample` layers of release 1.0.0.
+    """
+
+    def convolve(self, inputs):
+        return super().convolve(enlarge_twice(inputs))
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, _ = input_shape
+        return (batch, *(None if side is None else 2 * side for side in (height, width)), self.filters)

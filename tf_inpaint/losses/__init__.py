@@ -1,0 +1,1 @@
+"""Loss functions: pairs for critic and generator, reconstruction terms."""

@@ -1,0 +1,52 @@
+"""Reconstruction losses. Each is a mean over examples of a number of that example alone, so that splitting a batch over
+devices changes nothing."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+def discounted_l1(predicted, image, weights):
+    """mean(weights * |image - predicted|).
+
+    Args:
+        predicted, image: float [B, H, W, C].
+        weights: float [B or 1, H, W, 1]; see `ops.discount`.
+    Returns:
+        A scalar.
+    Reference: Yu et al. 2018, section 4.2.
+    """
+    return tf.reduce_mean(weights * tf.abs(image - predicted))
+
+
+def hole_l1(predicted, image, mask, weights=1.0):
+    """Mean of weights * |image - predicted| inside each picture's hole, averaged over pictures.
+
+    Args:
+        predicted, image: float [B, H, W, C].
+        mask: float [B, H, W, 1], 1 = hole; pictures without a hole count 0.
+        weights: float [B, H, W, 1] or a number; see `ops.discount.distance_discount`.
+    Returns:
+        A scalar.
+    """
+    return _region_l1(predicted, image, mask, weights)
+
+
+def valid_l1(predicted, image, mask):
+    """Mean absolute error outside each picture's hole, averaged over pictures.
+
+    Args:
+        predicted, image: float [B, H, W, C].
+        mask: float [B, H, W, 1], 1 = hole; pictures without known pixels count 0.
+    Returns:
+        A scalar.
+    Reference: the "ae loss" of DeepFill release 1.0.0.
+    Deviations: each picture has its own mask; with one mask for the batch the value is the release's.
+    """
+    return _region_l1(predicted, image, 1.0 - mask, 1.0)
+
+
+def _region_l1(predicted, image, region, weights):
+    """sum over the region of weights * mean over channels of |image - predicted|, divided by the region's area."""
+    error = tf.reduce_mean(tf.abs(image - predicted) * (region * weights), axis=[1, 2, 3])  # [B]
+    return tf.reduce_mean(tf.math.divide_no_nan(error, tf.reduce_mean(region, axis=[1, 2, 3])))

@@ -1,0 +1,21 @@
+"""Random numbers that belong to an example, not to a batch: the same on any number of devices."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+def uniform_per_example(seed, stream):
+    """One number in [0, 1) for each example.
+
+    Args:
+        seed: int32 [B, 2], a stateless seed for every example.
+        stream: whole number; numbers of different streams are independent.
+    Returns:
+        float32 [B].
+    """
+
+    def draw(one):
+        return tf.random.stateless_uniform([], one + tf.constant([0, stream], one.dtype))
+
+    return tf.map_fn(draw, seed, fn_output_signature=tf.TensorSpec([], tf.float32))

@@ -1,0 +1,284 @@
+"""Weights from a checkpoint into our networks: the authors' released TensorFlow 1 files, and this project's own runs.
+
+A checkpoint is first described from its variables' names and shapes alone: what it is, which of its variables is which
+of our weights, and what is left over. Only then are values read. A generator is filled completely or not at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tf_inpaint.checkpoint_files import find_checkpoint, read_shapes, read_values
+from tf_inpaint.errors import InputError
+from tf_inpaint.release_names import RELEASES, Release, is_gated, is_training_state
+
+__all__ = [
+    "RELEASE_NAMES",
+    "Description",
+    "Report",
+    "compare",
+    "describe",
+    "describe_shapes",
+    "find_checkpoint",
+    "load_weights",
+    "locate",
+    "read_shapes",
+    "to_release_arrays",
+]
+
+# recipe -> {the authors' variable name: our weight name}
+RELEASE_NAMES = {r.recipe: {**r.networks["generator"], **r.networks["discriminator"]} for r in RELEASES}
+
+_NO_CHECKPOINT = (
+    "there are no weights to complete with: train some in minutes (python train.py --config configs/quickstart.yml) "
+    "and give the run folder as --checkpoint_dir, or give a checkpoint that the authors of DeepFill v1 released"
+)
+_RUN_KEY = re.compile(r"(generator|discriminator|ema)/(.+)/\.ATTRIBUTES/VARIABLE_VALUE")
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a checkpoint is, told by its variables.
+
+    Attributes:
+        prefix: where it is.
+        kind: "release" (the authors') or "run" (this project's).
+        recipe: key of `RECIPES`; None for a run whose generator is in no table (its config tells).
+        options: what the shapes tell about the recipe's options, such as width and critic_width.
+        sources: "generator" and "discriminator" -> {our weight name: the checkpoint's variable name}.
+        shapes: our weight name -> shape, of every weight in `sources`.
+        averaged: the generator's weights are the run's moving average.
+        unexpected: names of variables that are neither weights nor training state.
+    """
+
+    prefix: str
+    kind: str
+    recipe: str | None
+    options: dict
+    sources: Mapping[str, Mapping[str, str]]
+    shapes: Mapping[str, tuple]
+    averaged: bool = False
+    unexpected: tuple = ()
+
+    def __str__(self):
+        title = next((r.title for r in RELEASES if r.recipe == self.recipe), "unknown model")
+        what = f"{title} release" if self.kind == "release" else f"tf_inpaint run of {title}"
+        details = [f"{name} {value}" for name, value in self.options.items()]
+        details.append("with critics" if self.sources["discriminator"] else "without critics")
+        if self.averaged:
+            details.append("averaged weights")
+        return f"{what} ({', '.join(details)})"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of every variable: names are ours, those of `unexpected` the checkpoint's."""
+
+    loaded: tuple = ()
+    missing: tuple = ()
+    unexpected: tuple = ()
+    mis_shaped: tuple = field(default=())  # of (name, shape in the checkpoint, shape here)
+
+    def __str__(self):
+        parts = [f"{_count(self.loaded, 'variable')} loaded"]
+        if self.missing:
+            parts.append(f"{len(self.missing)} missing ({_some(self.missing)})")
+        if self.unexpected:
+            parts.append(f"{len(self.unexpected)} unexpected ({_some(self.unexpected)})")
+        if self.mis_shaped:
+            shapes = [f"{name} is {there} in the checkpoint and {here} here" for name, there, here in self.mis_shaped]
+            parts.append(f"{len(self.mis_shaped)} of another shape ({_some(shapes)})")
+        return ", ".join(parts)
+
+
+def locate(checkpoint_dir=None, weights=None) -> str:
+    """The prefix of what a user asks to complete with; without TensorFlow, so that a wrong path is answered at once.
+
+    Args:
+        checkpoint_dir: whatever `find_checkpoint` takes.
+        weights: name of weights shipped with the package; none are shipped yet.
+    Raises:
+        InputError: if nothing is asked for, or it is not there.
+    """
+    if checkpoint_dir is not None and weights is not None:
+        raise InputError("checkpoint_dir and weights exclude each other: give one of them")
+    if weights is not None:
+        raise InputError(f"there are no weights named {weights!r}: this version ships none, give a checkpoint_dir")
+    if checkpoint_dir is None:
+        raise InputError(_NO_CHECKPOINT)
+    return find_checkpoint(checkpoint_dir)
+
+
+def describe(path) -> Description:
+    """Tells what the checkpoint at `path` (whatever `find_checkpoint` takes) is.
+
+    Raises:
+        InputError: if there is none, or it is unreadable, or belongs to no model of this project.
+    """
+    prefix = find_checkpoint(path)
+    return describe_shapes(read_shapes(prefix), prefix)
+
+
+def describe_shapes(shapes, prefix="the checkpoint") -> Description:
+    """`describe` from a dict of name -> shape; `prefix` is only for messages."""
+    shapes = {name: tuple(shape) for name, shape in shapes.items()}
+    run = _describe_run(shapes, prefix)
+    if run is not None:
+        return run
+    gated = False
+    for release in RELEASES:
+        ours = {name: shapes[theirs] for theirs, name in RELEASE_NAMES[release.recipe].items() if theirs in shapes}
+        if _is_generator_of(release, ours):
+            sources = {
+                network: {name: theirs for theirs, name in names.items() if theirs in shapes}
+                for network, names in release.networks.items()
+            }
+            known = set(RELEASE_NAMES[release.recipe])
+            unexpected = tuple(sorted(n for n in shapes if n not in known and not is_training_state(n)))
+            options = release.options(ours)
+            return Description(prefix, "release", release.recipe, options, sources, ours, unexpected=unexpected)
+        gated = gated or is_gated(ours)
+    raise InputError(f"{prefix} is {_stranger(shapes, gated)}, which this version cannot use: it reads {_readable()}")
+
+
+def compare(description: Description, wanted) -> Report:
+    """What filling networks from a checkpoint would do, from names and shapes alone.
+
+    Args:
+        description: of the checkpoint.
+        wanted: "generator" and/or "discriminator" -> {our weight name: shape}.
+    """
+    loaded, missing, mis_shaped = [], [], []
+    unexpected = list(description.unexpected)
+    for network, shapes in wanted.items():
+        for name, shape in shapes.items():
+            if name not in description.sources[network]:
+                missing.append(name)
+            elif description.shapes[name] != tuple(shape):
+                mis_shaped.append((name, description.shapes[name], tuple(shape)))
+            else:
+                loaded.append(name)
+        unexpected += [theirs for name, theirs in description.sources[network].items() if name not in shapes]
+    return Report(tuple(loaded), tuple(missing), tuple(unexpected), tuple(mis_shaped))
+
+
+def load_weights(path, generator=None, discriminator=None) -> Report:
+    """Fills networks from a checkpoint, the authors' or a run's; colours are turned from BGR to RGB where needed.
+
+    A run's generator is filled from its moving average where it kept one. Critics take what fits: some releases have
+    none, others have a local patch of another size, and the report says so.
+
+    Args:
+        path: whatever `find_checkpoint` takes.
+        generator, discriminator: built models; None leaves that network out.
+    Returns:
+        The report.
+    Raises:
+        InputError: if the checkpoint is unreadable or of another model, or cannot fill the generator; no weight has
+            changed then.
+    """
+    from tf_inpaint.models.weights import named_weights
+
+    description = describe(path)
+    models = {"generator": generator, "discriminator": discriminator}
+    weights = {network: named_weights(model) for network, model in models.items() if model is not None}
+    wanted = {network: {n: tuple(w.shape) for n, w in named.items()} for network, named in weights.items()}
+    report = compare(description, wanted)
+    if generator is not None:
+        whole = compare(description, {"generator": wanted["generator"]})
+        if whole.missing or whole.mis_shaped:
+            raise InputError(f"{description.prefix} cannot fill the generator: {whole}")
+
+    variables = {name: variable for named in weights.values() for name, variable in named.items()}
+    theirs = {name: source for names in description.sources.values() for name, source in names.items()}
+    ours = {theirs[name]: name for name in report.loaded}
+    release = _release(description.recipe) if description.kind == "release" else None
+    values = {}
+    for source, value in read_values(description.prefix, ours):
+        name = ours[source]
+        values[name] = release.turn_colours(name, value) if release else value
+    for name, value in values.items():
+        variables[name].assign(np.asarray(value, variables[name].dtype.as_numpy_dtype))
+    return report
+
+
+def to_release_arrays(generator, discriminator=None, recipe="deepfill_v1") -> dict[str, np.ndarray]:
+    """Our weights as the authors' checkpoint would hold them: {their variable name: BGR array}.
+
+    Args:
+        generator, discriminator: built models; no discriminator leaves its variables out.
+        recipe: whose release.
+    """
+    from tf_inpaint.models.weights import named_weights
+
+    release = _release(recipe)
+    arrays = {}
+    for network, model in (("generator", generator), ("discriminator", discriminator)):
+        if model is not None:
+            named = named_weights(model)
+            for theirs, name in release.networks[network].items():
+                arrays[theirs] = release.turn_colours(name, named[name].numpy())
+    return arrays
+
+
+def _describe_run(shapes, prefix) -> Description | None:
+    found = {"generator": {}, "discriminator": {}, "ema": {}}
+    for key in shapes:
+        match = _RUN_KEY.fullmatch(key)
+        if match and "/." not in match[2]:  # else an optimiser's slot of that weight
+            found[match[1]][_unescape(match[2])] = key
+    if not found["generator"]:
+        return None
+    averaged = bool(found["ema"])
+    sources = {
+        "generator": {**found["generator"], **found["ema"]},
+        "discriminator": found["discriminator"],
+    }
+    ours = {name: shapes[key] for names in sources.values() for name, key in names.items()}
+    release = next((r for r in RELEASES if _is_generator_of(r, ours)), None)
+    recipe, options = (release.recipe, release.options(ours)) if release else (None, {})
+    return Description(prefix, "run", recipe, options, sources, ours, averaged)
+
+
+def _unescape(name: str) -> str:
+    """tf.train.Checkpoint writes a dot in a dictionary's key as two and a slash as `.S`."""
+    return re.sub(r"\.(\.|S)", lambda match: "." if match[1] == "." else "/", name)
+
+
+def _is_generator_of(release: Release, ours) -> bool:
+    """Most of the generator's names are there (some may be missing, to be named later) and the shapes are its own."""
+    names = release.networks["generator"].values()
+    return 2 * sum(name in ours for name in names) > len(names) and release.matches(ours)
+
+
+def _release(recipe: str) -> Release:
+    for release in RELEASES:
+        if release.recipe == recipe:
+            return release
+    raise ValueError(f"`recipe` must be one of {', '.join(RELEASE_NAMES)}. Received: {recipe!r}")
+
+
+def _stranger(shapes, gated: bool) -> str:
+    if gated:
+        return "a DeepFill v2 checkpoint (its convolutions are gated)"
+    names = sorted(n for n in shapes if not is_training_state(n) and n != "_CHECKPOINTABLE_OBJECT_GRAPH")
+    if not names:
+        return "a checkpoint without network variables"
+    names = [name.replace("/.ATTRIBUTES/VARIABLE_VALUE", "") for name in names]
+    return f"a checkpoint of another model ({_count(names, 'variable')}, such as {_some(names, 2)})"
+
+
+def _readable() -> str:
+    return f"the authors' {' and '.join(r.title for r in RELEASES)} checkpoints and runs of its own train.py"
+
+
+def _count(things, noun) -> str:
+    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
+
+
+def _some(names, count=3) -> str:
+    return ", ".join(map(str, names[:count])) + (", ..." if len(names) > count else "")

@@ -1,0 +1,55 @@
+"""What the training loop asks of a recipe."""
+
+from __future__ import annotations
+
+import abc
+
+import tensorflow as tf
+
+
+class Recipe(abc.ABC):
+    """A paper's training procedure, of one replica and in graph mode.
+
+    A recipe knows no file, optimiser or strategy. Losses are means over the examples given; the loop averages them
+    over replicas, so that 1 x 16 and 2 x 8 examples are the same run. Random numbers come from `batch["seed"]`.
+
+    A batch is a dict of "image" float32 [B, H, W, 3] in [-1, 1], "mask" float32 [B, H, W, 1] (1 = hole) and "seed"
+    int32 [B, 2].
+
+    Attributes:
+        Options: frozen dataclass of everything a config may set in its section `options`.
+        options: the instance given.
+        generator, discriminator: Keras models.
+        n_critic: discriminator updates before each generator update; 0 trains no discriminator.
+        fresh_batch_per_update: whether every update draws its own batch.
+    """
+
+    Options: type
+    generator: tf.keras.Model
+    discriminator: tf.keras.Model
+    n_critic = 1
+    fresh_batch_per_update = True
+
+    def __init__(self, options):
+        self.options = options
+
+    @classmethod
+    @abc.abstractmethod
+    def check(cls, options, image_size, mask_options):
+        """Raise InputError if networks, image size (height, width) and holes do not fit together."""
+
+    @abc.abstractmethod
+    def build(self, height, width):
+        """Create all weights for pictures of height x width."""
+
+    @abc.abstractmethod
+    def complete(self, batch, training):
+        """All named outputs for a batch: the generator's, and "completed" float32 [B, H, W, 3] in [-1, 1]."""
+
+    @abc.abstractmethod
+    def discriminator_losses(self, batch):
+        """Weighted named terms whose sum the discriminator minimises: dict of scalars."""
+
+    @abc.abstractmethod
+    def generator_losses(self, batch):
+        """Weighted named terms whose sum the generator minimises: dict of scalars."""

@@ -1,0 +1,177 @@
+"""DeepFill v1's training: discounted l1 around the hole, l1 outside, WGAN-GP on the whole picture and on the patch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Tuple
+
+import tensorflow as tf
+
+from tf_inpaint.errors import InputError
+from tf_inpaint.losses.adversarial import (
+    gradient_penalty,
+    interpolate,
+    wasserstein_discriminator_loss,
+    wasserstein_generator_loss,
+)
+from tf_inpaint.losses.reconstruction import discounted_l1, hole_l1, valid_l1
+from tf_inpaint.models.deepfill_v1 import DeepFillV1Discriminator, DeepFillV1Generator
+from tf_inpaint.ops.discount import box_discount, distance_discount
+from tf_inpaint.ops.images import composite
+from tf_inpaint.ops.masks import crop_patches, hole_position
+from tf_inpaint.ops.random import uniform_per_example
+from tf_inpaint.recipes.base import Recipe
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a config may set for DeepFill v1; the defaults are the paper's and release 1.0.0's values.
+
+    Attributes:
+        width, critic_width: channels of the first layer of the generator and of each critic.
+        padding: of the generator: the paper's mirror padding, or zeros.
+        n_critic: critic updates, each on a fresh batch, before each generator update.
+        pretrain_coarse: train the coarse network alone, without critics.
+        local_patch: (height, width) of the patch around the hole that the local critic and the discounted l1 see.
+        discount: "box" (the release: on the patch), "distance" (the paper: in the hole, of any shape) or "none" (on the
+            patch, undiscounted).
+        discount_gamma: per pixel; 0.9 in the release's box form, 0.99 in the paper's distance form.
+        l1_weight: of the discounted l1, `l1`.
+        autoencoder_weight: of the l1 outside the hole, `autoencoder`.
+        coarse_l1_weight: of the coarse output, relative to the refined one, in both.
+        adversarial_weight: of both adversarial terms of the generator.
+        global_weight: of the global critic relative to the local one.
+        penalty_weight: of the gradient penalties.
+    """
+
+    width: int = 32
+    critic_width: int = 64
+    padding: Literal["SAME", "SYMMETRIC", "REFLECT"] = "SYMMETRIC"
+    n_critic: int = 5
+    pretrain_coarse: bool = False
+    local_patch: Tuple[int, int] = (128, 128)
+    discount: Literal["box", "distance", "none"] = "box"
+    discount_gamma: float = 0.9
+    l1_weight: float = 1.2
+    autoencoder_weight: float = 1.2
+    coarse_l1_weight: float = 1.2
+    adversarial_weight: float = 0.001
+    global_weight: float = 1.0
+    penalty_weight: float = 10.0
+
+
+class DeepFillV1Recipe(Recipe):
+    """Losses of DeepFill v1.
+
+    Reference: Yu et al. 2018, sections 3.2 and 4, in the form of release 1.0.0.
+    Deviations: every picture has a hole of its own (`mask.per_batch: true` restores the release's one for the batch);
+        the patch is found from the hole, and is the drawn box where the hole is a box.
+    """
+
+    Options = Options
+
+    def __init__(self, options=None):
+        super().__init__(options or Options())
+        options = self.options
+        self.generator = DeepFillV1Generator(options.width, options.padding)
+        self.discriminator = DeepFillV1Discriminator(options.critic_width)
+        self.n_critic = 0 if options.pretrain_coarse else options.n_critic
+
+    @classmethod
+    def check(cls, options, image_size, mask_options):
+        multiple = DeepFillV1Generator.size_multiple
+        if any(side % multiple for side in image_size):
+            raise InputError(f"DeepFill v1 needs pictures whose sides are multiples of {multiple}, not {image_size}")
+        minimum = DeepFillV1Generator(options.width, options.padding).minimum_size
+        if min(image_size) < minimum:
+            raise InputError(f"{options.padding} padding needs pictures of at least {minimum} pixels, not {image_size}")
+        if any(patch > side for patch, side in zip(options.local_patch, image_size)):
+            raise InputError(f"the local patch {options.local_patch} is larger than the picture {image_size}")
+        box = (mask_options.height, mask_options.width)
+        if options.discount == "box" and not (mask_options.is_box and box == tuple(options.local_patch)):
+            raise InputError(
+                f"discount 'box' needs box holes of the size of the local patch {tuple(options.local_patch)}, "
+                f"not {mask_options.kind} holes of {box}; for other holes use discount 'distance'"
+            )
+
+    def build(self, height, width):
+        image, mask = tf.zeros([1, height, width, 3]), tf.zeros([1, height, width, 1])
+        self.generator((image, mask))
+        self.discriminator((image, tf.zeros([1, *self.options.local_patch, 3])))
+
+    def complete(self, batch, training):
+        image, mask = batch["image"], batch["mask"]
+        masked_image = image * (1.0 - mask)
+        if self.options.pretrain_coarse and training:
+            coarse = self.generator.coarse_only(masked_image, mask)
+            outputs = {"coarse": coarse, "predicted": coarse}
+        else:
+            outputs = self.generator((masked_image, mask), training=training)
+            if self.options.pretrain_coarse:
+                outputs = {**outputs, "predicted": outputs["coarse"]}
+        return {**outputs, "completed": composite(outputs["predicted"], masked_image, mask)}
+
+    def generator_losses(self, batch):
+        image, mask = batch["image"], batch["mask"]
+        outputs = self.complete(batch, training=True)
+        position = hole_position(mask, *self.options.local_patch)
+        discounted = self._discounted_l1(image, mask, position)
+
+        stages = [(self.options.coarse_l1_weight, outputs["coarse"])]
+        if not self.options.pretrain_coarse:
+            stages.append((1.0, outputs["refined"]))
+        l1 = autoencoder = 0.0
+        for weight, output in stages:
+            l1 += weight * discounted(output)
+            autoencoder += weight * valid_l1(output, image, mask)
+        losses = {"l1": self.options.l1_weight * l1, "autoencoder": self.options.autoencoder_weight * autoencoder}
+        if not self.options.pretrain_coarse:
+            completed = outputs["completed"]
+            scores = self.discriminator((completed, self._patch(completed, position)), training=True)
+            weight = self.options.adversarial_weight
+            losses["adversarial_global"] = (
+                weight * self.options.global_weight * wasserstein_generator_loss(scores["global"])
+            )
+            losses["adversarial_local"] = weight * wasserstein_generator_loss(scores["local"])
+        return losses
+
+    def discriminator_losses(self, batch):
+        image, mask = batch["image"], batch["mask"]
+        completed = tf.stop_gradient(self.complete(batch, training=True)["completed"])
+        position = hole_position(mask, *self.options.local_patch)
+        patch, completed_patch, patch_mask = (self._patch(x, position) for x in (image, completed, mask))
+
+        real = self.discriminator((image, patch), training=True)
+        fake = self.discriminator((completed, completed_patch), training=True)
+        alpha_global, alpha_local = self.interpolation(batch)
+        critics = self.discriminator
+        penalty_global = gradient_penalty(critics.global_critic, interpolate(image, completed, alpha_global), mask)
+        penalty_local = gradient_penalty(
+            critics.local_critic, interpolate(patch, completed_patch, alpha_local), patch_mask
+        )
+        weight = self.options.penalty_weight
+        critic_global = wasserstein_discriminator_loss(real["global"], fake["global"])
+        return {
+            "critic_global": self.options.global_weight * critic_global,
+            "critic_local": wasserstein_discriminator_loss(real["local"], fake["local"]),
+            "penalty_global": weight * penalty_global,
+            "penalty_local": weight * penalty_local,
+        }
+
+    def interpolation(self, batch):
+        """Where between truth and completion the slopes are measured: (global, local) alphas [B] in [0, 1)."""
+        return uniform_per_example(batch["seed"], 1), uniform_per_example(batch["seed"], 2)
+
+    def _patch(self, images, position):
+        return crop_patches(images, position, *self.options.local_patch)
+
+    def _discounted_l1(self, image, mask, position):
+        """The discounted l1 as a function of the output."""
+        options = self.options
+        if options.discount == "distance":
+            weights = distance_discount(mask, options.discount_gamma)
+            return lambda output: hole_l1(output, image, mask, weights)
+        gamma = options.discount_gamma if options.discount == "box" else 1.0
+        weights = box_discount(*options.local_patch, gamma)
+        patch = self._patch(image, position)
+        return lambda output: discounted_l1(self._patch(output, position), patch, weights)

@@ -1,0 +1,133 @@
+"""Which variable of the authors' released checkpoints is which of our weights, and which of them touch pixels.
+
+A `Release` is a table for one paper; adding a paper means adding one to `RELEASES`. The releases work on BGR pictures
+and this project on RGB: their kernels are turned where colours enter or leave a network, so that no caller ever has
+to know.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Callable
+
+import numpy as np
+
+Shapes = Mapping[str, tuple]
+
+
+@dataclass(frozen=True)
+class Release:
+    """One paper's released checkpoints.
+
+    Attributes:
+        recipe: our name of it, a key of `RECIPES`.
+        title: its name in sentences.
+        networks: "generator" and "discriminator" -> {the authors' variable name: our weight name}.
+        colours_in: our names of kernels [.., .., 3 + more, filters] whose first three input channels are a picture's.
+        colours_out: our names of kernels and biases whose output channels are a picture's.
+        matches: whether shapes under the generator's names (ours) are this paper's.
+        options: what shapes (ours) tell about the recipe's options.
+    """
+
+    recipe: str
+    title: str
+    networks: Mapping[str, Mapping[str, str]]
+    colours_in: frozenset
+    colours_out: frozenset
+    matches: Callable[[Shapes], bool]
+    options: Callable[[Shapes], dict]
+
+    def turn_colours(self, name: str, value: np.ndarray) -> np.ndarray:
+        """The weight `name` (ours) for the other order of colours; BGR to RGB and back are the same turn."""
+        if name in self.colours_in:
+            return np.concatenate([value[:, :, 2::-1], value[:, :, 3:]], axis=2)
+        if name in self.colours_out:
+            return value[..., ::-1]
+        return value
+
+
+def is_training_state(name: str) -> bool:
+    """Whether a variable of the authors' checkpoints belongs to the optimiser or the loop rather than to a network."""
+    return re.search(r"(/Adam(_\d+)?|(^|/)(beta[12]_power(_\d+)?|global_step|lr|learning_rate))$", name) is not None
+
+
+_COARSE = (
+    "conv1 conv2_downsample conv3 conv4_downsample conv5 conv6 conv7_atrous conv8_atrous conv9_atrous conv10_atrous "
+    "conv11 conv12 conv13_upsample conv14 conv15_upsample conv16 conv17"
+).split()
+_REFINEMENT = (
+    "xconv1 xconv2_downsample xconv3 xconv4_downsample xconv5 xconv6 xconv7_atrous xconv8_atrous xconv9_atrous "
+    "xconv10_atrous pmconv1 pmconv2_downsample pmconv3 pmconv4_downsample pmconv5 pmconv6 pmconv9 pmconv10 "
+    "allconv11 allconv12 allconv13_upsample allconv14 allconv15_upsample allconv16 allconv17"
+).split()
+
+
+def _parts(scope: str, ours: str) -> dict[str, str]:
+    return {f"{scope}/{part}": f"{ours}.{part}" for part in ("kernel", "bias")}
+
+
+def _generator_names() -> dict[str, str]:
+    """Both DeepFill generators: an `_upsample` layer has its convolution in a scope of its own, ours has not."""
+    names = {}
+    for ours, layers in (("coarse", _COARSE), ("refinement", _REFINEMENT)):
+        for layer in layers:
+            inner = f"/{layer}_conv" if layer.endswith("_upsample") else ""
+            names.update(_parts(f"inpaint_net/{layer}{inner}", f"{ours}.{layer}"))
+    return names
+
+
+def _v1_critic_names() -> dict[str, str]:
+    names = {}
+    for critic in ("global", "local"):
+        for layer in ("conv1", "conv2", "conv3", "conv4"):
+            names.update(_parts(f"discriminator/discriminator_{critic}/{layer}", f"{critic}_critic.{layer}"))
+        names.update(_parts(f"discriminator/dout_{critic}_fc", f"{critic}_critic.head"))
+    return names
+
+
+def is_gated(shapes: Shapes) -> bool:
+    """DeepFill v2 has v1's variable names, but half of a layer's filters are gates: the next layer sees the rest."""
+    first, second = shapes.get("coarse.conv1.kernel"), shapes.get("coarse.conv2_downsample.kernel")
+    return first is not None and second is not None and first[-1] == 2 * second[-2]
+
+
+def _v1_options(shapes: Shapes) -> dict:
+    """Widths, and the side of the local patch from the inputs of the local critic's head.
+
+    The critic halves its picture four times, rounding up: 9 x 9 cells mean a patch of 129 to 144 pixels, called 144.
+    """
+    options = {}
+    if "coarse.conv1.kernel" in shapes:
+        options["width"] = shapes["coarse.conv1.kernel"][-1]
+    if "local_critic.conv1.kernel" in shapes:
+        options["critic_width"] = shapes["local_critic.conv1.kernel"][-1]
+    if {"local_critic.head.kernel", "local_critic.conv4.kernel"} <= set(shapes):
+        cells = shapes["local_critic.head.kernel"][0] / shapes["local_critic.conv4.kernel"][-1]
+        options["local_patch"] = (16 * round(cells**0.5),) * 2
+    return options
+
+
+DEEPFILL_V1 = Release(
+    recipe="deepfill_v1",
+    title="DeepFill v1",
+    networks={"generator": _generator_names(), "discriminator": _v1_critic_names()},
+    colours_in=frozenset(
+        f"{layer}.kernel"
+        for layer in (
+            "coarse.conv1",
+            "refinement.xconv1",
+            "refinement.pmconv1",
+            "global_critic.conv1",
+            "local_critic.conv1",
+        )
+    ),
+    colours_out=frozenset(
+        f"{layer}.{part}" for layer in ("coarse.conv17", "refinement.allconv17") for part in ("kernel", "bias")
+    ),
+    matches=lambda shapes: not is_gated(shapes),
+    options=_v1_options,
+)
+
+RELEASES = (DEEPFILL_V1,)

@@ -1,0 +1,49 @@
+"""Watches the values of the loss terms: holds them on their device, and looks at them together."""
+
+from __future__ import annotations
+
+import collections
+import math
+
+
+class Guard:
+    """Collects the named values of updates, finds the first that is not a finite number, and averages the rest.
+
+    Looking waits for the device, so that it is not done at every step; every value is looked at all the same.
+    """
+
+    def __init__(self):
+        self._held = []
+        self._sums = collections.Counter()
+        self._counts = collections.Counter()
+
+    def __len__(self):
+        """How many updates wait to be looked at."""
+        return len(self._held)
+
+    def hold(self, step, values):
+        """Keep the scalar tensors of one update of a step (the count it belongs to, from 1)."""
+        self._held.append((step, values))
+
+    def look(self):
+        """Examine everything held since the last look.
+
+        Returns:
+            None, or a clause that names the first value that is not finite and its step.
+        """
+        held, self._held = self._held, []
+        for step, values in held:
+            for name, tensor in values.items():
+                value = float(tensor)
+                if not math.isfinite(value):
+                    return f"`{name}` became {value} at step {step}"
+                self._sums[name] += value
+                self._counts[name] += 1
+        return None
+
+    def take_means(self):
+        """Mean of each name's examined values since the last call, by name."""
+        means = {name: self._sums[name] / count for name, count in self._counts.items()}
+        self._sums.clear()
+        self._counts.clear()
+        return means

@@ -1,0 +1,123 @@
+"""Both networks with their optimisers: all that training changes, and the only thing a checkpoint holds.
+
+A step is `n_critic` updates of the discriminator and one of the generator, each on its own global batch: update j of
+step s takes batch s * (n_critic + 1) + j of an endless sequence. Since pictures, holes and random numbers are pure
+functions of their place in it, weights, moments and the step are all that is needed to go on as if training had never
+stopped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+import tensorflow as tf
+
+from tf_inpaint.models.weights import named_weights
+from tf_inpaint.recipes import RECIPES
+from tf_inpaint.training.moving_average import MovingAverage
+from tf_inpaint.training.optimizers import Optimizers
+from tf_inpaint.training.update import Update
+
+
+class Learner:
+    """Networks, optimisers and updates of a config, under a strategy.
+
+    TensorFlow's seeds are set to `training.seed`, on which alone the initial weights depend, not on the replicas.
+
+    Args:
+        config: a whole `Config`.
+        strategy: a `tf.distribute` strategy.
+
+    Attributes:
+        recipe: holds both networks.
+        strategy: as given.
+    """
+
+    def __init__(self, config, strategy):
+        training = config.training
+        self.strategy = strategy
+        self._steps = training.steps
+        with tf.device("CPU:0"):  # read at every step, which must not wait for a GPU
+            self._step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
+        tf.keras.utils.set_random_seed(training.seed)
+        with strategy.scope():
+            self.recipe = RECIPES[config.recipe](config.options)
+            self.recipe.build(*config.data.image_size)
+            self._generator = named_weights(self.recipe.generator)
+            self._discriminator = named_weights(self.recipe.discriminator)
+            self._optimizers = Optimizers(
+                config.optimizer, _trainable(self._generator), _trainable(self._discriminator)
+            )
+        self._average = MovingAverage(training.ema_decay, self._generator, strategy) if training.ema_decay else None
+
+        common = {"clip_norm": config.optimizer.clip_norm, "accumulation_steps": training.accumulation_steps}
+        self._update_generator = Update(
+            "generator",
+            strategy,
+            self.recipe.generator_losses,
+            _trainable(self._generator),
+            self._optimizers.generator,
+            afterwards=self._average.update if self._average else None,
+            **common,
+        )
+        self._update_discriminator = Update(
+            "discriminator",
+            strategy,
+            self.recipe.discriminator_losses,
+            _trainable(self._discriminator),
+            self._optimizers.discriminator,
+            **common,
+        )
+        self._complete = tf.function(lambda batch: self.recipe.complete(batch, training=False))
+
+    @property
+    def step(self):
+        """Generator updates done."""
+        return int(self._step.numpy())
+
+    @property
+    def batches_per_step(self):
+        """How many global batches a step takes."""
+        return self.recipe.n_critic + 1 if self.recipe.fresh_batch_per_update else 1
+
+    def variables(self):
+        """What a checkpoint holds, as keyword arguments of `tf.train.Checkpoint`; the same names on both Keras
+        generations."""
+        variables = {"step": self._step, "generator": self._generator, "discriminator": self._discriminator}
+        if self._average:
+            variables["ema"] = self._average.variables
+        return {**variables, **self._optimizers.variables()}
+
+    def take_step(self, batches):
+        """All updates of one step.
+
+        Args:
+            batches: iterator over what the strategy's dataset hands out.
+        Returns:
+            (values, rates): for each update its dict of scalar tensors, not yet waited for; the learning rates by name.
+        """
+        rates = self._optimizers.set_learning_rates(self.step, self._steps)
+        values, batch = [], None
+        for update in [self._update_discriminator] * self.recipe.n_critic + [self._update_generator]:
+            if batch is None or self.recipe.fresh_batch_per_update:
+                batch = next(batches)
+            values.append(update(batch))
+        self._step.assign_add(1)
+        return values, rates
+
+    def complete(self, batch):
+        """The recipe's outputs for a batch, on the first device."""
+        return self._complete(batch)
+
+    def averaged_weights(self):
+        """Context in which the generator has its averaged weights, if an average is kept."""
+        return self._average.in_place_of_weights() if self._average else contextlib.nullcontext()
+
+    def forget_average(self):
+        """Begin the average anew, after weights have been loaded."""
+        if self._average:
+            self._average.reset()
+
+
+def _trainable(weights):
+    return {name: weight for name, weight in weights.items() if weight.trainable}

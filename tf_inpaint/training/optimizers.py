@@ -1,0 +1,115 @@
+"""Adam for both networks, and learning rates as pure functions of the step.
+
+The TF1 releases drive both networks with one Adam object, whose bias correction counts every update, critic or
+generator: with five critic updates first, the generator's first update is corrected as the sixth. `shared_count` keeps
+that: one Keras object, built on all weights and applied to one network's at a time. Without it each network has its own.
+"""
+
+from __future__ import annotations
+
+import math
+
+import tensorflow as tf
+
+
+def learning_rate_factor(options, step, steps):
+    """What a learning rate is multiplied by at a step.
+
+    Warm-up rises linearly to 1 over its steps; then the schedule runs over the steps that remain:
+    "constant" stays at 1; "step" multiplies by `decay_rate` after every `decay_every` steps; "linear" and "cosine" fall
+    to 0 at the end of training.
+
+    Args:
+        options: config section `optimizer`.
+        step: generator updates done before this one.
+        steps: generator updates of the whole training.
+    Returns:
+        A number, usually in [0, 1].
+    """
+    if step < options.warmup_steps:
+        return (step + 1) / options.warmup_steps
+    done = step - options.warmup_steps
+    share = min(done / max(steps - options.warmup_steps, 1), 1.0)
+    if options.schedule == "constant":
+        return 1.0
+    if options.schedule == "step":
+        return options.decay_rate ** (done // options.decay_every)
+    if options.schedule == "linear":
+        return 1.0 - share
+    if options.schedule == "cosine":
+        return 0.5 * (1.0 + math.cos(math.pi * share))
+    raise ValueError(f"`options.schedule` must be constant, step, linear or cosine. Received: {options.schedule!r}")
+
+
+class Optimizers:
+    """The Adam of the generator and the Adam of the discriminator: one object or two.
+
+    Must be made inside the scope of the strategy that made the weights.
+
+    Args:
+        options: config section `optimizer`.
+        generator, discriminator: dicts of the networks' trainable tf.Variables by name.
+
+    Attributes:
+        generator, discriminator: `tf.keras.optimizers.Adam`; the same object if the count is shared.
+    """
+
+    def __init__(self, options, generator, discriminator):
+        self._options = options
+        if options.shared_count:
+            self.generator = self.discriminator = adam(options)
+            weights = {
+                **{f"generator.{name}": weight for name, weight in generator.items()},
+                **{f"discriminator.{name}": weight for name, weight in discriminator.items()},
+            }
+            self._built = {"optimizer": (self.generator, weights)}
+        else:
+            self.generator, self.discriminator = adam(options), adam(options)
+            self._built = {
+                "generator_optimizer": (self.generator, generator),
+                "discriminator_optimizer": (self.discriminator, discriminator),
+            }
+        for optimizer, weights in self._built.values():
+            optimizer.build(list(weights.values()))
+
+    def set_learning_rates(self, step, steps):
+        """Set both learning rates for the updates of a step (see `learning_rate_factor`).
+
+        Returns:
+            dict of what was set, by the name it is logged under.
+        """
+        options, factor = self._options, learning_rate_factor(self._options, step, steps)
+        rates = {"learning_rate": factor * options.learning_rate}
+        self.generator.learning_rate = rates["learning_rate"]
+        if not options.shared_count:
+            own = options.discriminator_learning_rate
+            rates["discriminator_learning_rate"] = factor * (options.learning_rate if own is None else own)
+            self.discriminator.learning_rate = rates["discriminator_learning_rate"]
+        return rates
+
+    def variables(self):
+        """What a checkpoint must hold, by readable names that are the same on both Keras generations.
+
+        Returns:
+            dict of "optimizer" (shared count), or of "generator_optimizer" and "discriminator_optimizer": dict of
+            "iterations" and, for every weight, "m.<name>" and "v.<name>", its first and second moment.
+        """
+        return {key: _state(optimizer, weights) for key, (optimizer, weights) in self._built.items()}
+
+
+def adam(options):
+    """Keras Adam in the TF1 form: w -= rate * sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + epsilon)."""
+    optimizer = tf.keras.optimizers.Adam(
+        float(options.learning_rate), beta_1=options.beta1, beta_2=options.beta2, epsilon=options.epsilon
+    )
+    if hasattr(optimizer, "jit_compile"):
+        optimizer.jit_compile = False  # Keras 2 compiles every weight's update by itself where there is a GPU
+    return optimizer
+
+
+def _state(optimizer, weights):
+    # The lists of moments have no public accessor; both Keras generations call them by these names, in build order.
+    state = {"iterations": optimizer.iterations}
+    for name, first, second in zip(weights, optimizer._momentums, optimizer._velocities):
+        state[f"m.{name}"], state[f"v.{name}"] = first, second
+    return {name: value if isinstance(value, tf.Variable) else value.value for name, value in state.items()}

@@ -1,0 +1,246 @@
+"""A run on disk: a folder that explains itself and from which training goes on.
+
+    config.yml        the resolved config
+    versions.json     what ran it: one record for every start
+    scalars.jsonl     one JSON object a line: "step" and the mean of each value since the line before
+    checkpoints/      step-XXXXXXXX.{index,data-*}, and TensorFlow's state file `checkpoint`
+    views/            step-XXXXXXXX.png, picture grids
+    tensorboard/      the same scalars and grids for TensorBoard
+
+Whatever was whole stays whole: files are written under another name first, an old checkpoint goes only when a new one
+is complete, and a checkpoint counts only once the state file names it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import tensorflow as tf
+import yaml
+
+from tf_inpaint.errors import InputError
+from tf_inpaint.pictures import write_png
+from tf_inpaint.training.event_log import EventLog
+
+# Keys of a config that may change while a run goes on: they do not change what it computes.
+_FREE_KEYS = {
+    "name",
+    "data.parallel_calls",
+    "training.run_folder",
+    "training.steps",
+    "training.strategy",
+    "training.log_every",
+    "training.view_every",
+    "training.view_count",
+    "training.checkpoint_every",
+    "training.keep_checkpoints",
+    "training.validate_every",
+    "training.validation_count",
+}
+_SCHEDULES_OVER_ALL_STEPS = ("linear", "cosine")
+_CHECKPOINT_NAME = re.compile(r"step-(\d{8,})")
+
+
+class RunFolder:
+    """The folder of one run. Nothing is created before `start`.
+
+    Args:
+        path: the folder.
+        keep: how many checkpoints stay.
+    """
+
+    def __init__(self, path, keep=3):
+        self.path = Path(path)
+        self._keep = keep
+        self._checkpoints = self.path / "checkpoints"
+        self._state_file = self._checkpoints / "checkpoint"
+        self._config = self.path / "config.yml"
+        self._versions = self.path / "versions.json"
+        self._scalars = self.path / "scalars.jsonl"
+        self._events = None
+
+    def start(self, config_text, versions):
+        """Make the folder ready for a run, or for going on with the one it holds.
+
+        A folder without a checkpoint holds nothing to go on from, and is begun anew.
+
+        Args:
+            config_text: the resolved config as YAML.
+            versions: JSON-able dict of what runs it.
+        Raises:
+            InputError: if the run in the folder has another config, naming the keys.
+        """
+        self.check(config_text)
+        step = self.last_step()
+        starts, scalars = [], []
+        if step is not None:
+            starts, scalars = self._read_starts(), _lines_up_to(self._scalars, step)
+        starts.append({"from_step": step or 0, **versions})
+        with self._writing("the run folder"):
+            for folder in (self._checkpoints, self.path / "views"):
+                folder.mkdir(parents=True, exist_ok=True)
+            _write_text(self._config, config_text)
+            _write_text(self._versions, json.dumps(starts, indent=2) + "\n")
+            _write_text(self._scalars, "".join(scalars))
+            self._events = EventLog(self.path / "tensorboard")
+
+    def check(self, config_text):
+        """Raise InputError if the folder holds checkpoints of a run with another config, naming the keys."""
+        if self.last_step() is None or not self._config.is_file():
+            return
+        old, new = (_flatten(yaml.safe_load(text)) for text in (self._config.read_text(encoding="utf-8"), config_text))
+        free = set(_FREE_KEYS)
+        if new.get("optimizer.schedule") in _SCHEDULES_OVER_ALL_STEPS:
+            free.discard("training.steps")  # the learning rate depends on them
+        differing = [key for key in sorted({*old, *new} - free) if old.get(key) != new.get(key)]
+        if differing:
+            keys = ", ".join(f"{key} ({old.get(key)} there, {new.get(key)} now)" for key in differing)
+            raise InputError(
+                f"the run in {self.path} was made with another config, which differs in {keys}: "
+                "give another training.run_folder, or the old values to go on with it"
+            )
+
+    def last_step(self):
+        """Step of the last checkpoint, or None."""
+        names = self._kept_names()
+        return int(_CHECKPOINT_NAME.fullmatch(names[-1]).group(1)) if names else None
+
+    def last_checkpoint(self):
+        """Prefix of the last checkpoint, or None."""
+        names = self._kept_names()
+        return str(self._checkpoints / names[-1]) if names else None
+
+    def restore(self, checkpoint):
+        """Read the last checkpoint into a `tf.train.Checkpoint`.
+
+        Returns:
+            Whether there was one.
+        Raises:
+            InputError: if it cannot be read, or does not hold exactly what is asked for.
+        """
+        prefix = self.last_checkpoint()
+        if prefix is None:
+            return False
+        try:
+            checkpoint.read(prefix).assert_consumed()
+        except (AssertionError, ValueError, tf.errors.OpError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise InputError(f"cannot go on from checkpoint {prefix}: {reason}") from error
+        return True
+
+    def save(self, checkpoint, step):
+        """Write a `tf.train.Checkpoint`, then drop the oldest ones; does nothing if this step is saved already."""
+        names = self._kept_names()
+        name = f"step-{step:08d}"
+        if names and names[-1] == name:
+            return
+        prefix = self._checkpoints / name
+        try:
+            with self._writing(f"checkpoint {name}"):
+                checkpoint.write(str(prefix))
+                names.append(name)
+                kept = names[-self._keep :]
+                _write_text(self._state_file, _state(kept))
+        except InputError:
+            _remove(prefix)
+            raise
+        for old in names[: -self._keep]:
+            _remove(self._checkpoints / old)
+
+    def log(self, step, values):
+        """Append a line of scalars."""
+        with self._writing("scalars"):
+            with open(self._scalars, "a", encoding="utf-8") as file:
+                file.write(json.dumps({"step": step, **values}) + "\n")
+            self._events.scalars(step, values)
+
+    def write_views(self, step, grid):
+        """Write a picture grid, uint8 [H, W, 3]."""
+        with self._writing("views"):
+            write_png(str(self.path / "views" / f"step-{step:08d}.png"), grid)
+            self._events.picture(step, "views", grid)
+
+    def close(self):
+        if self._events is not None:
+            with contextlib.suppress(tf.errors.OpError):  # on a full disk: nothing depends on these events
+                self._events.close()
+
+    def _kept_names(self):
+        """Names of the checkpoints there, oldest first; without a state file all that have an index."""
+        there = sorted(path.stem for path in self._checkpoints.glob("step-*.index"))
+        if self._state_file.is_file():
+            text = self._state_file.read_text(encoding="utf-8")
+            named = re.findall(r'^all_model_checkpoint_paths: "(.*)"$', text, re.MULTILINE)
+            there = [name for name in there if name in named]
+        return [name for name in there if _CHECKPOINT_NAME.fullmatch(name)]
+
+    def _read_starts(self):
+        try:
+            return list(json.loads(self._versions.read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            return []  # a record for people only: nothing depends on it
+
+    @contextlib.contextmanager
+    def _writing(self, what):
+        """Turn a failure to write, such as a full disk, into a sentence."""
+        try:
+            yield
+        except (OSError, tf.errors.OpError) as error:
+            reason = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)
+            last = self.last_checkpoint()
+            intact = f"the last whole checkpoint is {last}" if last else "no checkpoint has been written so far"
+            raise InputError(
+                f"cannot write {what} in {self.path} ({reason.strip().splitlines()[0]}); {intact}; "
+                "once this is mended, the same command goes on from there"
+            ) from error
+
+
+def _state(names):
+    """TensorFlow's checkpoint state file, with names relative to its folder, so that a run folder can be moved."""
+    lines = [f'model_checkpoint_path: "{names[-1]}"', *(f'all_model_checkpoint_paths: "{name}"' for name in names)]
+    return "\n".join(lines) + "\n"
+
+
+def _lines_up_to(file, step):
+    """The lines of a scalars file whose step is at most `step`; a kill may have torn the last one."""
+    kept = []
+    for line in file.read_text(encoding="utf-8").splitlines(keepends=True) if file.is_file() else ():
+        with contextlib.suppress(ValueError):
+            if json.loads(line)["step"] <= step:
+                kept.append(line)
+    return kept
+
+
+def _write_text(path, text):
+    """Write a file whole or not at all."""
+    temporary = path.with_name(path.name + ".part")
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _remove(prefix):
+    """Delete a checkpoint's files, finished or not."""
+    for path in [*prefix.parent.glob(f"{prefix.name}.*"), *prefix.parent.glob(f"{prefix.name}_temp*")]:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def _flatten(tree, prefix=""):
+    """Nested dict to {"section.key": value}."""
+    if not isinstance(tree, dict):
+        return {prefix[:-1]: tree}
+    return {key: value for name, child in tree.items() for key, value in _flatten(child, f"{prefix}{name}.").items()}

@@ -1,0 +1,280 @@
+"""The one training loop: pictures in, files and lines of progress out. It knows no loss."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from tf_inpaint import metrics
+from tf_inpaint.config import to_yaml
+from tf_inpaint.data import ImageData
+from tf_inpaint.errors import InputError
+from tf_inpaint.models.weights import parameter_count
+from tf_inpaint.pretrained import load_weights
+from tf_inpaint.training.guard import Guard
+from tf_inpaint.training.learner import Learner
+from tf_inpaint.training.machine import device_names, peak_memory, versions
+from tf_inpaint.training.run_folder import RunFolder
+from tf_inpaint.training.stop_signals import StopSignals
+from tf_inpaint.training.stopwatch import Stopwatch, duration
+from tf_inpaint.training.strategy import make_strategy
+from tf_inpaint.training.views import picture_grid, view_rows
+
+_LONGEST_HOLD = 100  # steps whose loss values wait on their device before they are looked at
+_METRICS = {
+    "hole_l1": lambda completed, batch: metrics.hole_l1(completed, batch["image"], batch["mask"]),
+    "psnr": lambda completed, batch: metrics.psnr(completed, batch["image"]),
+}
+_SHOWN = ("generator_loss", "discriminator_loss", *_METRICS)  # on a line of progress
+
+
+class Trainer:
+    """Trains what a config describes, in its run folder, from wherever that folder stands.
+
+    Making one sets TensorFlow's seeds and, for `training.deterministic`, its deterministic operations for the process.
+
+    Args:
+        config: a whole `Config`.
+        report: called with every line of progress.
+
+    Attributes:
+        data: the pictures.
+        learner: networks and optimisers.
+        folder: the run folder.
+    Raises:
+        InputError: if the folder holds another run, there are no pictures, or a batch cannot be shared out evenly.
+    """
+
+    def __init__(self, config, report=print):
+        training = config.training
+        if training.deterministic:
+            tf.config.experimental.enable_op_determinism()
+        self.config = config
+        self.report = report
+        self.folder = RunFolder(training.run_folder or f"runs/{config.name}", training.keep_checkpoints)
+        self.folder.check(to_yaml(config))
+        self.data = ImageData(config.data, config.mask, training.seed)
+        strategy = make_strategy(training.strategy)
+        self._examples_per_part = _examples_per_part(config, strategy.num_replicas_in_sync)
+        self.learner = Learner(config, strategy)
+        self._checkpoint = tf.train.Checkpoint(**self.learner.variables())
+        self._guard = Guard()
+        self._rates = {}
+
+    def train(self):
+        """Go on to `training.steps`, or to the end of the step in which SIGINT or SIGTERM arrives, and save.
+
+        Raises:
+            InputError: if a loss is no longer a finite number, pictures cannot be read, or files cannot be written. The
+                last whole checkpoint stays.
+        """
+        with StopSignals() as stop:
+            try:
+                self._begin()
+                if self.learner.step < self.config.training.steps:
+                    self._run(stop)
+            finally:
+                self.folder.close()
+        finished = self.learner.step >= self.config.training.steps
+        end = "done" if finished else f"stopped by {stop.received}, and the same command goes on"
+        self.report(f"{end}: {self.learner.step} steps, last checkpoint {self.folder.last_checkpoint()}")
+        self._report_broken_files()
+
+    def dry_run(self):
+        """Make every update once, time it, and report what training would be like; writes nothing."""
+        self._describe()
+        if not self.folder.restore(self._checkpoint):
+            self._load_initial_weights()
+        self.report("building the graphs of one step ...")
+        batches = self._batches()
+        self._take_step(batches)  # builds the graphs
+        self._look()
+        stopwatch = Stopwatch()
+        stopwatch.start()
+        self._take_step(batches)
+        stopwatch.count_step()
+        self._look()
+        stopwatch.stop()
+        seconds = 1.0 / stopwatch.take_rate()
+        for name, mean in self._guard.take_means().items():
+            self.report(f"  {name:<30}{mean:12.6g}")
+        steps = self.config.training.steps
+        self.report(f"time           {seconds:.3g} s a step, {self._images_per_step() / seconds:.3g} images/s")
+        self.report(f"               {steps} steps take about {duration(seconds * steps)}")
+        self.report(f"memory         {peak_memory()}")
+        self._report_broken_files()
+
+    # The run
+
+    def _begin(self):
+        self._describe()
+        self.folder.start(to_yaml(self.config), versions(self.learner.strategy))
+        if self.folder.restore(self._checkpoint):
+            self.report(f"going on after step {self.learner.step} in {self.folder.path}")
+            return
+        self.report(f"new run in {self.folder.path}")
+        self._load_initial_weights()
+        if self.config.training.view_every:
+            self._write_views()
+
+    def _load_initial_weights(self):
+        source, recipe = self.config.training.init_from, self.learner.recipe
+        if source:
+            self.report(str(load_weights(source, recipe.generator, recipe.discriminator)))
+            self.learner.forget_average()
+
+    def _run(self, stop):
+        self.report("building the graphs of both networks: the first step takes longer than the others ...")
+        batches = self._batches()
+        stopwatch = Stopwatch()
+        ends = False
+        while not ends:
+            self._take_step(batches)
+            stopwatch.count_step()
+            finished, stopped = self.learner.step >= self.config.training.steps, bool(stop.received)
+            ends = finished or stopped
+            due = self._due(finished, stopped)
+            held_long = len(self._guard) >= _LONGEST_HOLD * (self.learner.recipe.n_critic + 1)
+            if due or held_long or not stopwatch.running:
+                self._look()
+                stopwatch.stop()  # writing files does not count as training, nor does building graphs in the first step
+                self._write(due, stopwatch)
+                stopwatch.start()
+
+    def _due(self, finished, stopped):
+        """What has to be written after this step: a set of "scalars", "validation", "checkpoint", "views"."""
+        training = self.config.training
+        intervals = {
+            "scalars": training.log_every,
+            "validation": training.validate_every,
+            "checkpoint": training.checkpoint_every,
+            "views": training.view_every,
+        }
+        step = self.learner.step
+        due = {what for what, interval in intervals.items() if interval and (finished or step % interval == 0)}
+        if stopped:  # nothing that takes long
+            due |= {"scalars", "checkpoint"}
+        return due
+
+    def _write(self, due, stopwatch):
+        # Scalars before the checkpoint: going on from a checkpoint finds every line up to it, and drops those after it.
+        if due & {"scalars", "validation"}:
+            values = {**self._guard.take_means(), **self._rates}
+            steps_per_second = stopwatch.take_rate()
+            if steps_per_second:
+                values["images_per_second"] = steps_per_second * self._images_per_step()
+            if "validation" in due:
+                values.update(self._validate())
+            self.folder.log(self.learner.step, values)
+            self.report(self._progress(values, steps_per_second))
+        if "checkpoint" in due:
+            self.folder.save(self._checkpoint, self.learner.step)
+        if "views" in due:
+            self._write_views()
+
+    def _take_step(self, batches):
+        try:
+            with self.data.explained_errors():
+                values, self._rates = self.learner.take_step(batches)
+        except tf.errors.UnimplementedError as error:
+            if "determinis" not in str(error).lower():
+                raise
+            raise InputError(
+                "an operation of this recipe has no deterministic form here: set training.deterministic: false"
+            ) from error
+        for each in values:
+            self._guard.hold(self.learner.step, each)
+
+    def _look(self):
+        """Wait for the device, and stop if a value is not finite: a checkpoint is written only after this."""
+        finding = self._guard.look()
+        if finding is None:
+            return
+        last = self.folder.last_checkpoint()
+        kept = f"the last good checkpoint is {last}" if last else "there is no checkpoint yet"
+        begin = f", begun with training.init_from: {last}," if last else ""
+        raise InputError(
+            f"{finding} and training stopped; {kept}; the same command would end here again, so try a new "
+            f"training.run_folder{begin} with a lower optimizer.learning_rate or with optimizer.clip_norm"
+        )
+
+    # Pictures
+
+    def _batches(self):
+        """Iterator over what the replicas take for each update, from the next step on."""
+        replicas = self.learner.strategy.num_replicas_in_sync
+
+        def pipeline(context):
+            return self.data.dataset(
+                self.learner.step * self.learner.batches_per_step,
+                self.config.data.batch_size,
+                input_pipeline_id=context.input_pipeline_id,
+                num_input_pipelines=context.num_input_pipelines,
+                replicas_per_pipeline=replicas // context.num_input_pipelines,
+            )
+
+        return iter(self.learner.strategy.distribute_datasets_from_function(pipeline))
+
+    def _images_per_step(self):
+        return self.learner.batches_per_step * self.config.data.batch_size
+
+    def _write_views(self):
+        parts = self._on_validation_pictures(self.config.training.view_count, view_rows)
+        rows = [np.concatenate([part[name] for part in parts]) for name in parts[0]]
+        self.folder.write_views(self.learner.step, picture_grid(rows))
+
+    def _validate(self):
+        """Mean of each metric over the validation pictures."""
+
+        def measure(batch, outputs):
+            return {name: metric(outputs["completed"], batch).numpy() for name, metric in _METRICS.items()}
+
+        parts = self._on_validation_pictures(self.config.training.validation_count, measure)
+        return {name: float(np.mean(np.concatenate([part[name] for part in parts]))) for name in _METRICS}
+
+    def _on_validation_pictures(self, count, function):
+        """function(batch, outputs) for validation pictures, in batches no larger than those of training itself."""
+        with self.data.explained_errors(), self.learner.averaged_weights():
+            batches = self.data.validation(count, self._examples_per_part)
+            return [function(batch, self.learner.complete(batch)) for batch in batches]
+
+    # Reports
+
+    def _describe(self):
+        """What is about to be trained, on what."""
+        config, strategy, recipe = self.config, self.learner.strategy, self.learner.recipe
+        height, width = config.data.image_size
+        replicas, parts = strategy.num_replicas_in_sync, config.training.accumulation_steps
+        batch = f"{config.data.batch_size} = {replicas} x {config.data.batch_size // replicas}"
+        self.report(f"run            {config.name}: {config.recipe} at {height} x {width}")
+        self.report(f"pictures       {self.data.count}")
+        self.report(f"batch          {batch}" + (f", in {parts} parts" if parts > 1 else ""))
+        self.report(f"devices        {', '.join(device_names(strategy))}")
+        self.report(f"generator      {parameter_count(recipe.generator):,} parameters")
+        parameters = f"{parameter_count(recipe.discriminator):,} parameters"
+        self.report(f"discriminator  {parameters}, {recipe.n_critic} updates a step")
+
+    def _progress(self, values, steps_per_second):
+        step, steps = self.learner.step, self.config.training.steps
+        parts = [f"step {step}/{steps}"]
+        if steps_per_second:
+            left = f", {duration((steps - step) / steps_per_second)} left" if step < steps else ""
+            parts.append(f"{values['images_per_second']:.3g} images/s{left}")
+        parts += [f"{name} {values[name]:.4g}" for name in _SHOWN if name in values]
+        return "  ".join(parts)
+
+    def _report_broken_files(self):
+        if self.data.broken:
+            files = ", ".join(file for file, _ in self.data.broken)
+            self.report(f"{len(self.data.broken)} files could not be read, others took their places: {files}")
+
+
+def _examples_per_part(config, replicas):
+    """Examples that a replica computes at a time."""
+    batch, parts = config.data.batch_size, config.training.accumulation_steps
+    if batch % (replicas * parts):
+        raise InputError(
+            f"data.batch_size {batch} cannot be shared out evenly: {replicas} replicas take it in "
+            f"training.accumulation_steps = {parts} parts each; choose a multiple of {replicas * parts}"
+        )
+    return batch // (replicas * parts)

@@ -1,0 +1,100 @@
+"""One optimiser step of one network, on every replica.
+
+Each replica sums its loss terms and differentiates them for this network alone. Gradients are averaged over parts of
+the batch, then over replicas, then clipped: R replicas with B examples each make the same update as one with R x B.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+class Update:
+    """A compiled function of a batch that updates one network and returns its loss terms.
+
+    Args:
+        name: of the network; its sum of terms is returned as "<name>_loss", its gradient norm, before clipping, as
+            "<name>_gradient_norm".
+        strategy: what made the weights and the batches.
+        losses: function of a replica's batch to a dict of scalar terms, means over its examples.
+        weights: dict of the trainable tf.Variables to differentiate for; those that no loss reaches stay as they are.
+        optimizer: Keras optimizer built on these weights, possibly among others.
+        clip_norm: largest global norm of the averaged gradients; 0 does not clip.
+        accumulation_steps: how many parts each replica's batch is processed in, one after another, to save memory.
+        afterwards: function called, in cross-replica context, after the weights have changed.
+    Call:
+        batch: what the strategy's dataset hands out: a dict of tensors, or of a tensor for each replica.
+        returns: dict of scalar tensors, averaged over replicas.
+    """
+
+    def __init__(
+        self, name, strategy, losses, weights, optimizer, clip_norm=0.0, accumulation_steps=1, afterwards=None
+    ):
+        self._name = name
+        self._strategy = strategy
+        self._losses = losses
+        self._weights = weights
+        self._optimizer = optimizer
+        self._clip_norm = clip_norm
+        self._parts = accumulation_steps
+        self._afterwards = afterwards
+        self._compiled = tf.function(self._on_all_replicas)
+
+    def __call__(self, batch):
+        return self._compiled(batch)
+
+    def _on_all_replicas(self, batch):
+        values = self._strategy.run(self._on_one_replica, args=(batch,))
+        if self._afterwards is not None:
+            self._afterwards()
+        mean = tf.distribute.ReduceOp.MEAN
+        return {name: self._strategy.reduce(mean, value, axis=None) for name, value in values.items()}
+
+    def _on_one_replica(self, batch):
+        terms, gradients = self._accumulate(batch)
+        replica = tf.distribute.get_replica_context()
+        gradients = replica.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
+        norm = tf.linalg.global_norm(list(gradients.values()))
+        if self._clip_norm:
+            clipped, _ = tf.clip_by_global_norm(list(gradients.values()), self._clip_norm, use_norm=norm)
+            gradients = dict(zip(gradients, clipped))
+        # Keras sums over replicas once more: each hands in its share of what is already the mean.
+        share = 1.0 / replica.num_replicas_in_sync
+        self._optimizer.apply_gradients(
+            [(gradient * share, self._weights[name]) for name, gradient in gradients.items()]
+        )
+        return {**terms, f"{self._name}_loss": tf.add_n(list(terms.values())), f"{self._name}_gradient_norm": norm}
+
+    def _accumulate(self, batch):
+        """Terms and gradients of a replica's batch: means over its parts."""
+        if self._parts == 1:
+            return self._differentiate(batch)
+        parts = {key: _split(tensor, self._parts) for key, tensor in batch.items()}
+
+        def of_part(index):
+            return self._differentiate({key: tensor[index] for key, tensor in parts.items()})
+
+        def add_part(index, total):
+            return index + 1, tf.nest.map_structure(tf.add, total, of_part(index))
+
+        # The first part stands before the loop: it tells which terms there are and which weights they reach.
+        _, total = tf.while_loop(
+            lambda index, total: index < self._parts, add_part, (tf.constant(1), of_part(0)), parallel_iterations=1
+        )
+        return tf.nest.map_structure(lambda value: value / self._parts, total)
+
+    def _differentiate(self, batch):
+        """Terms, and gradients of their sum, of one part."""
+        with tf.GradientTape() as tape:
+            terms = {name: tf.convert_to_tensor(term) for name, term in self._losses(batch).items()}
+            total = tf.add_n(list(terms.values()))
+        gradients = tape.gradient(total, self._weights)
+        reached = {name: gradient for name, gradient in gradients.items() if gradient is not None}
+        if not reached:
+            raise ValueError(f"`losses` must depend on the {self._name}'s weights. Received: terms {', '.join(terms)}")
+        return terms, reached
+
+
+def _split(tensor, parts):
+    """[B, ...] -> [parts, B / parts, ...]."""
+    return tf.reshape(tensor, [parts, -1, *tensor.shape[1:]])

@@ -1,0 +1,47 @@
+"""Trains an inpainting network.
+
+    python train.py --config configs/celeba.yml
+    python train.py --config configs/celeba.yml --set data.train=photos/ data.batch_size=8
+    python train.py --config configs/celeba.yml --dry-run
+
+The same command goes on where its run folder stands. Ctrl-C or SIGTERM finishes the step, saves and ends with exit code
+0; twice quits at once. A loss that is no longer a finite number ends with exit code 2, as any other unusable input.
+"""
+
+from __future__ import annotations
+
+from tf_inpaint import cli
+
+
+def main(argv):
+    parser = cli.Parser(prog="train.py", description=__doc__.splitlines()[0])
+    parser.add_argument("--config", required=True, help="YAML file, ours or the authors' inpaint.yml")
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        help="values in place of the file's, such as data.batch_size=8",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="check everything, make and time one step; writes nothing"
+    )
+    arguments = parser.parse_args(argv)
+
+    from tf_inpaint.config import load_config
+
+    config = load_config(arguments.config, arguments.set, report=print)
+
+    from tf_inpaint.training.trainer import Trainer
+
+    trainer = Trainer(config)
+    if arguments.dry_run:
+        trainer.dry_run()
+    else:
+        trainer.train()
+    return cli.DONE
+
+
+if __name__ == "__main__":
+    cli.run(main)
