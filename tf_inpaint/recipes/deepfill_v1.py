@@ -79,18 +79,22 @@ class DeepFillV1Recipe(Recipe):
 
     @classmethod
     def check(cls, options, image_size, mask_options):
-        multiple = DeepFillV1Generator.size_multiple
+        # Messages name the keys of a config, so that a file and line can be told.
+        multiple, patch = DeepFillV1Generator.size_multiple, tuple(options.local_patch)
         if any(side % multiple for side in image_size):
-            raise InputError(f"DeepFill v1 needs pictures whose sides are multiples of {multiple}, not {image_size}")
+            raise InputError(f"data.image_size must be multiples of {multiple} for DeepFill v1, not {image_size}")
         minimum = DeepFillV1Generator(options.width, options.padding).minimum_size
         if min(image_size) < minimum:
-            raise InputError(f"{options.padding} padding needs pictures of at least {minimum} pixels, not {image_size}")
-        if any(patch > side for patch, side in zip(options.local_patch, image_size)):
-            raise InputError(f"the local patch {options.local_patch} is larger than the picture {image_size}")
-        box = (mask_options.height, mask_options.width)
-        if options.discount == "box" and not (mask_options.is_box and box == tuple(options.local_patch)):
             raise InputError(
-                f"discount 'box' needs box holes of the size of the local patch {tuple(options.local_patch)}, "
+                f"data.image_size must be at least {minimum} pixels with options.padding {options.padding}, "
+                f"not {image_size}"
+            )
+        if any(extent > side for extent, side in zip(patch, image_size)):
+            raise InputError(f"options.local_patch {patch} is larger than the picture, data.image_size {image_size}")
+        box = (mask_options.height, mask_options.width)
+        if options.discount == "box" and not (mask_options.is_box and box == patch):
+            raise InputError(
+                f"options.discount 'box' needs box holes of the size of options.local_patch {patch}, "
                 f"not {mask_options.kind} holes of {box}; for other holes use discount 'distance'"
             )
 

@@ -1,0 +1,123 @@
+"""Who may import whom, and what every part of the house must have; each complaint names file and line."""
+
+import ast
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+from tf_inpaint.recipes import RECIPES
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "tf_inpaint"
+
+# A part may import the parts named, and itself. Leaves that anyone may use: errors.
+ALLOWED = {
+    "errors": set(),
+    "ops": {"errors"},
+    "layers": {"errors", "ops"},
+    "losses": {"errors", "ops"},
+    "metrics": {"errors", "ops"},
+    "models": {"errors", "ops", "layers"},
+    "recipes": {"errors", "ops", "layers", "losses", "models"},
+    "yaml_config": {"errors"},
+    "authors_config": {"errors", "yaml_config"},
+    "config": {"errors", "ops", "recipes", "yaml_config", "authors_config"},
+    "pictures": {"errors"},
+    "cli": {"errors"},
+    "checkpoint_files": {"errors"},
+    "release_names": {"errors"},
+    "pretrained": {"errors", "models", "checkpoint_files", "release_names"},
+    "data": {"errors", "ops", "config", "pictures"},
+    "samples": {"errors", "pictures", "cli"},
+    "training": {"errors", "ops", "models", "recipes", "config", "data", "metrics", "pictures", "pretrained"},
+    "inference": {"errors", "ops", "models", "recipes", "config", "pretrained", "checkpoint_files"},
+    "jobs": {"errors", "pictures"},
+    "complete": {"errors", "cli", "jobs", "pictures", "inference"},
+}
+FORBIDDEN_NAMES = {"utils.py", "common.py", "helpers.py"}
+
+
+def _modules():
+    return sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def _part(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def _imports(path):
+    """(line, part of tf_inpaint) of every import, also inside functions."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            if node.module == "tf_inpaint":
+                names = [f"tf_inpaint.{alias.name}" for alias in node.names]
+            else:
+                names = [node.module]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        for name in names:
+            if name.startswith("tf_inpaint."):
+                yield node.lineno, name.split(".")[1]
+
+
+def test_import_directions():
+    complaints = []
+    for path in _modules():
+        part = _part(path)
+        assert part in ALLOWED, f"{path.relative_to(ROOT)}: say in test_architecture.py what {part} may import"
+        for line, imported in _imports(path):
+            if imported != part and imported not in ALLOWED[part]:
+                complaints.append(f"{path.relative_to(ROOT)}:{line}: {part} must not import {imported}")
+    assert not complaints, "\n".join(complaints)
+
+
+def test_no_catch_all_files_and_no_asserts():
+    complaints = []
+    for path in _modules():
+        if path.name in FORBIDDEN_NAMES:
+            complaints.append(f"{path.relative_to(ROOT)}: a file has one idea and is named after it")
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Assert):
+                complaints.append(f"{path.relative_to(ROOT)}:{node.lineno}: raise an error, do not assert")
+    assert not complaints, "\n".join(complaints)
+
+
+def test_every_public_thing_has_a_docstring():
+    complaints = []
+    for path in _modules():
+        tree = ast.parse(path.read_text())
+        if not ast.get_docstring(tree):
+            complaints.append(f"{path.relative_to(ROOT)}:1: no docstring")
+        for node in tree.body:
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
+                if not ast.get_docstring(node):
+                    complaints.append(f"{path.relative_to(ROOT)}:{node.lineno}: {node.name} has no docstring")
+    assert not complaints, "\n".join(complaints)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_recipe_is_complete(recipe):
+    assert (PACKAGE / "models" / f"{recipe}.py").exists()
+    assert (ROOT / "tests" / "golden" / f"test_{recipe}.py").exists()
+    configs = [path for path in (ROOT / "configs").glob("*.yml") if f"recipe: {recipe}\n" in path.read_text()]
+    assert configs, f"no config trains {recipe}"
+    assert f"`{recipe}`" in (ROOT / "README.md").read_text(), f"{recipe} has no row in the README"
+
+
+def test_every_config_is_in_the_readme():
+    readme = (ROOT / "README.md").read_text()
+    missing = [path.name for path in (ROOT / "configs").glob("*.yml") if path.name not in readme]
+    assert not missing
+
+
+def test_links_and_commands_of_the_documents_lead_somewhere():
+    for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+        text = document.read_text()
+        for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", text):
+            if "://" not in target:
+                assert (document.parent / target).exists(), f"{document.name}: {target} does not exist"
+        for module in re.findall(r"python -m (tf_inpaint\.[\w.]+)", text):
+            importlib.import_module(module)
