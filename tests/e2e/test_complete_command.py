@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from tf_inpaint import cli, complete
 from tf_inpaint.config import config_from_dict, to_yaml
 from tf_inpaint.models.weights import named_weights
 from tf_inpaint.pictures import read_image, write_png
@@ -84,7 +85,8 @@ def test_a_list_in_which_some_fail(tmp_path, run_folder):
     Image.fromarray(_picture(80, 64)).save(tmp_path / "turned.jpg", exif=turned)
     (tmp_path / "text.png").write_text("not a picture")
     (tmp_path / "list.flist").write_text(
-        "grey.png m.png o/grey.png\nabsent.png m.png o/absent.png\nrgba.png m.png o/rgba.png\ntext.png m.png o/text.png\n"
+        "grey.png m.png o/grey.png\nabsent.png m.png o/absent.png\n"
+        "rgba.png m.png o/rgba.png\ntext.png m.png o/text.png\n"
         "turned.jpg m.png\nrgba.png small.png o/small.png\nrgba.png all.png o/all.png\nrgba.png none.png o/none.png\n"
     )
     done = _run("--flist", tmp_path / "list.flist", "--checkpoint_dir", run_folder)
@@ -154,7 +156,7 @@ RUN = "--checkpoint_dir run"
         (f"--image absent.png --mask m.png {RUN}", "absent.png does not exist"),
         (f"--image x.png --mask absent.png {RUN}", "absent.png does not exist"),
         (f"--image text.png --mask m.png {RUN}", "text.png is not a picture"),
-        (f"--image x.png --mask small.png {RUN}", "the mask small.png has 63 x 64 pixels, but the picture x.png has 64 x 64"),
+        (f"--image x.png --mask small.png {RUN}", "small.png has 63 x 64 pixels, but the picture x.png has 64 x 64"),
         (f"--image x.png --mask white.png {RUN}", "the mask white.png covers the whole picture"),
         (f"--image x.png --mask m.png --output x.png {RUN}", "x.png is one of the inputs"),
         (f"--image x.png --mask m.png --output o.jpg {RUN}", "the output o.jpg must end in .png"),
@@ -166,11 +168,14 @@ RUN = "--checkpoint_dir run"
         ("--imag x.png", "unrecognized arguments: --imag"),
     ],
 )
-def test_refusals_are_one_line_and_exit_code_2(files, arguments, said):
+def test_refusals_are_one_line_and_exit_code_2(files, arguments, said, monkeypatch, capsys):
     before = sorted(files.iterdir())
-    done = _run(*arguments.split(), cwd=files)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert said in done.stderr and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    monkeypatch.chdir(files)
+    with pytest.raises(SystemExit) as stopped:
+        cli.run(complete.main, arguments.split())
+    out, err = capsys.readouterr()
+    assert (stopped.value.code, out) == (2, "")
+    assert said in err and err.startswith("error: ") and err.count("\n") == 1
     assert sorted(files.iterdir()) == before
 
 
@@ -178,3 +183,15 @@ def test_debug_shows_the_trace(files):
     done = _run("--image", "absent.png", "--mask", "m.png", "--checkpoint_dir", "run", "--debug", cwd=files)
     assert done.returncode == 2
     assert "Traceback" in done.stderr and done.stderr.endswith("error: absent.png does not exist\n")
+
+
+@pytest.mark.parametrize(
+    "arguments", ["--image x.png --mask m.png", f"--image x.png --mask small.png {RUN}", f"--flist absent.flist {RUN}"]
+)
+def test_what_needs_no_tensorflow_is_refused_without(files, arguments):
+    program = f"import sys; from tf_inpaint import complete\ntry: complete.main({arguments.split()})\n"
+    program += "finally: print('tensorflow' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=files, env={"PYTHONPATH": str(PROGRAM.parent)}
+    )
+    assert done.stdout == "False\n" and "InputError" in done.stderr

@@ -10,6 +10,7 @@ import pytest
 from tf_inpaint import Inpainter
 from tf_inpaint.errors import InputError
 from tf_inpaint.pictures import read_image, write_png
+from tf_inpaint.pretrained import describe
 
 CASE = "deepfill_v1/generator_v1_64x64_b2_SAME"
 
@@ -21,14 +22,19 @@ def case(arrays):
     return stored["image_u8_bgr"][..., ::-1], stored["mask"][0, ..., 0] == 1, stored["complete"][..., ::-1]
 
 
-@pytest.mark.parametrize("ending", ["", "/checkpoint", "/snap-0", "/snap-0.index", "/snap-0.data-00000-of-00001"])
-def test_every_way_to_name_it(original_checkpoint, case, ending):
+def test_the_folder_gives_the_original_s_pictures(original_checkpoint, case):
     images, hole, expected = case
-    outputs = Inpainter.load(f"{original_checkpoint('deepfill_v1')}{ending}").outputs(images, hole)
+    outputs = Inpainter.load(original_checkpoint("deepfill_v1")).outputs(images, hole)
     np.testing.assert_allclose(outputs["predicted"][:, hole], expected[:, hole], atol=5e-5)
     truncated = np.clip((expected + 1) * 127.5, 0, 255).astype(np.uint8)
     assert np.abs(outputs["completed"].astype(int) - truncated).max() <= 1
     np.testing.assert_array_equal(outputs["completed"][:, ~hole], images[:, ~hole])
+
+
+@pytest.mark.parametrize("ending", ["checkpoint", "snap-0", "snap-0.index", "snap-0.data-00000-of-00001"])
+def test_every_way_to_name_it(original_checkpoint, ending):
+    folder = original_checkpoint("deepfill_v1")
+    assert describe(folder / ending) == describe(folder)
 
 
 def test_the_command_completes_with_it(original_checkpoint, case, tmp_path):
@@ -37,7 +43,7 @@ def test_the_command_completes_with_it(original_checkpoint, case, tmp_path):
     write_png(tmp_path / "m.png", hole.astype(np.uint8) * 255)
     files = ["--image", tmp_path / "x.png", "--mask", tmp_path / "m.png", "--output", tmp_path / "o.png"]
     program = Path(__file__).resolve().parents[2] / "test.py"
-    command = [sys.executable, program, *files, "--checkpoint_dir", original_checkpoint("deepfill_v1")]
+    command = [sys.executable, program, *files, "--checkpoint_dir", original_checkpoint("deepfill_v1") / "snap-0.index"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     rounded = np.rint((np.clip(expected[0], -1, 1) + 1) * 127.5)
@@ -47,4 +53,4 @@ def test_the_command_completes_with_it(original_checkpoint, case, tmp_path):
 @pytest.mark.parametrize("model", ["deepfill_v2", "deepfill_v2_guided"])
 def test_the_gated_models_are_told_apart(original_checkpoint, model):
     with pytest.raises(InputError, match="is a DeepFill v2 checkpoint"):
-        Inpainter.load(original_checkpoint(model))
+        describe(original_checkpoint(model))

@@ -1,0 +1,44 @@
+"""Cut small extracts out of the reference arrays, so that golden tests also run where the full set is absent.
+
+    python tests/golden/extract.py ../shared/reference
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+# File -> beginnings of the names to keep. What is not kept skips its test.
+KEPT = {
+    "ops": (
+        "nearest_index/",
+        "spatial_discounting_mask/64x96",
+        "resize_mask_like/",
+        "gen_conv_v1/k3s2_SYMMETRIC/",
+        "gen_conv_v1/output/",
+        "dis_conv_v1/",
+        "flow_to_image/1/",
+        "flow_to_image/zero/",
+        "gan/",
+        "penalty/",
+        "adam/0/",
+        "local_patch/",
+    ),
+    "contextual_attention": ("cases_json", "case14/y", "case14/f", "case14/mask", "case14/offset"),
+}
+LARGEST = 100_000  # bytes
+
+
+def main(reference):
+    for name, beginnings in KEPT.items():
+        with np.load(Path(reference) / f"{name}.npz") as arrays:
+            kept = {key: arrays[key] for key in arrays.files if key.startswith(beginnings)}
+        target = Path(__file__).parent / "data" / f"{name}.npz"
+        np.savez_compressed(target, **kept)
+        if target.stat().st_size >= LARGEST:
+            sys.exit(f"{target} has {target.stat().st_size} bytes, {LARGEST} are allowed: keep less")
+        print(f"{target}: {len(kept)} arrays, {target.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

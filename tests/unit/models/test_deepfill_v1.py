@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_inpaint.models import DeepFillV1Discriminator, DeepFillV1Generator
+from tf_inpaint.models.weights import named_weights, parameter_count
+
+
+@pytest.fixture(scope="module")
+def generator():
+    return DeepFillV1Generator(width=4)
+
+
+def _batch(batch, height, width):
+    image = tf.random.stateless_uniform([batch, height, width, 3], [1, 2], -1, 1)
+    mask = np.zeros([batch, height, width, 1], np.float32)
+    for i in range(batch):
+        mask[i, 8 + 4 * i : 32, 16 : 40 - 4 * i] = 1
+    return image * (1 - mask), tf.constant(mask)
+
+
+def test_outputs(generator):
+    outputs = generator(_batch(2, 64, 72))
+    for name in ("coarse", "refined", "predicted"):
+        assert outputs[name].shape == (2, 64, 72, 3) and np.abs(outputs[name]).max() <= 1
+    assert outputs["offsets"].shape == (2, 8, 9, 2) and outputs["offsets"].dtype == tf.int32
+    assert outputs["predicted"] is outputs["refined"]
+
+
+def test_a_mask_for_every_picture(generator):
+    images, masks = _batch(3, 64, 64)
+    together = generator((images, masks))
+    for i in range(3):
+        alone = generator((images[i : i + 1], masks[i : i + 1]))
+        np.testing.assert_allclose(together["refined"][i : i + 1], alone["refined"], atol=1e-5)
+
+
+def test_one_graph_for_all_sizes(generator):
+    picture, hole = tf.TensorSpec([None, None, None, 3]), tf.TensorSpec([None, None, None, 1])
+    complete = tf.function(lambda x, m: generator((x, m)), input_signature=[picture, hole])
+    for size in ((64, 64), (72, 96)):
+        batch = _batch(1, *size)
+        np.testing.assert_allclose(complete(*batch)["refined"], generator(batch)["refined"], atol=1e-5)
+
+
+def test_the_refinement_trains_the_coarse_network_too(generator):
+    images, masks = _batch(1, 64, 64)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(generator((images, masks))["refined"] ** 2)
+    gradients = tape.gradient(loss, generator.trainable_variables)
+    assert all(gradient is not None for gradient in gradients)
+    assert len(gradients) == 84
+
+
+def test_coarse_only_is_the_first_stage(generator):
+    batch = _batch(1, 64, 64)
+    np.testing.assert_allclose(generator.coarse_only(*batch), generator(batch)["coarse"], atol=1e-6)
+
+
+@pytest.mark.parametrize("padding, minimum", [("SAME", 8), ("SYMMETRIC", 64), ("REFLECT", 72)])
+def test_minimum_size_works_and_is_minimal(padding, minimum):
+    generator = DeepFillV1Generator(width=2, padding=padding)
+    assert generator.minimum_size == minimum
+    assert np.isfinite(generator(_batch(1, minimum, minimum))["refined"]).all()
+    if padding != "SAME":
+        with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
+            DeepFillV1Generator(width=2, padding=padding)(_batch(1, minimum - 8, minimum - 8))
+
+
+def test_scores_of_both_critics():
+    critics = DeepFillV1Discriminator(width=4)
+    scores = critics((tf.random.normal([2, 64, 64, 3]), tf.random.normal([2, 32, 32, 3])))
+    assert {name: tuple(score.shape) for name, score in scores.items()} == {"global": (2, 1), "local": (2, 1)}
+
+
+def test_names_are_paths_of_attributes(generator):
+    names = named_weights(generator)
+    assert len(names) == 84 and parameter_count(generator) == sum(np.prod(w.shape) for w in generator.weights)
+    assert names["refinement.allconv17.bias"].shape == (3,)
+    for name in ("coarse.conv1.kernel", "coarse.conv13_upsample.bias", "refinement.pmconv6.kernel"):
+        owner = generator
+        for part in name.split("."):
+            owner = getattr(owner, part)
+        np.testing.assert_array_equal(names[name], owner)
+
+
+def test_weights_of_an_unbuilt_model_have_no_names():
+    with pytest.raises(ValueError, match="`model` must be built"):
+        named_weights(DeepFillV1Generator(width=4))
