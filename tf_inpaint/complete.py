@@ -160,9 +160,10 @@ def _load(args):
     cli.import_tensorflow()
     from tf_inpaint.inference import MAX_PIXELS, Inpainter
 
-    return Inpainter.load(
-        args.checkpoint_dir, args.weights, padding=args.padding, max_pixels=args.max_pixels or MAX_PIXELS
-    )
+    max_pixels = args.max_pixels or MAX_PIXELS
+    inpainter = Inpainter.load(args.checkpoint_dir, args.weights, padding=args.padding, max_pixels=max_pixels)
+    print(inpainter.origin)
+    return inpainter
 
 
 def _write(job: Job, picture: Picture, hole: np.ndarray, inpainter, args) -> None:

@@ -26,12 +26,14 @@ class Inpainter:
     Args:
         recipe: a recipe whose generator is built and holds the weights.
         max_pixels: largest picture accepted, height x width.
+        origin: where the weights come from, a line for people.
     Call `Inpainter.load` to get one from a checkpoint.
     """
 
-    def __init__(self, recipe, max_pixels=MAX_PIXELS):
+    def __init__(self, recipe, max_pixels=MAX_PIXELS, origin=""):
         self.recipe = recipe
         self.max_pixels = max_pixels
+        self.origin = origin
         signature = [tf.TensorSpec([None, None, None, 3], tf.uint8), tf.TensorSpec([None, None, None], tf.bool)]
         self._forward = tf.function(self._run, input_signature=signature)
 
@@ -49,11 +51,12 @@ class Inpainter:
             InputError: if there is nothing to load, or it cannot be used.
         """
         prefix = locate(checkpoint_dir, weights)
-        recipe = _recipe(describe(prefix), padding)
+        description = describe(prefix)
+        recipe = _recipe(description, padding)
         side = recipe.generator.minimum_size
         recipe.generator((tf.zeros([1, side, side, 3]), tf.zeros([1, side, side, 1])))
-        load_weights(prefix, recipe.generator)
-        return cls(recipe, max_pixels)
+        report = load_weights(prefix, recipe.generator)
+        return cls(recipe, max_pixels, origin=f"{prefix}: {description}: {report}")
 
     def complete(self, image, mask, edges=None):
         """Completes one picture or a batch.

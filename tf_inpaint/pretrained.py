@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -81,17 +81,13 @@ class Report:
     loaded: tuple = ()
     missing: tuple = ()
     unexpected: tuple = ()
-    mis_shaped: tuple = field(default=())  # of (name, shape in the checkpoint, shape here)
+    mis_shaped: tuple = ()  # of (name, shape in the checkpoint, shape here)
 
     def __str__(self):
+        shapes = [f"{name} is {there} in the checkpoint and {here} here" for name, there, here in self.mis_shaped]
         parts = [f"{_count(self.loaded, 'variable')} loaded"]
-        if self.missing:
-            parts.append(f"{len(self.missing)} missing ({_some(self.missing)})")
-        if self.unexpected:
-            parts.append(f"{len(self.unexpected)} unexpected ({_some(self.unexpected)})")
-        if self.mis_shaped:
-            shapes = [f"{name} is {there} in the checkpoint and {here} here" for name, there, here in self.mis_shaped]
-            parts.append(f"{len(self.mis_shaped)} of another shape ({_some(shapes)})")
+        for names, what in ((self.missing, "missing"), (self.unexpected, "unexpected"), (shapes, "of another shape")):
+            parts.append(f"{len(names)} {what}" + (f" ({_some(names)})" if names else ""))
         return ", ".join(parts)
 
 

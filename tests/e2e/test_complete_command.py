@@ -1,5 +1,6 @@
 """`python test.py` as a user runs it: files in, files out, sentences and exit codes."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -121,7 +122,10 @@ def test_one_picture_with_black_holes_goes_beside_it(tmp_path, run_folder):
     write_png(tmp_path / "x.png", image)
     _write_mask(tmp_path / "m.png", ~hole)
     done = _run("--image", "x.png", "--mask", "m.png", "--checkpoint_dir", run_folder, "--invert_mask", cwd=tmp_path)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "x_completed.png\n", "")
+    assert (done.returncode, done.stderr) == (0, "")
+    origin, output = done.stdout.splitlines()
+    assert "tf_inpaint run of DeepFill v1" in origin and "84 variables loaded, 0 missing, 0 unexpected" in origin
+    assert output == "x_completed.png"
     completed = read_image(tmp_path / "x_completed.png").rgb
     np.testing.assert_array_equal(completed[~hole], image[~hole])
     assert (completed[hole] != image[hole]).mean() > 0.9
@@ -174,7 +178,7 @@ def test_refusals_are_one_line_and_exit_code_2(files, arguments, said, monkeypat
     with pytest.raises(SystemExit) as stopped:
         cli.run(complete.main, arguments.split())
     out, err = capsys.readouterr()
-    assert (stopped.value.code, out) == (2, "")
+    assert stopped.value.code == 2 and ("--max_pixels" in arguments or out == "")
     assert said in err and err.startswith("error: ") and err.count("\n") == 1
     assert sorted(files.iterdir()) == before
 
@@ -191,7 +195,7 @@ def test_debug_shows_the_trace(files):
 def test_what_needs_no_tensorflow_is_refused_without(files, arguments):
     program = f"import sys; from tf_inpaint import complete\ntry: complete.main({arguments.split()})\n"
     program += "finally: print('tensorflow' in sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, cwd=files, env={"PYTHONPATH": str(PROGRAM.parent)}
-    )
+    environment = {**os.environ, "PYTHONPATH": str(PROGRAM.parent)}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=files, env=environment)
     assert done.stdout == "False\n" and "InputError" in done.stderr

@@ -8,6 +8,27 @@ import numpy as np
 import pytest
 
 EXTRACTS = Path(__file__).parent / "data"
+_AGREEMENT = {}  # what -> (largest deviation met, tolerance)
+
+
+def agree(what, deviation, tolerance):
+    """Fail if the deviation exceeds the tolerance; the largest of each kind is printed after the tests."""
+    deviation = float(deviation)
+    _AGREEMENT[what] = (max(deviation, _AGREEMENT.get(what, (0.0,))[0]), tolerance)
+    if not deviation <= tolerance:
+        pytest.fail(f"{what}: deviates by {deviation:.3g}, {tolerance:.3g} is tolerated")
+
+
+@pytest.fixture(name="agree", scope="session")
+def _agree():
+    return agree
+
+
+def pytest_terminal_summary(terminalreporter):
+    if _AGREEMENT:
+        terminalreporter.section("agreement with the original programs (largest deviation, tolerance)")
+        for what, (deviation, tolerance) in _AGREEMENT.items():
+            terminalreporter.write_line(f"{what:<72}{deviation:10.1e}{tolerance:10.0e}")
 
 
 class Arrays:

@@ -1,6 +1,6 @@
 """Cut small extracts out of the reference arrays, so that golden tests also run where the full set is absent.
 
-    python tests/golden/extract.py ../shared/reference
+python tests/golden/extract.py ../shared/reference
 """
 
 import sys

@@ -53,11 +53,17 @@ def test_parameter_counts(recipes):
     assert parameter_count(recipe.discriminator) == 7_072_770
 
 
-@pytest.mark.parametrize("size", ["64x64_b2", "128x192_b1", "256x256_b1"])
-@pytest.mark.parametrize("padding", ["SAME", "SYMMETRIC"])
-def test_generator(arrays, recipes, size, padding):
-    if (size, padding) == ("256x256_b1", "SYMMETRIC"):
-        pytest.skip("the original was not run at this size with this padding")
+@pytest.mark.parametrize(
+    "size, padding",
+    [
+        ("64x64_b2", "SAME"),
+        ("64x64_b2", "SYMMETRIC"),
+        ("128x192_b1", "SAME"),
+        ("128x192_b1", "SYMMETRIC"),
+        ("256x256_b1", "SAME"),  # the original was not run at this size with the other padding
+    ],
+)
+def test_generator(arrays, recipes, agree, size, padding):
     stored = arrays(f"deepfill_v1/generator_v1_{size}_{padding}")
     image = _rgb(stored["image_u8_bgr"])
     mask = tf.tile(tf.cast(stored["mask"], tf.float32), [image.shape[0], 1, 1, 1])
@@ -67,12 +73,15 @@ def test_generator(arrays, recipes, size, padding):
     completed = composite(outputs["predicted"], masked_image, mask)
 
     # The original fed through a placeholder moves by 2e-5 itself.
-    np.testing.assert_allclose(outputs["coarse"][..., ::-1], stored["x1"], atol=5e-5)
-    np.testing.assert_allclose(outputs["refined"][..., ::-1], stored["x2"], atol=5e-5)
-    np.testing.assert_allclose(completed[..., ::-1], stored["complete"], atol=5e-5)
+    for what, output, name in (
+        ("coarse", outputs["coarse"], "x1"),
+        ("refined", outputs["refined"], "x2"),
+        ("completed", completed, "complete"),
+    ):
+        agree(f"DeepFill v1 {what}, absolute", np.abs(output[..., ::-1] - stored[name]).max(), 5e-5)
     truncated = tf.cast(tf.clip_by_value((completed + 1) * 127.5, 0, 255), tf.uint8)
     levels = np.abs(truncated[..., ::-1].numpy().astype(int) - stored["output_u8_bgr"])
-    assert levels.max() <= 1
+    agree("DeepFill v1 completed as the release writes it, levels of 255", levels.max(), 1)
 
     decided = stored["offset_gap"] > DECIDED
     np.testing.assert_array_equal(outputs["offsets"].numpy()[decided], stored["offsets"][decided])
@@ -115,7 +124,7 @@ def test_every_generator_layer(arrays, recipes, convolutions):
         np.testing.assert_allclose(output, whole[name], atol=1e-5 * max(1, np.abs(whole[name]).max()), err_msg=name)
 
 
-def test_critics(arrays, recipes, convolutions):
+def test_critics(arrays, recipes, agree, convolutions):
     stored = arrays("deepfill_v1/discriminators")
     critics = recipes(padding="SAME").discriminator
     for side, critic in (("local", critics.local_critic), ("global", critics.global_critic)):
@@ -124,8 +133,8 @@ def test_critics(arrays, recipes, convolutions):
             tape.watch(image)
             scores = critic(image)
         slopes = tf.norm(tf.reshape(tape.gradient(scores, image), [2, -1]), axis=1)
-        np.testing.assert_allclose(scores, stored[f"{side}_logits"], atol=1e-5)
-        np.testing.assert_allclose(slopes, stored[f"{side}_slope"], rtol=1e-4)
+        agree("DeepFill v1 critic scores, absolute", np.abs(scores - stored[f"{side}_logits"]).max(), 1e-5)
+        agree("DeepFill v1 critic slopes, relative", _relative(slopes, stored[f"{side}_slope"]), 1e-4)
         for name, mean, std in zip(stored["layer_names"], stored["layer_mean"], stored["layer_std"]):
             scope, layer = name.split("/")
             if scope == f"discriminator_{side}":
@@ -155,14 +164,22 @@ def _gradients(losses, model):
     return terms, named
 
 
-def _check_gradients(stored, prefix, gradients, whole_tolerance):
+def _relative(value, expected):
+    """Largest |value - expected| / |expected|."""
+    return np.max(np.abs(value - expected) / np.abs(expected))
+
+
+def _check_gradients(stored, prefix, gradients, whole_tolerance, agree):
+    network = {"g": "generator", "d": "critic"}[prefix[0]]
     for name, norm in zip(stored[prefix + "_names"], stored[prefix + "_norm"]):
         gradient = gradients[name]
-        np.testing.assert_allclose(np.linalg.norm(gradient), norm, rtol=1e-3, atol=1e-6, err_msg=name)
+        if norm == 0:  # a head's bias: real and fake cancel
+            agree(f"DeepFill v1 {network} gradients that are 0, absolute", np.linalg.norm(gradient), 1e-6)
+            continue
+        agree(f"DeepFill v1 {network} gradient norms, relative", _relative(np.linalg.norm(gradient), norm), 1e-3)
         if f"{prefix}/{name}" in stored:
-            whole = stored[f"{prefix}/{name}"]
-            distance = np.linalg.norm(gradient - whole)
-            assert distance <= whole_tolerance * np.linalg.norm(whole) + 1e-7, f"{name}: {distance}"
+            distance = np.linalg.norm(gradient - stored[f"{prefix}/{name}"]) / norm
+            agree(f"DeepFill v1 {network} whole gradients, relative (L2)", distance, whole_tolerance)
 
 
 def _loss_batch(stored):
@@ -195,22 +212,24 @@ class Setting:
         ("symmetric", dict(padding="SYMMETRIC")),
     ],
 )
-def test_losses_and_gradients(arrays, recipes, setting, options):
+def test_losses_and_gradients(arrays, recipes, agree, setting, options):
     shared = arrays("deepfill_v1/losses_v1")
     stored = Setting(shared, setting)
     recipe = recipes(GivenAlphas, **options)
     batch = _loss_batch(shared)
 
     terms, gradients = _gradients(lambda: recipe.generator_losses(batch), recipe.generator)
-    np.testing.assert_allclose(terms["l1"], 1.2 * stored["l1_loss"], rtol=1e-5)
-    np.testing.assert_allclose(terms["autoencoder"], 1.2 * stored["ae_loss"], rtol=1e-5)
-    np.testing.assert_allclose(sum(terms.values()), stored["g_loss"], rtol=1e-5)
+    totals = {
+        "l1": (terms["l1"], 1.2 * stored["l1_loss"]),
+        "autoencoder": (terms["autoencoder"], 1.2 * stored["ae_loss"]),
+        "generator": (sum(terms.values()), stored["g_loss"]),
+    }
     if setting != "pretrain":
         for side in ("global", "local"):
             # The smallest is 0.02, a difference of scores near 1.
             expected = 0.001 * stored[f"g_adv_{side}"]
             np.testing.assert_allclose(terms[f"adversarial_{side}"], expected, rtol=1e-4, atol=1e-8)
-    _check_gradients(stored, "g_grad", gradients, 1e-3)
+    _check_gradients(stored, "g_grad", gradients, 1e-3, agree)
     untouched = {name for name, gradient in gradients.items() if gradient is None}
     assert untouched == set(shared[f"{setting}/g_grad_none"])
 
@@ -218,10 +237,12 @@ def test_losses_and_gradients(arrays, recipes, setting, options):
     for side in ("global", "local"):
         np.testing.assert_allclose(terms[f"critic_{side}"], stored[f"d_wgan_{side}"], rtol=1e-4, atol=2e-6)
         np.testing.assert_allclose(terms[f"penalty_{side}"], 10 * stored[f"penalty_{side}"], rtol=1e-4)
-    np.testing.assert_allclose(sum(terms.values()), stored["d_loss"], rtol=1e-5)
+    totals["critic"] = (sum(terms.values()), stored["d_loss"])
+    for name, (total, expected) in totals.items():
+        agree(f"DeepFill v1 {name} loss, relative", _relative(total, expected), 1e-5)
     # The penalty differentiates the critics twice, across the kinks of leaky ReLU. Weights moved by 1e-7 of themselves
     # move these gradients by up to 8e-3 (L2) here too, conv1 and conv2 alone, so nothing closer can be asked for.
-    _check_gradients(stored, "d_grad", gradients, 1e-2)
+    _check_gradients(stored, "d_grad", gradients, 1e-2, agree)
 
 
 def test_gradient_of_the_penalty_alone(arrays, recipes):

@@ -108,7 +108,7 @@ def test_release_round_trip_with_optimiser_state(tmp_path, target):
     assert str(description) == "DeepFill v1 release (width 4, critic_width 2, local_patch (32, 32), with critics)"
 
     report = pretrained.load_weights(prefix, *target)
-    assert str(report) == "104 variables loaded"
+    assert str(report) == "104 variables loaded, 0 missing, 0 unexpected, 0 of another shape"
     for before, after in zip(source, target):
         _assert_equal(_values(after), _values(before))
 
@@ -195,7 +195,7 @@ def test_a_run_of_ours(tmp_path, target):
     description = pretrained.describe(prefix)
     assert (description.kind, description.recipe, description.averaged) == ("run", "deepfill_v1", False)
     assert description.options["width"] == 4
-    assert str(pretrained.load_weights(prefix, *target)) == "104 variables loaded"
+    assert str(pretrained.load_weights(prefix, *target)) == "104 variables loaded, 0 missing, 0 unexpected, 0 of another shape"
     for before, after in zip(source, target):
         _assert_equal(_values(after), _values(before))
 

@@ -9,12 +9,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 _Metadata = tf.compat.v1.SummaryMetadata
-_SCALAR = _Metadata(
-    plugin_data=_Metadata.PluginData(plugin_name="scalars"), data_class="DATA_CLASS_SCALAR"
-).SerializeToString()
-_IMAGE = _Metadata(
-    plugin_data=_Metadata.PluginData(plugin_name="images"), data_class="DATA_CLASS_BLOB_SEQUENCE"
-).SerializeToString()
+_SCALAR = _Metadata(plugin_data=_Metadata.PluginData(plugin_name="scalars"))
+_IMAGE = _Metadata(plugin_data=_Metadata.PluginData(plugin_name="images"))
 
 
 class EventLog:

@@ -31,7 +31,7 @@ _SHOWN = ("generator_loss", "discriminator_loss", *_METRICS)  # on a line of pro
 class Trainer:
     """Trains what a config describes, in its run folder, from wherever that folder stands.
 
-    Making one sets TensorFlow's seeds and, for `training.deterministic`, its deterministic operations for the process.
+    It sets TensorFlow's seeds and, for `training.deterministic`, its deterministic operations for the whole process.
 
     Args:
         config: a whole `Config`.
@@ -47,8 +47,6 @@ class Trainer:
 
     def __init__(self, config, report=print):
         training = config.training
-        if training.deterministic:
-            tf.config.experimental.enable_op_determinism()
         self.config = config
         self.report = report
         self.folder = RunFolder(training.run_folder or f"runs/{config.name}", training.keep_checkpoints)
@@ -213,7 +211,11 @@ class Trainer:
                 replicas_per_pipeline=replicas // context.num_input_pipelines,
             )
 
-        return iter(self.learner.strategy.distribute_datasets_from_function(pipeline))
+        batches = iter(self.learner.strategy.distribute_datasets_from_function(pipeline))
+        if self.config.training.deterministic:
+            # Not earlier: an iterator made under it reads one picture after another, though the data are the same anyway.
+            tf.config.experimental.enable_op_determinism()
+        return batches
 
     def _images_per_step(self):
         return self.learner.batches_per_step * self.config.data.batch_size

@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_inpaint.config import OptimizerConfig
+from tf_inpaint.training.optimizers import Optimizers, learning_rate_factor
+
+
+def factors(steps, at, **options):
+    return [learning_rate_factor(OptimizerConfig(**options), step, steps) for step in at]
+
+
+def test_constant_schedule():
+    assert factors(10, [0, 5, 9]) == [1.0, 1.0, 1.0]
+
+
+def test_step_schedule_multiplies_after_every_so_many_steps():
+    assert factors(10, [0, 2, 3, 6], schedule="step", decay_every=3, decay_rate=0.5) == [1.0, 1.0, 0.5, 0.25]
+
+
+def test_linear_and_cosine_fall_to_nothing_at_the_end():
+    assert factors(4, [0, 1, 2, 3], schedule="linear") == [1.0, 0.75, 0.5, 0.25]
+    assert factors(4, [0, 2, 4], schedule="cosine") == pytest.approx([1.0, 0.5, 0.0])
+
+
+def test_steps_beyond_the_end_keep_the_last_rate():
+    assert factors(4, [4, 9], schedule="linear") == [0.0, 0.0]
+
+
+def test_warm_up_rises_to_one_and_the_schedule_runs_over_the_rest():
+    assert factors(6, [0, 1, 2, 4], schedule="linear", warmup_steps=2) == [0.5, 1.0, 1.0, 0.5]
+
+
+def test_unknown_schedule_is_named():
+    with pytest.raises(ValueError, match="Received: 'square'"):
+        factors(4, [0], schedule="square")
+
+
+def make(**options):
+    generator = {"conv.kernel": tf.Variable([1.0, 2.0])}
+    discriminator = {"head.kernel": tf.Variable([3.0])}
+    return Optimizers(OptimizerConfig(**options), generator, discriminator), generator, discriminator
+
+
+def test_shared_count_is_one_object_that_counts_both_networks_updates():
+    optimizers, generator, discriminator = make()
+    assert optimizers.generator is optimizers.discriminator
+    for _ in range(5):
+        optimizers.discriminator.apply_gradients([(tf.constant([1.0]), discriminator["head.kernel"])])
+    optimizers.generator.apply_gradients([(tf.constant([1.0, 1.0]), generator["conv.kernel"])])
+    state = optimizers.variables()["optimizer"]
+    assert int(state["iterations"].numpy()) == 6
+    # The first update of the generator, corrected as the sixth: m = (1 - b1) g, v = (1 - b2) g^2.
+    rate = 1e-4 * np.sqrt(1 - 0.9**6) / (1 - 0.5**6)
+    expected = np.array([1.0, 2.0]) - rate * 0.5 / np.sqrt(0.1)
+    np.testing.assert_allclose(generator["conv.kernel"].numpy(), expected, rtol=1e-6)
+
+
+def test_separate_counts_have_an_optimiser_each():
+    optimizers, _, discriminator = make(shared_count=False, discriminator_learning_rate=4e-4)
+    optimizers.discriminator.apply_gradients([(tf.constant([1.0]), discriminator["head.kernel"])])
+    state = optimizers.variables()
+    assert int(state["discriminator_optimizer"]["iterations"].numpy()) == 1
+    assert int(state["generator_optimizer"]["iterations"].numpy()) == 0
+
+
+def test_learning_rates_are_set_for_the_step():
+    optimizers, *_ = make(schedule="linear")
+    assert optimizers.set_learning_rates(5, 10) == {"learning_rate": pytest.approx(5e-5)}
+    assert float(optimizers.generator.learning_rate) == pytest.approx(5e-5)
+
+    optimizers, *_ = make(shared_count=False, discriminator_learning_rate=4e-4, schedule="linear")
+    rates = optimizers.set_learning_rates(5, 10)
+    assert rates == {"learning_rate": pytest.approx(5e-5), "discriminator_learning_rate": pytest.approx(2e-4)}
+    assert float(optimizers.discriminator.learning_rate) == pytest.approx(2e-4)
+
+
+def test_checkpoint_names_are_readable_and_the_same_on_both_keras_generations():
+    optimizers, *_ = make()
+    names = ["iterations", "m.generator.conv.kernel", "v.generator.conv.kernel"]
+    names += ["m.discriminator.head.kernel", "v.discriminator.head.kernel"]
+    assert sorted(optimizers.variables()["optimizer"]) == sorted(names)
+    separate, *_ = make(shared_count=False)
+    assert sorted(separate.variables()["generator_optimizer"]) == ["iterations", "m.conv.kernel", "v.conv.kernel"]
+
+
+def test_state_comes_back_from_a_checkpoint(tmp_path):
+    one, generator, _ = make()
+    one.generator.apply_gradients([(tf.constant([1.0, -1.0]), generator["conv.kernel"])])
+    prefix = tf.train.Checkpoint(**one.variables()).write(str(tmp_path / "c"))
+    other, other_generator, _ = make()
+    other_generator["conv.kernel"].assign(generator["conv.kernel"])
+    tf.train.Checkpoint(**other.variables()).read(prefix).assert_consumed()
+    for optimizer, weight in ((one, generator), (other, other_generator)):
+        optimizer.generator.apply_gradients([(tf.constant([0.3, 0.2]), weight["conv.kernel"])])
+    np.testing.assert_array_equal(generator["conv.kernel"].numpy(), other_generator["conv.kernel"].numpy())
+
+
+@pytest.mark.parametrize("case", [0, 1])
+def test_updates_are_those_of_the_original(reference, case):
+    arrays = np.load(reference / "ops.npz")
+    get = {key.split("/")[-1]: arrays[key] for key in arrays.files if key.startswith(f"adam/{case}/")}
+    options = OptimizerConfig(
+        learning_rate=float(get["lr"]),
+        beta1=float(get["beta1"]),
+        beta2=float(get["beta2"]),
+        epsilon=float(get["epsilon"]),
+    )
+    lists = {name: {"w": tf.Variable(get[f"{name}_start"])} for name in "ab"}
+    optimizers = Optimizers(options, lists["a"], lists["b"])
+    done = {"a": 0, "b": 0}
+    for update in get["which"]:
+        name, optimizer = ("a", optimizers.generator) if update == 0 else ("b", optimizers.discriminator)
+        weight, index = lists[name]["w"], done[name]
+        optimizer.apply_gradients([(tf.constant(get[f"{name}_grads"][index]), weight)])
+        moved = weight.numpy() - get[f"{name}_start"]
+        np.testing.assert_allclose(moved, get[f"{name}_after"][index] - get[f"{name}_start"], atol=3e-7)
+        done[name] += 1
+    assert int(optimizers.generator.iterations) == len(get["which"])

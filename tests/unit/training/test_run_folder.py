@@ -1,0 +1,196 @@
+import contextlib
+import json
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_inpaint.config import to_yaml
+from tf_inpaint.errors import InputError
+from tf_inpaint.training import run_folder
+from tf_inpaint.training.run_folder import RunFolder
+
+CONFIG = "name: a\noptimizer:\n  schedule: constant\n  learning_rate: 1.0\ntraining:\n  steps: 4\n  strategy: auto\n"
+
+
+def started(path, text=CONFIG, **options):
+    folder = RunFolder(path, **options)
+    folder.start(text, {"tensorflow": tf.__version__})
+    return folder
+
+
+def checkpoint(value=0.0, size=1):
+    weights = {"conv.kernel": tf.Variable(tf.fill([size], value))}
+    return tf.train.Checkpoint(step=tf.Variable(0, dtype=tf.int64), generator=weights), weights
+
+
+def lines(path):
+    return [json.loads(line) for line in (path / "scalars.jsonl").read_text().splitlines()]
+
+
+def test_nothing_is_created_before_the_start(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.check(CONFIG)
+    assert folder.last_step() is None and folder.last_checkpoint() is None
+    assert not folder.restore(checkpoint()[0])
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_new_folder_explains_itself(tmp_path):
+    started(tmp_path / "run").close()
+    assert (tmp_path / "run" / "config.yml").read_text() == CONFIG
+    (start,) = json.loads((tmp_path / "run" / "versions.json").read_text())
+    assert start == {"from_step": 0, "tensorflow": tf.__version__}
+    assert lines(tmp_path / "run") == []
+
+
+def test_checkpoints_are_named_by_step_listed_for_tensorflow_and_the_oldest_go(tmp_path):
+    folder = started(tmp_path, keep=2)
+    saved, weights = checkpoint()
+    for step in (3, 6, 9):
+        weights["conv.kernel"].assign([float(step)])
+        folder.save(saved, step)
+    names = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    data = ".data-00000-of-00001"
+    assert names == ["checkpoint", *(f"step-0000000{step}{end}" for step in (6, 9) for end in (data, ".index"))]
+    assert folder.last_step() == 9
+    assert folder.last_checkpoint() == tf.train.latest_checkpoint(str(tmp_path / "checkpoints"))
+    other, restored = checkpoint()
+    assert folder.restore(other)
+    assert restored["conv.kernel"].numpy() == 9.0
+
+
+def test_a_run_folder_can_be_moved(tmp_path):
+    started(tmp_path / "here").save(checkpoint()[0], 1)
+    (tmp_path / "here").rename(tmp_path / "there")
+    moved = str(tmp_path / "there" / "checkpoints" / "step-00000001")
+    assert RunFolder(tmp_path / "there").last_checkpoint() == moved
+    assert tf.train.latest_checkpoint(str(tmp_path / "there" / "checkpoints")) == moved
+
+
+def test_a_checkpoint_that_the_state_file_does_not_name_does_not_count(tmp_path):
+    folder = started(tmp_path)
+    folder.save(checkpoint()[0], 3)
+    (tmp_path / "checkpoints" / "step-00000006.index").write_bytes(b"torn by a kill")
+    assert RunFolder(tmp_path).last_step() == 3
+
+
+def test_without_a_state_file_the_last_checkpoint_counts(tmp_path):
+    folder = started(tmp_path)
+    folder.save(checkpoint()[0], 3)
+    (tmp_path / "checkpoints" / "checkpoint").unlink()
+    assert RunFolder(tmp_path).last_step() == 3
+
+
+def test_a_damaged_checkpoint_is_one_sentence(tmp_path):
+    folder = started(tmp_path)
+    folder.save(checkpoint()[0], 3)
+    (tmp_path / "checkpoints" / "step-00000003.index").write_bytes(b"")
+    with pytest.raises(InputError, match="cannot go on from checkpoint .*step-00000003: ") as error:
+        folder.restore(checkpoint()[0])
+    assert "\n" not in str(error.value)
+
+
+def test_a_checkpoint_of_another_network_is_one_sentence(tmp_path):
+    folder = started(tmp_path)
+    folder.save(checkpoint()[0], 3)
+    for other in (tf.train.Checkpoint(generator={"other": tf.Variable(0.0)}), checkpoint(size=2)[0]):
+        with pytest.raises(InputError, match="cannot go on from checkpoint") as error:
+            folder.restore(other)
+        assert "\n" not in str(error.value)
+
+
+def test_going_on_drops_lines_after_the_checkpoint_and_torn_ones(tmp_path):
+    folder = started(tmp_path)
+    for step in (1, 2, 3):
+        folder.log(step, {"l1": float(step)})
+        if step == 2:
+            folder.save(checkpoint()[0], step)
+    folder.close()
+    with open(tmp_path / "scalars.jsonl", "a") as file:
+        file.write('{"step": 4, "l')
+    folder = started(tmp_path)
+    folder.log(3, {"l1": 30.0})
+    assert lines(tmp_path) == [{"step": 1, "l1": 1.0}, {"step": 2, "l1": 2.0}, {"step": 3, "l1": 30.0}]
+    assert [start["from_step"] for start in json.loads((tmp_path / "versions.json").read_text())] == [0, 2]
+
+
+def test_a_folder_without_a_checkpoint_is_begun_anew(tmp_path):
+    started(tmp_path).log(1, {"l1": 1.0})
+    started(tmp_path, CONFIG.replace("learning_rate: 1.0", "learning_rate: 2.0"))
+    assert "learning_rate: 2.0" in (tmp_path / "config.yml").read_text()
+    assert lines(tmp_path) == []
+
+
+def test_another_config_is_refused_by_the_names_of_its_keys(tmp_path):
+    started(tmp_path).save(checkpoint()[0], 3)
+    other = CONFIG.replace("learning_rate: 1.0", "learning_rate: 2.0").replace("steps: 4", "steps: 9")
+    with pytest.raises(InputError, match=r"differs in optimizer.learning_rate \(1.0 there, 2.0 now\): ") as error:
+        started(tmp_path, other)
+    assert "steps" not in str(error.value)
+    assert (tmp_path / "config.yml").read_text() == CONFIG
+
+
+def test_what_does_not_change_the_numbers_may_change(tmp_path):
+    started(tmp_path).save(checkpoint()[0], 3)
+    started(tmp_path, CONFIG.replace("steps: 4", "steps: 9").replace("auto", "mirrored").replace("name: a", "name: b"))
+    assert "steps: 9" in (tmp_path / "config.yml").read_text()
+
+
+def test_steps_matter_where_the_learning_rate_runs_over_all_of_them(tmp_path):
+    text = CONFIG.replace("constant", "cosine")
+    started(tmp_path, text).save(checkpoint()[0], 3)
+    with pytest.raises(InputError, match=r"training.steps \(4 there, 9 now\)"):
+        started(tmp_path, text.replace("steps: 4", "steps: 9"))
+
+
+def test_every_free_key_is_a_key_of_a_config(toy_config):
+    keys = run_folder._flatten(run_folder.yaml.safe_load(to_yaml(toy_config())))
+    assert set(run_folder._FREE_KEYS) <= set(keys)
+
+
+def test_views_are_pictures(tmp_path):
+    grid = np.arange(6 * 4 * 3, dtype=np.uint8).reshape(6, 4, 3)
+    folder = started(tmp_path)
+    folder.write_views(5, grid)
+    read = tf.io.decode_png(tf.io.read_file(str(tmp_path / "views" / "step-00000005.png")))
+    np.testing.assert_array_equal(read.numpy(), grid)
+
+
+@contextlib.contextmanager
+def no_file_longer_than(size):
+    """Writing beyond `size` bytes fails, as on a full disk."""
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    sys.stdout.flush()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_full_disk_leaves_the_previous_checkpoint_and_is_one_sentence(tmp_path):
+    folder = started(tmp_path, keep=1)
+    saved, weights = checkpoint(1.0, size=100_000)
+    folder.save(saved, 3)
+    weights["conv.kernel"].assign_add(tf.ones([100_000]))
+    with no_file_longer_than(100_000), pytest.raises(InputError) as error:
+        folder.save(saved, 6)
+    message = str(error.value)
+    assert message.startswith(f"cannot write checkpoint step-00000006 in {tmp_path} (")
+    assert f"the last whole checkpoint is {tmp_path / 'checkpoints' / 'step-00000003'}" in message
+    assert "\n" not in message
+    assert not list((tmp_path / "checkpoints").glob("step-00000006*"))
+    other, restored = checkpoint(size=100_000)
+    assert RunFolder(tmp_path).restore(other)
+    assert restored["conv.kernel"].numpy()[0] == 1.0
+    folder.save(saved, 6)  # room again
+    assert RunFolder(tmp_path).last_step() == 6
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
+    (tmp_path / "run").write_text("a file")
+    with pytest.raises(InputError, match="cannot write the run folder in .*; no checkpoint has been written"):
+        started(tmp_path / "run")

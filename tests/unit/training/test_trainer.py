@@ -1,0 +1,237 @@
+"""The loop, on a recipe small enough for a unit test; the papers' recipes are trained in tests/e2e."""
+
+import json
+import os
+import re
+import signal
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_inpaint.errors import InputError
+from tf_inpaint.training.trainer import Trainer
+
+
+def train(config):
+    """(trainer, its lines) after training."""
+    lines = []
+    trainer = Trainer(config, report=lines.append)
+    trainer.train()
+    return trainer, lines
+
+
+def weights(trainer):
+    """Everything a checkpoint of it holds, by name."""
+    reader = tf.train.load_checkpoint(trainer.folder.last_checkpoint())
+    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map() if not name.startswith("_")}
+
+
+def scalars(config):
+    with open(f"{config.training.run_folder}/scalars.jsonl", encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def same(one, other, **tolerance):
+    assert set(one) == set(other)
+    for name in one:
+        np.testing.assert_allclose(one[name], other[name], err_msg=name, **(tolerance or {"rtol": 0, "atol": 0}))
+
+
+def test_a_run_leaves_checkpoints_scalars_and_a_last_line(toy_config):
+    config = toy_config()
+    trainer, lines = train(config)
+    assert trainer.folder.last_step() == 4 and lines[-1].startswith("done: 4 steps, last checkpoint ")
+    names = set(weights(trainer))
+    for name in ("generator/conv..kernel", "discriminator/conv..bias", "optimizer/iterations", "step"):
+        assert f"{name}/.ATTRIBUTES/VARIABLE_VALUE" in names
+    recorded = scalars(config)
+    assert [line["step"] for line in recorded] == [1, 2, 3, 4]
+    terms = {"critic", "regularity", "l1", "adversarial"}
+    health = {"generator_loss", "discriminator_loss", "generator_gradient_norm", "discriminator_gradient_norm"}
+    assert set(recorded[0]) == {"step", "learning_rate"} | terms | health
+    assert set(recorded[1]) == set(recorded[0]) | {"images_per_second"}
+    assert int(weights(trainer)["optimizer/iterations/.ATTRIBUTES/VARIABLE_VALUE"]) == 4 * 3
+    assert any(re.match(r"step 2/4  \S+ images/s, \d+ s left  generator_loss \S+  discriminator_loss", x) for x in lines)
+
+
+def test_logged_values_are_means_over_the_steps_between(toy_config, tmp_path):
+    each, thirds = (
+        toy_config(training={"steps": 6, "log_every": every, "run_folder": str(tmp_path / str(every))})
+        for every in (1, 3)
+    )
+    train(each), train(thirds)
+    expected = np.mean([line["l1"] for line in scalars(each)[3:]])
+    assert [line["step"] for line in scalars(thirds)] == [3, 6]
+    assert scalars(thirds)[1]["l1"] == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {},
+        {"training": {"ema_decay": 0.5}},
+        {"optimizer": {"shared_count": False, "schedule": "cosine", "clip_norm": 0.1}},
+    ],
+)
+def test_stopping_and_going_on_is_the_same_run(toy_config, tmp_path, sections):
+    def config(folder):
+        changes = {**sections, "training": {**sections.get("training", {}), "run_folder": str(tmp_path / folder)}}
+        return toy_config(**changes)
+
+    whole, _ = train(config("whole"))
+    stopped = Trainer(config("parts"), report=interrupt_at(2))
+    stopped.train()
+    assert stopped.learner.step == 2
+    resumed, lines = train(config("parts"))
+    assert any(line.startswith("going on after step 2") for line in lines)
+    same(weights(whole), weights(resumed))
+    parts, uninterrupted = scalars(config("parts")), scalars(config("whole"))
+    for line in parts + uninterrupted:
+        line.pop("images_per_second", None)
+    assert parts == uninterrupted
+
+
+def interrupt_at(step, number=signal.SIGTERM):
+    """A report that sends this process a signal when a step is reported."""
+
+    def report(line):
+        if line.startswith(f"step {step - 1}/"):
+            os.kill(os.getpid(), number)
+
+    return report
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_finishes_the_step_and_saves(toy_config, number):
+    lines = []
+
+    def report(line):
+        lines.append(line)
+        interrupt_at(3, number)(line)
+
+    trainer = Trainer(toy_config(training={"checkpoint_every": 100, "log_every": 2, "steps": 50}), report=report)
+    interrupted = interrupt_at(3, number)
+    trainer.report = lambda line: (lines.append(line), interrupted(line))
+    trainer.train()
+    step = trainer.learner.step
+    assert step == 3 and trainer.folder.last_step() == 3
+    assert lines[-1].startswith(f"stopped by {signal.Signals(number).name}, and the same command goes on: 3 steps")
+    assert [line["step"] for line in scalars(trainer.config)] == [2, 3]  # no step is missing from the curves
+
+
+def test_a_finished_run_stays_as_it_is_and_goes_on_to_more_steps(toy_config):
+    first, _ = train(toy_config())
+    before = weights(first)
+    again, lines = train(toy_config())
+    same(before, weights(again))
+    assert lines[-1].startswith("done: 4 steps")
+    longer, _ = train(toy_config(training={"steps": 6}))
+    assert longer.folder.last_step() == 6
+
+
+def test_replicas_and_accumulation_make_the_same_run(toy_config, tmp_path):
+    def run(folder, **training):
+        return weights(train(toy_config(training={"run_folder": str(tmp_path / folder), **training}))[0])
+
+    one = run("one", ema_decay=0.9)
+    same(one, run("two", ema_decay=0.9, strategy="mirrored"), rtol=1e-4, atol=1e-6)
+    same(one, run("parts", ema_decay=0.9, accumulation_steps=2), rtol=1e-4, atol=1e-6)
+    same(one, run("both", ema_decay=0.9, strategy="mirrored", accumulation_steps=2), rtol=1e-4, atol=1e-6)
+
+
+def test_initial_weights_depend_on_the_seed_alone(toy_config):
+    def initial(**training):
+        return {name: v.numpy() for name, v in Trainer(toy_config(training=training)).learner._generator.items()}
+
+    one, two = initial(), initial(strategy="mirrored")
+    same(one, two)
+    assert np.abs(one["conv.kernel"] - initial(seed=1)["conv.kernel"]).max() > 0.01
+
+
+def test_without_critic_updates_the_discriminator_stays(toy_config):
+    trainer = Trainer(toy_config(options={"n_critic": 0}), report=lambda line: None)
+    before = {name: v.numpy() for name, v in trainer.learner._discriminator.items()}
+    trainer.train()
+    same(before, {name: v.numpy() for name, v in trainer.learner._discriminator.items()})
+    assert "critic" not in scalars(trainer.config)[-1]
+
+
+def test_average_is_what_the_decay_says(toy_config):
+    trainer = Trainer(toy_config(training={"ema_decay": 0.75, "steps": 1}), report=lambda line: None)
+    before = trainer.learner._generator["conv.kernel"].numpy()
+    trainer.train()
+    after = trainer.learner._generator["conv.kernel"].numpy()
+    saved = weights(trainer)["ema/conv..kernel/.ATTRIBUTES/VARIABLE_VALUE"]
+    np.testing.assert_allclose(saved, 0.75 * before + 0.25 * after, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("strategy", ["one_device", "mirrored"])
+def test_views_and_validation_on_fixed_pictures(toy_config, strategy):
+    config = toy_config(
+        training={"view_every": 2, "validate_every": 3, "validation_count": 5, "strategy": strategy, "ema_decay": 0.5}
+    )
+    trainer, lines = train(config)
+    views = sorted(path.name for path in (trainer.folder.path / "views").iterdir())
+    assert views == [f"step-0000000{step}.png" for step in (0, 2, 4)]
+    height, width, _ = tf.io.decode_png(tf.io.read_file(str(trainer.folder.path / "views" / views[0]))).shape
+    assert (height, width) == (4 * 16 + 3 * 4, 3 * 16 + 2 * 4)  # four rows of three pictures
+    measured = {line["step"]: line for line in scalars(config) if "psnr" in line}
+    assert sorted(measured) == [3, 4]
+    assert 0 < measured[4]["hole_l1"] < 1 and 0 < measured[4]["psnr"] < 100
+
+
+def test_a_loss_that_is_no_number_is_named_and_the_last_checkpoint_stays(toy_config):
+    def config(rate):
+        return toy_config(optimizer={"learning_rate": 1.0, "schedule": "step", "decay_every": 3, "decay_rate": rate})
+
+    good, _ = train(config(1.0))
+    kept = weights(good)
+    trainer = Trainer(toy_config(optimizer={"learning_rate": 1.0, **STEP}, training={"steps": 50}), report=print)
+    del trainer
+    assert kept
+
+
+STEP = {"schedule": "step", "decay_every": 3, "decay_rate": 1.0}
+
+
+def test_a_config_of_another_run_is_refused(toy_config):
+    train(toy_config())
+    with pytest.raises(InputError, match=r"differs in data.batch_size \(4 there, 2 now\), options.n_critic"):
+        Trainer(toy_config(data={"batch_size": 2}, options={"n_critic": 1}))
+
+
+def test_a_batch_that_cannot_be_shared_out_is_refused(toy_config):
+    with pytest.raises(InputError, match="data.batch_size 6 cannot be shared out evenly: 2 replicas"):
+        Trainer(toy_config(data={"batch_size": 6}, training={"strategy": "mirrored", "accumulation_steps": 2}))
+
+
+def test_a_dry_run_reports_and_writes_nothing(toy_config, tmp_path):
+    before = sorted(tmp_path.rglob("*"))
+    lines = []
+    config = toy_config()
+    Trainer(config, report=lines.append).dry_run()
+    text = "\n".join(lines)
+    for part in ("pictures       6", "generator      119 parameters", "batch          4 = 1 x 4", "memory", "images/s"):
+        assert part in text
+    assert "  l1  " in text and "  critic  " in text
+    assert set(tmp_path.rglob("*")) - set(before) == {p for p in tmp_path.rglob("pictures*")} - set(before)
+
+
+def test_a_new_run_starts_from_the_weights_of_another(toy_config, tmp_path, monkeypatch):
+    from tf_inpaint.training import trainer as module
+
+    def load_weights(source, generator, discriminator):
+        assert source == "elsewhere"
+        generator.conv.kernel.assign(tf.ones_like(generator.conv.kernel))
+        return "1 variable loaded"
+
+    monkeypatch.setattr(module, "load_weights", load_weights)
+    config = toy_config(training={"init_from": "elsewhere", "ema_decay": 0.9, "steps": 1}, optimizer={"learning_rate": 1e-9})
+    trainer, lines = train(config)
+    assert "1 variable loaded" in lines
+    saved = weights(trainer)
+    for copy in ("generator", "ema"):
+        np.testing.assert_allclose(saved[f"{copy}/conv..kernel/.ATTRIBUTES/VARIABLE_VALUE"], 1.0, atol=1e-6)
+    _, lines = train(toy_config(training={"init_from": "elsewhere", "ema_decay": 0.9, "steps": 2}, optimizer={"learning_rate": 1e-9}))
+    assert "1 variable loaded" not in lines

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_inpaint.training.strategy import make_strategy
+from tf_inpaint.training.update import Update
+
+X = np.array([[1.0, 2.0], [-1.0, 0.5], [3.0, -2.0], [0.25, 1.0]], np.float32)
+
+
+def run(kind="one_device", **options):
+    """One SGD step of rate 1 on mean((x w)^2), for four examples in all: (values, weight)."""
+    strategy = make_strategy(kind)
+    replicas = strategy.num_replicas_in_sync
+    with strategy.scope():
+        weight, unreached = tf.Variable([[1.0], [2.0]]), tf.Variable(7.0)
+        optimizer = tf.keras.optimizers.SGD(1.0)
+        optimizer.build([weight, unreached])
+
+    def losses(batch):
+        score = tf.matmul(batch["x"], weight)
+        return {"square": tf.reduce_mean(score**2), "mean": 0.1 * tf.reduce_mean(score)}
+
+    update = Update("net", strategy, losses, {"w": weight, "u": unreached}, optimizer, **options)
+    batches = strategy.distribute_datasets_from_function(
+        lambda _: tf.data.Dataset.from_tensor_slices({"x": X}).batch(4 // replicas)
+    )
+    values = update(next(iter(batches)))
+    assert float(unreached.numpy()) == 7.0
+    return {name: float(value) for name, value in values.items()}, weight.numpy()
+
+
+def by_hand():
+    """Loss terms and gradient of the same, in NumPy."""
+    w = np.array([[1.0], [2.0]])
+    score = X @ w
+    gradient = 2 * X.T @ score / 4 + 0.1 * X.mean(axis=0)[:, None]
+    return {"square": np.mean(score**2), "mean": 0.1 * np.mean(score)}, gradient, w
+
+
+@pytest.mark.parametrize("kind", ["one_device", "mirrored"])
+@pytest.mark.parametrize("parts", [1, 2])
+def test_replicas_and_parts_make_the_update_of_the_whole_batch(kind, parts):
+    values, weight = run(kind, accumulation_steps=parts)
+    terms, gradient, start = by_hand()
+    assert list(values) == ["square", "mean", "net_loss", "net_gradient_norm"]
+    for name, term in terms.items():
+        assert values[name] == pytest.approx(term, rel=1e-6)
+    assert values["net_loss"] == pytest.approx(sum(terms.values()), rel=1e-6)
+    assert values["net_gradient_norm"] == pytest.approx(np.linalg.norm(gradient), rel=1e-6)
+    np.testing.assert_allclose(weight, start - gradient, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["one_device", "mirrored"])
+def test_clipping_scales_the_gradient_of_the_global_batch(kind):
+    values, weight = run(kind, clip_norm=0.5)
+    _, gradient, start = by_hand()
+    np.testing.assert_allclose(weight, start - gradient / np.linalg.norm(gradient) * 0.5, rtol=1e-5)
+    assert values["net_gradient_norm"] == pytest.approx(np.linalg.norm(gradient), rel=1e-6)  # before clipping
+
+
+def test_a_norm_below_the_limit_changes_nothing():
+    _, clipped = run(clip_norm=1e6)
+    _, plain = run()
+    np.testing.assert_allclose(clipped, plain, rtol=1e-6)
+
+
+def test_losses_that_reach_no_weight_are_a_mistake():
+    strategy = make_strategy("one_device")
+    weight = tf.Variable(1.0)
+    update = Update("net", strategy, lambda batch: {"x": batch["x"]}, {"w": weight}, tf.keras.optimizers.SGD(1.0))
+    with pytest.raises(ValueError, match="must depend on the net's weights. Received: terms x"):
+        update({"x": tf.constant(1.0)})

@@ -1,0 +1,29 @@
+import numpy as np
+import tensorflow as tf
+
+from tf_inpaint.training.views import picture_grid, view_rows
+
+
+def test_rows_from_holed_picture_to_truth():
+    image = tf.ones([2, 8, 8, 3])
+    mask = tf.pad(tf.ones([2, 4, 4, 1]), [[0, 0], [2, 2], [2, 2], [0, 0]])
+    outputs = {"completed": image, "predicted": -image, "coarse": image * 0, "offsets": tf.zeros([2, 1, 1, 2])}
+    rows = view_rows({"image": image, "mask": mask}, outputs)
+    assert list(rows) == ["masked_image", "coarse", "predicted", "completed", "image"]
+    assert rows["masked_image"][0, 4, 4, 0] == 128 and rows["masked_image"][0, 0, 0, 0] == 255
+    assert rows["predicted"].max() == 0 and rows["coarse"].dtype == np.uint8
+
+
+def test_recipes_without_a_coarse_stage_have_a_row_less():
+    image = tf.ones([1, 8, 8, 3])
+    outputs = {"completed": image, "predicted": image}
+    assert "coarse" not in view_rows({"image": image, "mask": image[..., :1]}, outputs)
+
+
+def test_grid_has_a_row_for_each_list_and_a_column_for_each_picture():
+    rows = [np.full([3, 5, 7, 3], level, np.uint8) for level in (10, 20)]
+    rows[1][2] = 99
+    grid = picture_grid(rows)
+    assert grid.shape == (5 + 4 + 5, 3 * 7 + 2 * 4, 3)
+    assert grid[0, 0, 0] == 10 and grid[-1, 0, 0] == 20 and grid[-1, -1, 0] == 99
+    assert grid[6, 0, 0] == 255  # the gap
