@@ -34,7 +34,7 @@ ALLOWED = {
     "training": {"errors", "ops", "models", "recipes", "config", "data", "metrics", "pictures", "pretrained"},
     "inference": {"errors", "ops", "models", "recipes", "config", "pretrained", "checkpoint_files"},
     "jobs": {"errors", "pictures"},
-    "complete": {"errors", "cli", "jobs", "pictures", "inference"},
+    "complete": {"errors", "cli", "jobs", "pictures", "inference", "pretrained"},
 }
 FORBIDDEN_NAMES = {"utils.py", "common.py", "helpers.py"}
 

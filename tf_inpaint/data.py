@@ -1,12 +1,12 @@
 """Training examples as pure functions of (seed, position).
 
-Position p of an endless sequence settles everything about an example: its file (place p % count in an order of the files
-drawn anew for each epoch p // count), its crop, flip and hole, and the `seed` from which recipes draw their own numbers.
-Global batch b is the positions b * batch_size .. (b + 1) * batch_size - 1. So a run starts at any batch at once, and any
-number of replicas and workers sees the same batches.
+Position p of an endless sequence settles everything about an example: its file (place p % count in an order of the
+files drawn anew for each epoch p // count), its crop, flip and hole, and the `seed` from which recipes draw their own
+numbers. Global batch b is the positions b * batch_size .. (b + 1) * batch_size - 1. So a run starts at any batch at
+once, and any number of replicas and workers sees the same batches.
 
-Reading is TensorFlow operations from end to end, many files at a time. Python steps in only where they give up: it reads
-what they cannot (WebP, TIFF, ...), and finds another file for what nobody can.
+JPEG and PNG files are read by TensorFlow operations from end to end, many at a time. Python steps in only where they
+give up: it reads all other kinds (WebP, TIFF, ...), and finds another file for what nobody can read.
 """
 
 from __future__ import annotations
@@ -35,8 +35,10 @@ CHECKED_AT_START = 10_000  # files whose heads are read before training starts; 
 _SUBSTITUTES = 64  # files tried in place of one that cannot be read
 _EXIF_BYTES = 65536  # searched for an orientation; JPEG keeps it in its first segment, of at most this length
 
-# What a seed is drawn for: each purpose has numbers of its own.
+# What numbers are drawn for: each purpose has its own.
 _ORDER, _EXAMPLE, _BATCH, _VIEW = range(4)
+
+_plainly = tf.autograph.experimental.do_not_convert  # nothing here needs Python control flow translated
 
 
 class ImageData:
@@ -119,15 +121,20 @@ class ImageData:
         if first_batch < 0:
             raise ValueError(f"`first_batch` must not be negative. Received: {first_batch}")
         if not 0 <= input_pipeline_id < num_input_pipelines:
-            raise ValueError(f"`input_pipeline_id` must be in 0 .. {num_input_pipelines - 1}. Received: {input_pipeline_id}")
+            raise ValueError(
+                f"`input_pipeline_id` must be in 0 .. {num_input_pipelines - 1}. Received: {input_pipeline_id}"
+            )
         part = batch_size // num_input_pipelines
 
-        def example(index):
-            batch = index // part
-            return self._example(batch * batch_size + input_pipeline_id * part + index % part, batch)
+        def position(index):
+            return index // part * batch_size + input_pipeline_id * part + index % part
 
-        indices = tf.data.Dataset.range(first_batch * part, np.iinfo(np.int64).max)
-        return self._batches(indices, example, batch_size // replicas)
+        def example(position, image):
+            return self._example(position, image, batch_size)
+
+        positions = tf.data.Dataset.range(first_batch * part, np.iinfo(np.int64).max).map(_plainly(position))
+        pictures = self._train.pictures(positions, self._files_at, self._data.parallel_calls)
+        return self._batches(pictures, example, batch_size // replicas)
 
     def validation(self, count: int, batch_size: int) -> tf.data.Dataset:
         """The same pictures and holes at every call: spread evenly over the validation files, cut at the centre.
@@ -143,42 +150,42 @@ class ImageData:
         if count < 1:
             raise ValueError(f"`count` must be at least 1. Received: {count}")
         total = self._views.count
-        numbers = np.linspace(0, total, min(count, total), endpoint=False).astype(np.int64)
-        return self._batches(tf.data.Dataset.from_tensor_slices(numbers), self._view, batch_size, drop_remainder=False)
+
+        def files_at(number, count):
+            return (number + tf.range(count)) % total
+
+        numbers = tf.data.Dataset.from_tensor_slices(_spread(total, count))
+        pictures = self._views.pictures(numbers, files_at, self._data.parallel_calls)
+        return self._batches(pictures, self._view, batch_size, drop_remainder=False)
 
     def fixed_views(self, count: int) -> dict[str, tf.Tensor]:
         """The examples of `validation(count, ...)` as one batch, to watch a run on."""
         with self.explained_errors():
             return next(iter(self.validation(count, count)))
 
-    def _batches(self, indices, example, batch_size, drop_remainder=True):
-        options = tf.data.Options()
-        options.deterministic = True
-        example = tf.autograph.experimental.do_not_convert(example)
-        dataset = indices.map(example, num_parallel_calls=self._data.parallel_calls, deterministic=True)
-        return dataset.batch(batch_size, drop_remainder).prefetch(tf.data.AUTOTUNE).with_options(options)
-
-    def _example(self, position, batch):
-        """The training example at a position, which belongs to a global batch."""
+    def _files_at(self, position, count):
+        """The file of a training position, and those that would take its place: the next ones of that epoch."""
         epoch, place = position // self.count, position % self.count
+        key = tf.stack([self._key(_ORDER), epoch])
+        # A permutation of 0 .. count - 1 for each key, computed where it is needed: no table, no buffer to fill.
+        places = (place + tf.range(count)) % self.count
+        return tf.random.experimental.index_shuffle(places, key, tf.constant(self.count - 1, tf.int64))
 
-        def order(places):
-            return _shuffled(places, self.count, self._seed, epoch)
-
+    def _example(self, position, image, batch_size):
+        """The training example at a position, from its picture."""
         crop_seed, flip_seed, hole_seed, seed = self._seeds(_EXAMPLE, position)
         if self._mask.per_batch:
-            hole_seed = self._seeds(_BATCH, batch)[2]
-        image = _fit(self._train.read(place, order), self._data.fit, self._data.image_size, crop_seed)
+            hole_seed = self._seeds(_BATCH, position // batch_size)[2]
+        image = _fit(image, self._data.fit, self._data.image_size, crop_seed)
         if self._data.flip:
             flipped = tf.random.stateless_uniform([], flip_seed) < 0.5
             image = tf.cond(flipped, lambda: tf.reverse(image, [1]), lambda: image)
         return self._finished(image, hole_seed, seed)
 
-    def _view(self, number):
-        """The example made of a validation file without any choice."""
+    def _view(self, number, image):
+        """The example made of a validation picture without any choice."""
         _, _, hole_seed, seed = self._seeds(_VIEW, number)
-        image = _fit(self._views.read(number, tf.identity), self._data.fit, self._data.image_size, crop_seed=None)
-        return self._finished(image, hole_seed, seed)
+        return self._finished(_fit(image, self._data.fit, self._data.image_size, crop_seed=None), hole_seed, seed)
 
     def _finished(self, image, hole_seed, seed):
         mask = MASKS[self._mask.kind](hole_seed, *self._data.image_size, self._mask)
@@ -186,8 +193,19 @@ class ImageData:
 
     def _seeds(self, purpose, index):
         """Four independent stateless seeds, int32 [2] each, for an index."""
-        seed = tf.stack([tf.constant(_key(self._seed, purpose), tf.int64), index])
-        return tf.unstack(tf.random.stateless_uniform([4, 2], seed, minval=None, maxval=None, dtype=tf.int32, alg="philox"))
+        key = tf.stack([self._key(purpose), index])
+        seeds = tf.random.stateless_uniform([4, 2], key, minval=None, maxval=None, dtype=tf.int32, alg="philox")
+        return tf.unstack(seeds)
+
+    def _key(self, purpose):
+        """The run's seed, as 64 bits of which no two purposes share the same."""
+        return tf.constant(self._seed % 2**32 + (purpose << 32), tf.int64)
+
+    def _batches(self, pictures, example, batch_size, drop_remainder=True):
+        options = tf.data.Options()
+        options.deterministic = True
+        examples = pictures.map(_plainly(example), num_parallel_calls=self._data.parallel_calls, deterministic=True)
+        return examples.batch(batch_size, drop_remainder).prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
 class _Files:
@@ -203,38 +221,49 @@ class _Files:
         self._unreadable: set[int] = set()
         self._lock = threading.Lock()
         self._check_heads()
-        # An eager tensor is captured by reference; broken files have no path, so that TensorFlow does not try them.
+        # An eager tensor, which graphs refer to. Broken files have no path in it, so that TensorFlow does not try them.
         with tf.device("CPU:0"):
             self._paths = tf.constant(["" if i in self._unreadable else file for i, file in enumerate(files)])
 
-    def read(self, place, order: Callable):
-        """The picture at a place of an order, as a tensor operation.
+    def pictures(self, indices: tf.data.Dataset, files_at: Callable, parallel_calls: int) -> tf.data.Dataset:
+        """Reads pictures, several at a time, in the order of their indices.
 
         Args:
-            place: int64, 0 .. count - 1.
-            order: from int64 places, of any shape, to numbers of files.
+            indices: dataset of int64, whatever they count.
+            files_at: (index, n) -> int64 [n], the numbers of its file and of those that take its place, in this order.
+            parallel_calls: pictures read at the same time; -1 leaves it to TensorFlow.
         Returns:
-            uint8 [H, W, 3], upright.
+            Dataset of (index, uint8 [H, W, 3]), upright.
         """
+        tries = tf.constant(min(self.count, _SUBSTITUTES), tf.int64)
 
-        @tf.autograph.experimental.do_not_convert
-        def read(number):
-            return _decode(tf.io.read_file(self._paths[number]))
+        def read(index):
+            return index, _decode(tf.io.read_file(self._paths[files_at(index, tf.constant(1, tf.int64))[0]]))
 
-        def read_otherwise():
-            numbers = order((place + tf.range(min(self.count, _SUBSTITUTES), dtype=tf.int64)) % self.count)
-            return tf.ensure_shape(tf.numpy_function(self._read_first, [numbers], tf.uint8), [None, None, 3])
+        def read_otherwise(index):
+            image = tf.numpy_function(self._read_first, [files_at(index, tries)], tf.uint8, stateful=False)
+            return index, tf.ensure_shape(image, [None, None, 3])
 
-        # try / except in a graph: a dataset whose first element is dropped if it is an error. It lives and ends within one
-        # element of the outer dataset, so that no failure can shift the order.
-        trial = tf.data.Dataset.from_tensors(order(place)).map(read).ignore_errors()
-        nothing = tf.data.Dataset.from_tensors(tf.zeros([0, 0, 3], tf.uint8))
-        image = trial.concatenate(nothing).take(1).get_single_element()
-        return tf.cond(tf.size(image) > 0, lambda: image, read_otherwise)
+        # Try / except in a graph: a dataset of the picture as TensorFlow reads it, left out if that is an error, then
+        # of the picture as Python finds it; the first is taken. Each index gives one element, so that the order holds.
+        # Operations are chosen, too: where TensorFlow has to be deterministic (`training.deterministic`), one that is
+        # marked as stateful, such as `from_tensors`, makes it run the whole pipeline without any parallelism.
+        def attempt(index):
+            one = tf.data.Dataset.range(index, index + 1)
+            return one.map(_plainly(read)).ignore_errors().concatenate(one.map(_plainly(read_otherwise))).take(1)
+
+        at_once = parallel_calls if parallel_calls > 0 else 2 * (os.cpu_count() or 1)
+        return indices.interleave(
+            _plainly(attempt),
+            cycle_length=at_once,
+            block_length=1,
+            num_parallel_calls=parallel_calls,
+            deterministic=True,
+        )
 
     def _read_first(self, numbers) -> np.ndarray:
         """The first of some files that Python can read."""
-        for number in numbers:
+        for number in numbers.tolist():
             if self.failure is not None:
                 raise self.failure
             if number in self._unreadable:
@@ -242,11 +271,11 @@ class _Files:
             try:
                 return read_image(self._files[number]).rgb
             except InputError as error:
-                self._note(int(number), error)
+                self._note(number, error)
         raise self._fail(f"of {len(numbers)} files of {self._setting} in a row none can be read")
 
     def _note(self, number: int, error: InputError) -> None:
-        """Adds a file to the broken ones, in any thread."""
+        """Adds a file to the broken ones, whichever threads meet it."""
         with self._lock:
             if number in self._unreadable:
                 return
@@ -282,7 +311,7 @@ class _Files:
 
     def _check_heads(self) -> None:
         """Looks at every file, or at an even sample of very many, before any work is spent on the others."""
-        numbers = np.linspace(0, self.count, min(self.count, CHECKED_AT_START), endpoint=False).astype(int).tolist()
+        numbers = _spread(self.count, CHECKED_AT_START).tolist()
 
         def complaint(number):
             try:
@@ -301,23 +330,22 @@ class _Files:
             _log.warning(message, len(self.broken), len(numbers), self._setting, self._names(most=20))
 
 
-def _key(seed: int, purpose: int) -> int:
-    """A seed of 64 bits of which no two purposes share one."""
-    return (seed % 2**32) + (purpose << 32)
+def _spread(total: int, most: int) -> np.ndarray:
+    """At most so many of the numbers 0 .. total - 1, int64, evenly spread."""
+    number = min(total, most)
+    return np.arange(number, dtype=np.int64) * total // number
 
 
-def _shuffled(places, count, seed, epoch):
-    """Numbers of the files at some places of an epoch: a permutation of 0 .. count - 1, without a table of it."""
-    key = tf.stack([tf.constant(_key(seed, _ORDER), tf.int64), epoch])
-    return tf.random.experimental.index_shuffle(places, key, tf.constant(count - 1, tf.int64))
-
-
+@tf.function(autograph=False, input_signature=[tf.TensorSpec([], tf.string)])
 def _decode(contents):
-    """An encoded JPEG, PNG, BMP or GIF (its first frame) as uint8 [H, W, 3], upright; an error for anything else."""
+    """An encoded JPEG or PNG as uint8 [H, W, 3], upright; an error for anything else."""
+    # The decoders take more kinds than their names say, differently in each TensorFlow, and some of them wrongly
+    # (BMP with a palette, WebP with an orientation): those are left to Python.
+    is_png = tf.strings.substr(contents, 0, 4) == b"\x89PNG"
     image = tf.cond(
         tf.io.is_jpeg(contents),
         lambda: tf.io.decode_jpeg(contents, channels=3, dct_method="INTEGER_ACCURATE"),
-        lambda: tf.io.decode_image(contents, channels=3, expand_animations=False),
+        lambda: tf.io.decode_png(tf.where(is_png, contents, b""), channels=3),
     )
     image = tf.ensure_shape(image, [None, None, 3])
     orientation = exif_orientation(contents)

@@ -1,8 +1,8 @@
 """Picture files: which there are, what is in them, how results are written. No TensorFlow here.
 
-Arrays are uint8, RGB, upright: the EXIF orientation is applied, palettes and CMYK become RGB, 16 bits become 8 (the high
-byte, as TensorFlow's PNG decoder does), of animations the first frame counts, colour profiles are ignored. Whatever is
-wrong with a file is one sentence that begins with its path, raised as InputError.
+Arrays are uint8, RGB, upright: the EXIF orientation is applied, palettes and CMYK become RGB, 16 bits become 8 (the
+high byte, as TensorFlow's PNG decoder does), of animations the first frame counts, colour profiles are ignored.
+Whatever is wrong with a file is one sentence that begins with its path, raised as InputError.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PIXEL_LIMIT = 2**27  # 134 million, 402 MB as RGB: every camera fits, a decompre
 # Named, because Pillow would otherwise also try readers that start other programs (EPS starts Ghostscript).
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "MPO", "PPM", "JPEG2000", "AVIF")
 _ORIENTATION_TAG = 0x0112
-_SOURCES = "a folder, a glob such as 'photos/*.jpg', a list (.flist or .txt, one path a line), a .csv, or a list of these"
+_SOURCES = "a folder, a glob such as 'photos/*.jpg', a .flist or .txt with a path a line, a .csv, or a list of these"
 
 
 class Picture(NamedTuple):
@@ -132,6 +132,8 @@ def write_png(path, array: np.ndarray) -> None:
         with open(temporary, "xb") as file:
             file.write(encoded.getbuffer())
         os.replace(temporary, path)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(f"{path} cannot be written: {folder} is not a folder") from error
     except OSError as error:
         raise InputError(f"{path} cannot be written: {_reason(error)}") from error
     finally:
@@ -325,9 +327,10 @@ def _cells(path: str) -> list[tuple[int, str]]:
     """Numbered entries of a CSV: its column `image`, or else its first; the first row may be a heading."""
     try:
         reader = csv.reader(io.StringIO(_text(path), newline=""))
-        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(cell.strip() for cell in row)]
+        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except csv.Error as error:
         raise InputError(f"{path}:{reader.line_num}: {error}") from error
+    rows = [(line, row) for line, row in rows if any(row)]
     if not rows:
         return []
     heading = [cell.lower() for cell in rows[0][1]]

@@ -195,7 +195,8 @@ def test_a_run_of_ours(tmp_path, target):
     description = pretrained.describe(prefix)
     assert (description.kind, description.recipe, description.averaged) == ("run", "deepfill_v1", False)
     assert description.options["width"] == 4
-    assert str(pretrained.load_weights(prefix, *target)) == "104 variables loaded, 0 missing, 0 unexpected, 0 of another shape"
+    report = pretrained.load_weights(prefix, *target)
+    assert str(report) == "104 variables loaded, 0 missing, 0 unexpected, 0 of another shape"
     for before, after in zip(source, target):
         _assert_equal(_values(after), _values(before))
 

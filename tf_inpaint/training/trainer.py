@@ -266,9 +266,10 @@ class Trainer:
         return "  ".join(parts)
 
     def _report_broken_files(self):
-        if self.data.broken:
-            files = ", ".join(file for file, _ in self.data.broken)
-            self.report(f"{len(self.data.broken)} files could not be read, others took their places: {files}")
+        files = [file for file, _ in self.data.broken]
+        if files:
+            count, place = ("1 file", "its place") if len(files) == 1 else (f"{len(files)} files", "their places")
+            self.report(f"{count} could not be read, others took {place}: {', '.join(files)}")
 
 
 def _examples_per_part(config, replicas):

@@ -1,0 +1,54 @@
+"""A sheet of completed sample photographs: input, completed, truth, side by side.
+
+    python benchmarks/sheet.py --checkpoint_dir runs/quickstart --samples data/samples --output docs/quickstart.png
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from tf_inpaint import Inpainter
+from tf_inpaint.pictures import read_image, read_mask, write_png
+
+GAP = 6  # white pixels between pictures
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--checkpoint_dir", default="runs/quickstart")
+    parser.add_argument("--samples", default="data/samples")
+    parser.add_argument("--output", default="docs/quickstart.png")
+    parser.add_argument("--names", nargs="+", default=["chelsea", "coffee", "astronaut"])
+    parser.add_argument("--height", type=int, default=160, help="of a row, in pixels")
+    arguments = parser.parse_args()
+
+    inpainter = Inpainter.load(arguments.checkpoint_dir)
+    rows = []
+    for name in arguments.names:
+        image = read_image(Path(arguments.samples) / "images" / f"{name}.png").rgb
+        mask = read_mask(Path(arguments.samples) / "masks" / f"{name}.png")
+        hole = np.where(mask[..., np.newaxis] > 127, np.uint8(255), image)
+        rows.append([hole, inpainter.complete(image, mask), image])
+    width = max(row[0].shape[1] * arguments.height // row[0].shape[0] for row in rows)
+    write_png(arguments.output, np.concatenate([_line(row, arguments.height, width) for row in rows]))
+    print(f"wrote {arguments.output}")
+
+
+def _line(pictures, height, width):
+    """Pictures of one size, scaled to `height`, each in a cell `width` wide."""
+    cells = []
+    for picture in pictures:
+        scale = height / picture.shape[0]
+        small = cv2.resize(picture, (round(picture.shape[1] * scale), height), interpolation=cv2.INTER_AREA)
+        cell = np.full([height + GAP, width + GAP, 3], 255, np.uint8)
+        cell[:height, : small.shape[1]] = small
+        cells.append(cell)
+    return np.concatenate(cells, axis=1)
+
+
+if __name__ == "__main__":
+    main()

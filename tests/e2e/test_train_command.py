@@ -1,0 +1,139 @@
+"""`python train.py` as a user runs it: sentences, exit codes, and what is written."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from tf_inpaint import cli
+
+PROGRAM = Path(__file__).resolve().parents[2] / "train.py"
+GENERATOR = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def main():
+    """train.py's main, in this process: TensorFlow is imported once."""
+    spec = importlib.util.spec_from_file_location("train_command", PROGRAM)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+@pytest.fixture
+def train(main, tmp_path, capsys):
+    """A function of arguments to (exit code, stdout, stderr) of train.py on a small config."""
+
+    def run(*overrides, pictures=None, dry_run=False, text=None):
+        config = tmp_path / "tiny.yml"
+        config.write_text(text or yaml.safe_dump(small_config(pictures or tmp_path / "pictures", tmp_path / "run")))
+        arguments = ["--config", str(config), *(["--set", *overrides] if overrides else [])]
+        with pytest.raises(SystemExit) as ended:
+            cli.run(main, [*arguments, *(["--dry-run"] if dry_run else [])])
+        out, err = capsys.readouterr()
+        return ended.value.code, out, err
+
+    return run
+
+
+def small_config(pictures, run_folder):
+    return {
+        "recipe": "deepfill_v1",
+        "options": {"width": 4, "critic_width": 4, "local_patch": 32, "n_critic": 1},
+        "data": {"train": str(pictures), "image_size": 64, "batch_size": 2},
+        "mask": {"height": 32, "width": 32, "max_delta_height": 8, "max_delta_width": 8},
+        "training": {"steps": 2, "run_folder": str(run_folder), "deterministic": False, "view_every": 0},
+    }
+
+
+def make_pictures(folder, count=4):
+    folder.mkdir()
+    for i in range(count):
+        Image.fromarray(GENERATOR.integers(0, 256, (70, 90, 3), np.uint8)).save(folder / f"{i}.jpg", quality=95)
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:600])
+
+
+def one_error_line(err):
+    (line,) = [line for line in err.splitlines() if line.startswith("error: ")]
+    return line
+
+
+def test_a_typo_in_the_config_is_named_with_its_line(train, tmp_path):
+    make_pictures(tmp_path / "pictures")
+    text = yaml.safe_dump(small_config(tmp_path / "pictures", tmp_path / "run")).replace("batch_size", "batchsize")
+    code, out, err = train(text=text)
+    assert code == 2 and out == ""
+    assert "tiny.yml:" in one_error_line(err) and "batch_size" in one_error_line(err)
+
+
+def test_a_typo_in_an_override_is_named(train, tmp_path):
+    make_pictures(tmp_path / "pictures")
+    code, _, err = train("data.batchsize=8")
+    assert code == 2 and "--set data.batchsize" in one_error_line(err)
+
+
+def test_a_missing_config_is_one_sentence(main, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.run(main, ["--config", "nowhere.yml"])
+    assert ended.value.code == 2 and "nowhere.yml" in one_error_line(capsys.readouterr().err)
+
+
+def test_an_empty_folder_is_one_sentence_and_nothing_is_written(train, tmp_path):
+    (tmp_path / "pictures").mkdir()
+    code, _, err = train()
+    assert code == 2 and str(tmp_path / "pictures") in one_error_line(err)
+    assert not (tmp_path / "run").exists()
+
+
+def test_too_many_broken_pictures_are_named(train, tmp_path):
+    make_pictures(tmp_path / "pictures")
+    (tmp_path / "pictures" / "notes.png").write_text("not a picture")
+    code, _, err = train()
+    line = one_error_line(err)
+    assert code == 2 and "notes.png" in line and "max_broken_share" in line
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_pictures_found_broken_while_training_end_it_in_a_sentence(train, tmp_path):
+    make_pictures(tmp_path / "pictures")
+    truncate(tmp_path / "pictures" / "2.jpg")  # its head is whole: only decoding it shows the damage
+    code, _, err = train("training.steps=50")
+    line = one_error_line(err)
+    assert code == 2 and "2.jpg" in line and "max_broken_share" in line
+
+
+@pytest.mark.slow
+def test_a_truncated_picture_is_replaced_and_named_and_training_goes_on(train, tmp_path):
+    make_pictures(tmp_path / "pictures")
+    truncate(tmp_path / "pictures" / "2.jpg")
+    code, out, err = train("data.max_broken_share=0.5", "training.steps=4")
+    assert code == 0, err
+    assert "done: 4 steps" in out
+    assert "1 file could not be read, others took its place: " in out and "2.jpg" in out
+
+
+@pytest.mark.slow
+def test_a_dry_run_writes_nothing(train, tmp_path):
+    make_pictures(tmp_path / "pictures")
+    code, out, err = train(dry_run=True)
+    assert code == 0, err
+    for part in ("pictures       4", "58,086 parameters", "images/s", "memory"):
+        assert part in out
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_no_number_ends_with_exit_code_2(train, tmp_path):
+    make_pictures(tmp_path / "pictures")
+    overrides = ["optimizer.learning_rate=1e30", "training.steps=9", "training.checkpoint_every=1"]
+    code, _, err = train(*overrides)
+    line = one_error_line(err)
+    assert code == 2 and "at step 2 and training stopped" in line
+    assert str(tmp_path / "run" / "checkpoints" / "step-00000001") in line

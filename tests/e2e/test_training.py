@@ -1,0 +1,111 @@
+"""The papers' recipes, trained for three steps: the number of replicas and of parts does not change the run."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from tf_inpaint.config import config_from_dict
+from tf_inpaint.training.trainer import Trainer
+
+pytestmark = pytest.mark.slow
+
+STEPS = 3
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pictures")
+    generator = np.random.default_rng(0)
+    for i in range(7):
+        blocks = generator.integers(0, 256, (9, 11, 3), np.uint8)
+        Image.fromarray(np.kron(blocks, np.ones((10, 10, 1), np.uint8))).save(folder / f"{i}.png")
+    return folder
+
+
+def train(pictures, run_folder, **training):
+    """(scalars of each step, everything in the checkpoint) of DeepFill v1, batch 4."""
+    values = {
+        "recipe": "deepfill_v1",
+        # Adversarial terms of full weight: at the paper's 0.001 they would be lost in the tolerance.
+        "options": {"width": 4, "critic_width": 4, "local_patch": 32, "n_critic": 2, "adversarial_weight": 1.0},
+        "data": {"train": str(pictures), "image_size": 64, "batch_size": 4},
+        "mask": {"height": 32, "width": 32, "max_delta_height": 8, "max_delta_width": 8},
+        "training": {
+            "steps": STEPS,
+            "run_folder": str(run_folder),
+            "deterministic": False,
+            "log_every": 1,
+            "view_every": 0,
+            "ema_decay": 0.9,
+            "strategy": "one_device",
+            **training,
+        },
+    }
+    trainer = Trainer(config_from_dict(values, "e2e"), report=lambda line: None)
+    trainer.train()
+    reader = tf.train.load_checkpoint(trainer.folder.last_checkpoint())
+    saved = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map() if not name.startswith("_")}
+    scalars = [json.loads(line) for line in (run_folder / "scalars.jsonl").read_text().splitlines()]
+    return scalars, saved
+
+
+@pytest.fixture(scope="module")
+def one_device(pictures, tmp_path_factory):
+    return train(pictures, tmp_path_factory.mktemp("runs") / "one")
+
+
+@pytest.mark.parametrize(
+    "training", [{"strategy": "mirrored"}, {"accumulation_steps": 2}], ids=["two replicas", "two parts"]
+)
+def test_batch_of_four_is_the_same_run_however_it_is_shared_out(pictures, one_device, tmp_path, training):
+    scalars, saved = train(pictures, tmp_path / "run", **training)
+    expected_scalars, expected = one_device
+    assert len(scalars) == STEPS and set(saved) == set(expected)
+    for line, expected_line in zip(scalars, expected_scalars):
+        for name in set(expected_line) - {"images_per_second"}:
+            tolerance = 1e-4 if name.endswith("norm") else 1e-5  # a norm gathers the rounding of all its gradients
+            assert line[name] == pytest.approx(expected_line[name], rel=tolerance, abs=1e-5), (line["step"], name)
+    for name, value in expected.items():
+        if name.split("/")[0] in ("generator", "discriminator", "ema"):
+            np.testing.assert_allclose(saved[name], value, atol=1e-5, rtol=0, err_msg=name)
+
+
+def test_checkpoint_holds_both_networks_the_optimiser_the_average_and_the_step(one_device):
+    _, saved = one_device
+    suffix = "/.ATTRIBUTES/VARIABLE_VALUE"
+    assert saved[f"step{suffix}"] == STEPS
+    assert saved[f"optimizer/iterations{suffix}"] == STEPS * 3  # critic and generator updates alike
+    names = [name[: -len(suffix)] for name in saved]
+    generator = [name for name in names if name.startswith("generator/")]
+    discriminator = [name for name in names if name.startswith("discriminator/")]
+    assert len(generator) == 84 and len(discriminator) == 20
+    assert len([name for name in names if name.startswith("ema/")]) == len(generator)
+    assert len([name for name in names if name.startswith("optimizer/")]) == 2 * (84 + 20) + 1
+    assert "generator/coarse..conv1..kernel" in generator  # TensorFlow doubles the dots of a name
+
+
+def test_every_loss_term_is_logged_under_its_name(one_device):
+    scalars, _ = one_device
+    terms = {"l1", "autoencoder", "adversarial_global", "adversarial_local"}
+    terms |= {"critic_global", "critic_local", "penalty_global", "penalty_local"}
+    assert terms <= set(scalars[0])
+
+
+def test_coarse_pre_training_leaves_the_second_stage_and_the_critics_alone(pictures, tmp_path):
+    values = {
+        "recipe": "deepfill_v1",
+        "options": {"width": 4, "critic_width": 4, "local_patch": 32, "pretrain_coarse": True},
+        "data": {"train": str(pictures), "image_size": 64, "batch_size": 2},
+        "mask": {"height": 32, "width": 32, "max_delta_height": 8, "max_delta_width": 8},
+        "training": {"steps": 1, "run_folder": str(tmp_path / "run"), "deterministic": False, "view_every": 0},
+    }
+    trainer = Trainer(config_from_dict(values, "coarse"), report=lambda line: None)
+    networks = trainer.learner.variables()
+    weights = {**networks["generator"], **networks["discriminator"]}
+    before = {name: weight.numpy() for name, weight in weights.items()}
+    trainer.train()
+    changed = {name for name, weight in weights.items() if np.any(weight.numpy() != before[name])}
+    assert changed == {name for name in before if name.startswith("coarse.")}
