@@ -29,6 +29,7 @@ def main(argv):
     )
     arguments = parser.parse_args(argv)
 
+    cli.import_tensorflow()
     from tf_inpaint.config import load_config
 
     config = load_config(arguments.config, arguments.set, report=print)

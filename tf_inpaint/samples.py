@@ -1,163 +1,211 @@
-"""Sample photographs and masks: `python -m tf_inpaint.samples --output data/samples`.
+"""A dozen real photographs and masks, taken from what installed packages carry: no download.
 
-The photographs are those in the public domain or under CC0 that the installed packages carry: one comes with
-matplotlib, the others with scikit-image (the extra `samples`). Nothing is downloaded. Masks are drawn by fixed rules, so
-that every machine gets the same.
+    python -m tf_inpaint.samples --output data/samples
+
+writes images/<name>.png, masks/<name>.png and SOURCES.txt, which names source and licence of each photograph. All are
+in the public domain or under CC0. The masks are drawn: each kind of hole a few times, the same at every run.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import os
-from dataclasses import dataclass
+import math
+import random
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Callable
+from typing import Callable, NamedTuple
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from tf_inpaint import cli
 from tf_inpaint.errors import InputError
 from tf_inpaint.pictures import read_image, write_png
 
-LONGEST_SHORT_SIDE = 512  # of a written photograph, in pixels
+LONGEST_SIDE = 640  # of a written picture: enough to look at, little enough to complete on a CPU
+_REMEDY = "most of them come with scikit-image, so get it by: pip install 'tf_inpaint[samples]'"
 
-Draw = Callable[[np.ndarray, np.random.Generator], None]
 
-
-@dataclass(frozen=True)
-class Sample:
-    """A photograph of an installed package and the kind of hole it gets.
+class Sample(NamedTuple):
+    """A photograph that an installed package carries, and the kind of mask drawn for it.
 
     Attributes:
-        name: stem of the files written.
-        package: that carries it.
-        path: inside the package.
-        source: where it comes from and its terms, as the package states them.
-        draw: paints 255 into a mask of zeros.
+        name: of the files written, without extension.
+        file: package and path in it.
+        mask: a key of `KINDS`.
+        licence, source: as the package states them.
     """
 
     name: str
-    package: str
-    path: str
+    file: str
+    mask: str
+    licence: str
     source: str
-    draw: Draw
 
 
-def _centre_box(mask, _):
-    height, width = mask.shape
-    mask[height // 3 : 2 * height // 3, width // 3 : 2 * width // 3] = 255
+_CC0, _PUBLIC = "CC0 1.0", "public domain"
+_HOPPER = "Commodore Grace M. Hopper, United States Navy, http://commons.wikimedia.org/wiki/File:Grace_Hopper.jpg"
+_ASTRONAUT = "Eileen Collins, NASA, https://flic.kr/p/r9qvLn"
+_ROCKET = "Falcon 9 before its launch, SpaceX, https://www.flickr.com/photos/spacexphotos/16511594820"
+_HUBBLE = "eXtreme Deep Field, NASA, http://hubblesite.org/newscenter/archive/releases/2012/37/image/a/"
+_RETINA = "Mikael Häggström, https://commons.wikimedia.org/wiki/File:Fundus_photograph_of_normal_left_eye.jpg"
+_BRICK = "a brick wall, https://cc0textures.com/view.php?tex=Bricks25"
+_GRASS = "grass, https://www.deviantart.com/linolafett/art/Grass-01-434853879"
+_GRAVEL = "gravel, https://cc0textures.com/view.php?tex=Gravel04"
 
-
-def _boxes(mask, random):
-    height, width = mask.shape
-    for _ in range(4):
-        side = int(random.uniform(0.12, 0.2) * min(height, width))
-        top, left = random.integers(height - side), random.integers(width - side)
-        mask[top : top + side, left : left + side] = 255
-
-
-def _strokes(mask, random):
-    height, width = mask.shape
-    for _ in range(4):
-        points = (random.uniform(0.1, 0.9, [5, 2]) * (width, height)).astype(np.int32)
-        thickness = int(random.uniform(0.03, 0.05) * min(height, width))
-        cv2.polylines(mask, [points], False, 255, thickness, cv2.LINE_8)
-
-
-def _scratches(mask, random):
-    height, width = mask.shape
-    for _ in range(14):
-        start, end = (random.uniform(0, 1, [2, 2]) * (width, height)).astype(int)
-        cv2.line(mask, tuple(map(int, start)), tuple(map(int, end)), 255, 2, cv2.LINE_8)
-
-
-def _text(mask, _):
-    height, width = mask.shape
-    for row in (0.3, 0.55, 0.8):
-        origin = (int(0.08 * width), int(row * height))
-        thickness = max(2, width // 90)
-        cv2.putText(mask, "inpaint", origin, cv2.FONT_HERSHEY_SIMPLEX, width / 180, 255, thickness, cv2.LINE_8)
-
-
-_NASA = "NASA, public domain"
 SAMPLES = (
-    Sample(
-        "grace_hopper",
-        "matplotlib",
-        "mpl-data/sample_data/grace_hopper.jpg",
-        "Commodore Grace M. Hopper, United States Navy, public domain",
-        _strokes,
-    ),
-    Sample("astronaut", "skimage", "data/astronaut.png", f"Eileen Collins, {_NASA}", _centre_box),
-    Sample("brick", "skimage", "data/brick.png", "brick wall, CC0Textures, CC0", _boxes),
-    Sample("camera", "skimage", "data/camera.png", "photographer Lav Varshney, CC0", _strokes),
-    Sample("chelsea", "skimage", "data/chelsea.png", "Chelsea the cat, Stefan van der Walt, CC0", _strokes),
-    Sample("clock", "skimage", "data/clock_motion.png", "wall clock, Stefan van der Walt, public domain", _boxes),
-    Sample("coffee", "skimage", "data/coffee.png", "coffee cup, Rachel Michetti, CC0", _boxes),
-    Sample("grass", "skimage", "data/grass.png", "grass, linolafett, CC0", _centre_box),
-    Sample("gravel", "skimage", "data/gravel.png", "gravel, CC0Textures, CC0", _text),
-    Sample("hubble", "skimage", "data/hubble_deep_field.jpg", f"Hubble eXtreme Deep Field, {_NASA}", _scratches),
-    Sample("retina", "skimage", "data/retina.jpg", "fundus photograph, Mikael Häggström, CC0", _scratches),
-    Sample("rocket", "skimage", "data/rocket.jpg", "launch of DSCOVR, SpaceX, public domain", _text),
+    Sample("hopper", "matplotlib/mpl-data/sample_data/grace_hopper.jpg", "scratches", _PUBLIC, _HOPPER),
+    Sample("astronaut", "skimage/data/astronaut.png", "strokes", _PUBLIC, _ASTRONAUT),
+    Sample("chelsea", "skimage/data/chelsea.png", "centre", _CC0, "Chelsea the cat, by Stefan van der Walt"),
+    Sample("coffee", "skimage/data/coffee.png", "boxes", _CC0, "a cup of coffee, by Rachel Michetti"),
+    Sample("rocket", "skimage/data/rocket.jpg", "text", _PUBLIC, _ROCKET),
+    Sample("camera", "skimage/data/camera.png", "scratches", _CC0, "a man with a camera, by Lav Varshney"),
+    Sample("hubble", "skimage/data/hubble_deep_field.jpg", "boxes", _PUBLIC, _HUBBLE),
+    Sample("retina", "skimage/data/retina.jpg", "strokes", _CC0, _RETINA),
+    Sample("clock", "skimage/data/clock_motion.png", "text", _PUBLIC, "a moving clock, by Stefan van der Walt"),
+    Sample("brick", "skimage/data/brick.png", "centre", _CC0, _BRICK),
+    Sample("grass", "skimage/data/grass.png", "strokes", _CC0, _GRASS),
+    Sample("gravel", "skimage/data/gravel.png", "boxes", _CC0, _GRAVEL),
 )
 
 
-def write_samples(output) -> list[Sample]:
-    """Write images/<name>.png, masks/<name>.png and SOURCES.txt.
+def _centre(canvas, draw):
+    """A box of half the shorter side in the middle."""
+    height, width = canvas.shape
+    half = min(height, width) // 4
+    top, left = height // 2 - half, width // 2 - half
+    canvas[top : top + 2 * half, left : left + 2 * half] = 255
+
+
+def _boxes(canvas, draw):
+    """Several boxes, which may overlap."""
+    height, width = canvas.shape
+    for _ in range(5):
+        box_height, box_width = (round(draw.uniform(0.12, 0.25) * min(height, width)) for _ in range(2))
+        top, left = draw.randrange(height - box_height), draw.randrange(width - box_width)
+        canvas[top : top + box_height, left : left + box_width] = 255
+
+
+def _strokes(canvas, draw):
+    """Free-form strokes of a broad brush, which turn as they go."""
+    for _ in range(6):
+        _walk(canvas, draw, steps=8, step=0.11, turn=1.2, thickness=0.045)
+
+
+def _scratches(canvas, draw):
+    """Long thin lines, as on an old print."""
+    for _ in range(12):
+        _walk(canvas, draw, steps=20, step=0.05, turn=0.25, thickness=0.006)
+
+
+def _text(canvas, draw):
+    """A line of writing, three times over."""
+    height, width = canvas.shape
+    words, font = "please complete me", cv2.FONT_HERSHEY_SIMPLEX
+    (length, _), _ = cv2.getTextSize(words, font, 1.0, 2)
+    scale = 0.9 * width / length
+    for row in (0.25, 0.55, 0.85):
+        place = (round(0.05 * width), round(row * height))
+        cv2.putText(canvas, words, place, font, scale, 255, max(2, round(4 * scale)))
+
+
+def _walk(canvas, draw, steps, step, turn, thickness):
+    """A line that begins anywhere and turns a little at each step; lengths are shares of the shorter side."""
+    height, width = canvas.shape
+    side = min(height, width)
+    x, y, angle = draw.uniform(0, width), draw.uniform(0, height), draw.uniform(0, 2 * math.pi)
+    for _ in range(steps):
+        angle += draw.uniform(-turn, turn)
+        to_x, to_y = x + step * side * math.cos(angle), y + step * side * math.sin(angle)
+        cv2.line(canvas, (round(x), round(y)), (round(to_x), round(to_y)), 255, max(1, round(thickness * side)))
+        x, y = to_x, to_y
+
+
+KINDS: dict[str, Callable] = {
+    "centre": _centre,
+    "boxes": _boxes,
+    "strokes": _strokes,
+    "scratches": _scratches,
+    "text": _text,
+}
+
+
+def draw_mask(kind: str, height: int, width: int, seed) -> np.ndarray:
+    """A mask of a kind, the same for the same arguments.
 
     Args:
-        output: folder, made where missing; files of these names in it are written anew, others are left alone.
+        kind: a key of `KINDS`.
+        height, width: of the picture.
+        seed: anything `random.Random` takes.
     Returns:
-        The samples written: those whose package is installed and carries them.
-    Raises:
-        InputError: if nothing can be written.
+        uint8 [height, width]: 255 in the hole, 0 elsewhere.
     """
-    written = []
-    for number, sample in enumerate(SAMPLES):
-        file = _find(sample)
-        if file is None:
-            continue
-        image = _shrink(read_image(file).rgb)
-        mask = np.zeros(image.shape[:2], np.uint8)
-        sample.draw(mask, np.random.default_rng(number))
-        write_png(Path(output) / "images" / f"{sample.name}.png", image)
-        write_png(Path(output) / "masks" / f"{sample.name}.png", mask)
-        written.append(sample)
-    lines = [f"{sample.name}: {sample.source} (carried by {sample.package})\n" for sample in written]
-    try:
-        (Path(output) / "SOURCES.txt").write_text("".join(lines), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{output}: cannot write SOURCES.txt: {error.strerror}") from error
-    return written
+    canvas = np.zeros((height, width), np.uint8)
+    KINDS[kind](canvas, random.Random(seed))
+    return np.where(canvas > 127, 255, 0).astype(np.uint8)  # writing has soft edges
 
 
-def _find(sample) -> str | None:
-    spec = importlib.util.find_spec(sample.package)
-    if spec is None or not spec.submodule_search_locations:
+def load_sample(sample: Sample) -> np.ndarray | None:
+    """The photograph as uint8 [H, W, 3], or None where it is not installed."""
+    package, _, path = sample.file.partition("/")
+    spec = importlib.util.find_spec(package)
+    folders = spec.submodule_search_locations or [] if spec else []
+    found = [Path(folder, path) for folder in folders if Path(folder, path).is_file()]
+    if not found:
         return None
-    file = os.path.join(spec.submodule_search_locations[0], *sample.path.split("/"))
-    return file if os.path.isfile(file) else None
+    image = Image.fromarray(read_image(found[0]).rgb)
+    shrink = LONGEST_SIDE / max(image.size)
+    if shrink < 1.0:
+        image = image.resize([round(side * shrink) for side in image.size], Image.LANCZOS)
+    return np.asarray(image)
 
 
-def _shrink(image):
-    scale = LONGEST_SHORT_SIDE / min(image.shape[:2])
-    if scale >= 1:
-        return image
-    height, width = (round(side * scale) for side in image.shape[:2])
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-
-
-def main(argv):
-    parser = cli.Parser(prog="python -m tf_inpaint.samples", description=__doc__.splitlines()[0])
+def main(argv: Sequence[str]) -> int:
+    parser = cli.Parser(
+        prog="python -m tf_inpaint.samples",
+        description="Write a dozen real photographs and masks from installed packages, without a download.",
+    )
     parser.add_argument("--output", default="data/samples", help="folder to write to (default: data/samples)")
-    output = parser.parse_args(argv).output
-    written = write_samples(output)
-    print(f"{output}: {len(written)} photographs in images/, their masks in masks/, terms in SOURCES.txt")
-    if len(written) < len(SAMPLES):
-        missing = ", ".join(sample.name for sample in SAMPLES if sample not in written)
-        cli.warn(f"{missing} come with scikit-image: pip install scikit-image, or install the extra 'samples'")
+    parser.add_argument("--force", action="store_true", help="write again what is there already")
+    arguments = parser.parse_args(argv)
+
+    output = Path(arguments.output)
+    photographs = {sample: load_sample(sample) for sample in SAMPLES}
+    found = {sample: image for sample, image in photographs.items() if image is not None}
+    if not found:
+        raise InputError(f"no photographs are installed here: {_REMEDY}")
+    written = 0
+    for sample, image in found.items():
+        mask = draw_mask(sample.mask, *image.shape[:2], seed=sample.name)
+        for folder, array in (("images", image), ("masks", mask)):
+            path = output / folder / f"{sample.name}.png"
+            if arguments.force or not path.exists():
+                write_png(path, array)
+                written += 1
+                print(path)
+    _write_sources(output / "SOURCES.txt", found)
+    print(f"{len(found)} photographs and masks in {output}: {written} files written, {2 * len(found) - written} kept")
+
+    missing = [sample.name for sample in SAMPLES if sample not in found]
+    if missing:
+        cli.warn(f"{len(missing)} photographs are not installed here ({', '.join(missing)}): {_REMEDY}")
+        return cli.SOME_FAILED
     return cli.DONE
+
+
+def _write_sources(path, found):
+    lines = ["The photographs in images/ come from packages installed here, the masks in masks/ are drawn.", ""]
+    for sample, image in found.items():
+        height, width = image.shape[:2]
+        lines += [
+            f"{sample.name}.png ({width} x {height}, from {sample.file})",
+            f"    {sample.licence}: {sample.source}",
+        ]
+    try:
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 if __name__ == "__main__":
