@@ -21,7 +21,7 @@ $(VENV)/installed: setup.py
 quickstart: install
 	$(BIN)/python -m tf_inpaint.samples --output data/samples
 	$(BIN)/python train.py --config configs/quickstart.yml
-	$(BIN)/python test.py --image data/samples/images/chelsea.png --mask data/samples/masks/chelsea.png \
+	$(BIN)/python test.py --image data/samples/images/hopper.png --mask data/samples/masks/hopper.png \
 		--checkpoint_dir runs/quickstart --output runs/quickstart/completed.png --save_coarse --save_attention
 
 test: install

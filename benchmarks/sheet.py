@@ -1,30 +1,29 @@
 """A sheet of completed sample photographs: input, completed, truth, side by side.
 
-    python benchmarks/sheet.py --checkpoint_dir runs/quickstart --samples data/samples --output docs/quickstart.png
+python benchmarks/sheet.py --checkpoint_dir runs/quickstart --samples data/samples --output docs/quickstart.png
 """
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from tf_inpaint import Inpainter
+from tf_inpaint import Inpainter, cli
 from tf_inpaint.pictures import read_image, read_mask, write_png
 
 GAP = 6  # white pixels between pictures
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(argv):
+    parser = cli.Parser(prog="sheet.py", description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint_dir", default="runs/quickstart")
     parser.add_argument("--samples", default="data/samples")
     parser.add_argument("--output", default="docs/quickstart.png")
-    parser.add_argument("--names", nargs="+", default=["chelsea", "coffee", "astronaut"])
+    parser.add_argument("--names", nargs="+", default=["hopper", "camera", "grass", "coffee"])
     parser.add_argument("--height", type=int, default=160, help="of a row, in pixels")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
 
     inpainter = Inpainter.load(arguments.checkpoint_dir)
     rows = []
@@ -51,4 +50,4 @@ def _line(pictures, height, width):
 
 
 if __name__ == "__main__":
-    main()
+    cli.run(main)

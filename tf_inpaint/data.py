@@ -369,7 +369,7 @@ def exif_orientation(contents):
     Args:
         contents: string scalar; its first 64 KiB are searched.
     Returns:
-        int32 in 1 .. 8; 1 (upright) where the file has none or a damaged one.
+        int32 in 1 .. 8; 1 (upright) where the file has none or a damaged one. One that stands in XMP alone is not seen.
     """
     # Ten bytes of zeros around, so that no window below leaves the data.
     window = tf.io.decode_raw(tf.strings.substr(contents, 0, _EXIF_BYTES), tf.uint8)

@@ -34,7 +34,7 @@ class Sample(NamedTuple):
         name: of the files written, without extension.
         file: package and path in it.
         mask: a key of `KINDS`.
-        licence, source: as the package states them.
+        licence, source: as the package, or else the picture's first publisher, states them.
     """
 
     name: str
@@ -162,6 +162,7 @@ def load_sample(sample: Sample) -> np.ndarray | None:
 
 
 def main(argv: Sequence[str]) -> int:
+    """The command: writes what is missing, says what it wrote, and returns the exit code."""
     parser = cli.Parser(
         prog="python -m tf_inpaint.samples",
         description="Write a dozen real photographs and masks from installed packages, without a download.",

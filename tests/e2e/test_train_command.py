@@ -137,3 +137,10 @@ def test_a_loss_that_is_no_number_ends_with_exit_code_2(train, tmp_path):
     line = one_error_line(err)
     assert code == 2 and "at step 2 and training stopped" in line
     assert str(tmp_path / "run" / "checkpoints" / "step-00000001") in line
+
+
+def test_the_authors_config_is_translated_and_the_translation_printed(train, tmp_path):
+    theirs = {"IMG_SHAPES": [256, 256, 3], "DATASET": "celeba", "DATA_FLIST": {"celeba": ["nowhere.flist", ""]}}
+    code, out, err = train(text=yaml.safe_dump(theirs))
+    assert code == 2 and "nowhere.flist" in one_error_line(err)
+    assert "IMG_SHAPES" in out and "data.image_size" in out

@@ -33,6 +33,9 @@ def train(pictures, run_folder, **training):
         "options": {"width": 4, "critic_width": 4, "local_patch": 32, "n_critic": 2, "adversarial_weight": 1.0},
         "data": {"train": str(pictures), "image_size": 64, "batch_size": 4},
         "mask": {"height": 32, "width": 32, "max_delta_height": 8, "max_delta_width": 8},
+        # Some gradients are zero but for rounding (critics' biases, where truth and completion cancel). With an epsilon
+        # of 1e-8 Adam makes steps of them, of either sign; with this one it does not, and the comparison can be strict.
+        "optimizer": {"epsilon": 1e-4},
         "training": {
             "steps": STEPS,
             "run_folder": str(run_folder),
@@ -66,11 +69,10 @@ def test_batch_of_four_is_the_same_run_however_it_is_shared_out(pictures, one_de
     assert len(scalars) == STEPS and set(saved) == set(expected)
     for line, expected_line in zip(scalars, expected_scalars):
         for name in set(expected_line) - {"images_per_second"}:
-            tolerance = 1e-4 if name.endswith("norm") else 1e-5  # a norm gathers the rounding of all its gradients
-            assert line[name] == pytest.approx(expected_line[name], rel=tolerance, abs=1e-5), (line["step"], name)
+            assert line[name] == pytest.approx(expected_line[name], rel=5e-6, abs=1e-6), (line["step"], name)
     for name, value in expected.items():
         if name.split("/")[0] in ("generator", "discriminator", "ema"):
-            np.testing.assert_allclose(saved[name], value, atol=1e-5, rtol=0, err_msg=name)
+            np.testing.assert_allclose(saved[name], value, atol=5e-6, rtol=0, err_msg=name)
 
 
 def test_checkpoint_holds_both_networks_the_optimiser_the_average_and_the_step(one_device):

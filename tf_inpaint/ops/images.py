@@ -26,7 +26,8 @@ def composite(predicted, image, mask):
 def resize_nearest(image, size):
     """Nearest-neighbour resizing with aligned corners.
 
-    The source of output i is round_half_up(i * (in - 1) / (out - 1)): duplication for x2, but not `[::2]` for 1/2.
+    The source of output i is round_half_up(i * (in - 1) / (out - 1)): duplication for x2, but not `[::2]` for 1/2. Rows
+    and columns are gathered, since TensorFlow's own operation has no deterministic gradient on GPUs.
 
     Args:
         image: [B, H, W, C].
@@ -35,7 +36,18 @@ def resize_nearest(image, size):
         The resized image, same type.
     Reference: the original graphs (TensorFlow 1 `resize_nearest_neighbor(align_corners=True)`).
     """
-    return tf.raw_ops.ResizeNearestNeighbor(images=image, size=size, align_corners=True)
+    rows = _aligned_sources(tf.shape(image)[1], size[0])
+    columns = _aligned_sources(tf.shape(image)[2], size[1])
+    return tf.gather(tf.gather(image, rows, axis=1), columns, axis=2)
+
+
+def _aligned_sources(length, target):
+    """int32 [target]: the source of each output along one side, in float32 arithmetic like the original operation."""
+    steps = tf.cast(tf.maximum(target - 1, 1), tf.float32)
+    position = tf.range(target, dtype=tf.float32) * (tf.cast(length - 1, tf.float32) / steps)
+    lower = tf.floor(position)
+    source = tf.cast(lower, tf.int32) + tf.cast(position - lower >= 0.5, tf.int32)
+    return tf.minimum(source, length - 1)
 
 
 def resize_bilinear(image, size):

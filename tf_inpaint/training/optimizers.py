@@ -2,7 +2,7 @@
 
 The TF1 releases drive both networks with one Adam object, whose bias correction counts every update, critic or
 generator: with five critic updates first, the generator's first update is corrected as the sixth. `shared_count` keeps
-that: one Keras object, built on all weights and applied to one network's at a time. Without it each network has its own.
+that: one Keras object, built on all weights and applied to one network's at a time. Without it each has its own.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ import shutil
 from pathlib import Path
 
 import tensorflow as tf
-import yaml
 
+from tf_inpaint.config import config_to_dict, load_config, to_yaml
 from tf_inpaint.errors import InputError
 from tf_inpaint.pictures import write_png
 from tf_inpaint.training.event_log import EventLog
@@ -64,18 +64,18 @@ class RunFolder:
         self._scalars = self.path / "scalars.jsonl"
         self._events = None
 
-    def start(self, config_text, versions):
+    def start(self, config, versions):
         """Make the folder ready for a run, or for going on with the one it holds.
 
         A folder without a checkpoint holds nothing to go on from, and is begun anew.
 
         Args:
-            config_text: the resolved config as YAML.
+            config: the run's `Config`.
             versions: JSON-able dict of what runs it.
         Raises:
             InputError: if the run in the folder has another config, naming the keys.
         """
-        self.check(config_text)
+        self.check(config)
         step = self.last_step()
         starts, scalars = [], []
         if step is not None:
@@ -84,18 +84,19 @@ class RunFolder:
         with self._writing("the run folder"):
             for folder in (self._checkpoints, self.path / "views"):
                 folder.mkdir(parents=True, exist_ok=True)
-            _write_text(self._config, config_text)
+            _write_text(self._config, to_yaml(config))
             _write_text(self._versions, json.dumps(starts, indent=2) + "\n")
             _write_text(self._scalars, "".join(scalars))
             self._events = EventLog(self.path / "tensorboard")
 
-    def check(self, config_text):
+    def check(self, config):
         """Raise InputError if the folder holds checkpoints of a run with another config, naming the keys."""
         if self.last_step() is None or not self._config.is_file():
             return
-        old, new = (_flatten(yaml.safe_load(text)) for text in (self._config.read_text(encoding="utf-8"), config_text))
+        # Read as a config, so that keys which an older version did not know have their defaults.
+        old, new = (_flatten(config_to_dict(each)) for each in (load_config(self._config), config))
         free = set(_FREE_KEYS)
-        if new.get("optimizer.schedule") in _SCHEDULES_OVER_ALL_STEPS:
+        if config.optimizer.schedule in _SCHEDULES_OVER_ALL_STEPS:
             free.discard("training.steps")  # the learning rate depends on them
         differing = [key for key in sorted({*old, *new} - free) if old.get(key) != new.get(key)]
         if differing:
@@ -129,8 +130,7 @@ class RunFolder:
         try:
             checkpoint.read(prefix).assert_consumed()
         except (AssertionError, ValueError, tf.errors.OpError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise InputError(f"cannot go on from checkpoint {prefix}: {reason}") from error
+            raise InputError(f"cannot go on from checkpoint {prefix}: {_reason(error)}") from error
         return True
 
     def save(self, checkpoint, step):
@@ -191,13 +191,19 @@ class RunFolder:
         try:
             yield
         except (OSError, tf.errors.OpError) as error:
-            reason = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)
             last = self.last_checkpoint()
             intact = f"the last whole checkpoint is {last}" if last else "no checkpoint has been written so far"
             raise InputError(
-                f"cannot write {what} in {self.path} ({reason.strip().splitlines()[0]}); {intact}; "
+                f"cannot write {what} in {self.path} ({_reason(error)}); {intact}; "
                 "once this is mended, the same command goes on from there"
             ) from error
+
+
+def _reason(error):
+    """What an error says, without TensorFlow's "{{node}} file; " before it and " [Op:SaveV2]" after it."""
+    text = getattr(error, "strerror", None) or str(error)
+    first_line = text.strip().splitlines()[0]
+    return re.sub(r"\s*\[Op:\w+\].*$", "", first_line).rsplit("; ", 1)[-1]
 
 
 def _state(names):

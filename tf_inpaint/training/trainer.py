@@ -6,7 +6,6 @@ import numpy as np
 import tensorflow as tf
 
 from tf_inpaint import metrics
-from tf_inpaint.config import to_yaml
 from tf_inpaint.data import ImageData
 from tf_inpaint.errors import InputError
 from tf_inpaint.models.weights import parameter_count
@@ -28,6 +27,11 @@ _METRICS = {
 _SHOWN = ("generator_loss", "discriminator_loss", *_METRICS)  # on a line of progress
 
 
+def say(line):
+    """Print a line at once, also where output goes into a file or a pipe."""
+    print(line, flush=True)
+
+
 class Trainer:
     """Trains what a config describes, in its run folder, from wherever that folder stands.
 
@@ -45,12 +49,12 @@ class Trainer:
         InputError: if the folder holds another run, there are no pictures, or a batch cannot be shared out evenly.
     """
 
-    def __init__(self, config, report=print):
+    def __init__(self, config, report=say):
         training = config.training
         self.config = config
         self.report = report
         self.folder = RunFolder(training.run_folder or f"runs/{config.name}", training.keep_checkpoints)
-        self.folder.check(to_yaml(config))
+        self.folder.check(config)
         self.data = ImageData(config.data, config.mask, training.seed)
         strategy = make_strategy(training.strategy)
         self._examples_per_part = _examples_per_part(config, strategy.num_replicas_in_sync)
@@ -83,6 +87,7 @@ class Trainer:
         self._describe()
         if not self.folder.restore(self._checkpoint):
             self._load_initial_weights()
+        steps = max(self.config.training.steps - self.learner.step, 0)
         self.report("building the graphs of one step ...")
         batches = self._batches()
         self._take_step(batches)  # builds the graphs
@@ -96,7 +101,6 @@ class Trainer:
         seconds = 1.0 / stopwatch.take_rate()
         for name, mean in self._guard.take_means().items():
             self.report(f"  {name:<30}{mean:12.6g}")
-        steps = self.config.training.steps
         self.report(f"time           {seconds:.3g} s a step, {self._images_per_step() / seconds:.3g} images/s")
         self.report(f"               {steps} steps take about {duration(seconds * steps)}")
         self.report(f"memory         {peak_memory()}")
@@ -106,7 +110,7 @@ class Trainer:
 
     def _begin(self):
         self._describe()
-        self.folder.start(to_yaml(self.config), versions(self.learner.strategy))
+        self.folder.start(self.config, versions(self.learner.strategy))
         if self.folder.restore(self._checkpoint):
             self.report(f"going on after step {self.learner.step} in {self.folder.path}")
             return
@@ -213,7 +217,7 @@ class Trainer:
 
         batches = iter(self.learner.strategy.distribute_datasets_from_function(pipeline))
         if self.config.training.deterministic:
-            # Not earlier: an iterator made under it reads one picture after another, though the data are the same anyway.
+            # Not earlier: an iterator made under it reads one picture after another, though the data are the same.
             tf.config.experimental.enable_op_determinism()
         return batches
 

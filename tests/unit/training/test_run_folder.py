@@ -6,18 +6,27 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_inpaint.config import to_yaml
+from tf_inpaint.config import config_to_dict, load_config
 from tf_inpaint.errors import InputError
 from tf_inpaint.training import run_folder
 from tf_inpaint.training.run_folder import RunFolder
 
-CONFIG = "name: a\noptimizer:\n  schedule: constant\n  learning_rate: 1.0\ntraining:\n  steps: 4\n  strategy: auto\n"
+
+@pytest.fixture
+def config(toy_config):
+    return toy_config()
 
 
-def started(path, text=CONFIG, **options):
-    folder = RunFolder(path, **options)
-    folder.start(text, {"tensorflow": tf.__version__})
-    return folder
+@pytest.fixture
+def started(config):
+    """A function of a path to a run folder that has been started with the toy's config, or another."""
+
+    def start(path, config=config, **options):
+        folder = RunFolder(path, **options)
+        folder.start(config, {"tensorflow": tf.__version__})
+        return folder
+
+    return start
 
 
 def checkpoint(value=0.0, size=1):
@@ -29,23 +38,23 @@ def lines(path):
     return [json.loads(line) for line in (path / "scalars.jsonl").read_text().splitlines()]
 
 
-def test_nothing_is_created_before_the_start(tmp_path):
+def test_nothing_is_created_before_the_start(tmp_path, config):
     folder = RunFolder(tmp_path / "run")
-    folder.check(CONFIG)
+    folder.check(config)
     assert folder.last_step() is None and folder.last_checkpoint() is None
     assert not folder.restore(checkpoint()[0])
     assert not (tmp_path / "run").exists()
 
 
-def test_a_new_folder_explains_itself(tmp_path):
+def test_a_new_folder_explains_itself(tmp_path, config, started):
     started(tmp_path / "run").close()
-    assert (tmp_path / "run" / "config.yml").read_text() == CONFIG
+    assert load_config(tmp_path / "run" / "config.yml") == config
     (start,) = json.loads((tmp_path / "run" / "versions.json").read_text())
     assert start == {"from_step": 0, "tensorflow": tf.__version__}
     assert lines(tmp_path / "run") == []
 
 
-def test_checkpoints_are_named_by_step_listed_for_tensorflow_and_the_oldest_go(tmp_path):
+def test_checkpoints_are_named_by_step_listed_for_tensorflow_and_the_oldest_go(tmp_path, started):
     folder = started(tmp_path, keep=2)
     saved, weights = checkpoint()
     for step in (3, 6, 9):
@@ -61,7 +70,7 @@ def test_checkpoints_are_named_by_step_listed_for_tensorflow_and_the_oldest_go(t
     assert restored["conv.kernel"].numpy() == 9.0
 
 
-def test_a_run_folder_can_be_moved(tmp_path):
+def test_a_run_folder_can_be_moved(tmp_path, started):
     started(tmp_path / "here").save(checkpoint()[0], 1)
     (tmp_path / "here").rename(tmp_path / "there")
     moved = str(tmp_path / "there" / "checkpoints" / "step-00000001")
@@ -69,21 +78,21 @@ def test_a_run_folder_can_be_moved(tmp_path):
     assert tf.train.latest_checkpoint(str(tmp_path / "there" / "checkpoints")) == moved
 
 
-def test_a_checkpoint_that_the_state_file_does_not_name_does_not_count(tmp_path):
+def test_a_checkpoint_that_the_state_file_does_not_name_does_not_count(tmp_path, started):
     folder = started(tmp_path)
     folder.save(checkpoint()[0], 3)
     (tmp_path / "checkpoints" / "step-00000006.index").write_bytes(b"torn by a kill")
     assert RunFolder(tmp_path).last_step() == 3
 
 
-def test_without_a_state_file_the_last_checkpoint_counts(tmp_path):
+def test_without_a_state_file_the_last_checkpoint_counts(tmp_path, started):
     folder = started(tmp_path)
     folder.save(checkpoint()[0], 3)
     (tmp_path / "checkpoints" / "checkpoint").unlink()
     assert RunFolder(tmp_path).last_step() == 3
 
 
-def test_a_damaged_checkpoint_is_one_sentence(tmp_path):
+def test_a_damaged_checkpoint_is_one_sentence(tmp_path, started):
     folder = started(tmp_path)
     folder.save(checkpoint()[0], 3)
     (tmp_path / "checkpoints" / "step-00000003.index").write_bytes(b"")
@@ -92,7 +101,7 @@ def test_a_damaged_checkpoint_is_one_sentence(tmp_path):
     assert "\n" not in str(error.value)
 
 
-def test_a_checkpoint_of_another_network_is_one_sentence(tmp_path):
+def test_a_checkpoint_of_another_network_is_one_sentence(tmp_path, started):
     folder = started(tmp_path)
     folder.save(checkpoint()[0], 3)
     for other in (tf.train.Checkpoint(generator={"other": tf.Variable(0.0)}), checkpoint(size=2)[0]):
@@ -101,7 +110,7 @@ def test_a_checkpoint_of_another_network_is_one_sentence(tmp_path):
         assert "\n" not in str(error.value)
 
 
-def test_going_on_drops_lines_after_the_checkpoint_and_torn_ones(tmp_path):
+def test_going_on_drops_lines_after_the_checkpoint_and_torn_ones(tmp_path, started):
     folder = started(tmp_path)
     for step in (1, 2, 3):
         folder.log(step, {"l1": float(step)})
@@ -116,41 +125,48 @@ def test_going_on_drops_lines_after_the_checkpoint_and_torn_ones(tmp_path):
     assert [start["from_step"] for start in json.loads((tmp_path / "versions.json").read_text())] == [0, 2]
 
 
-def test_a_folder_without_a_checkpoint_is_begun_anew(tmp_path):
+def test_a_folder_without_a_checkpoint_is_begun_anew(tmp_path, toy_config, started):
     started(tmp_path).log(1, {"l1": 1.0})
-    started(tmp_path, CONFIG.replace("learning_rate: 1.0", "learning_rate: 2.0"))
-    assert "learning_rate: 2.0" in (tmp_path / "config.yml").read_text()
+    started(tmp_path, toy_config(optimizer={"learning_rate": 0.02}))
+    assert "learning_rate: 0.02" in (tmp_path / "config.yml").read_text()
     assert lines(tmp_path) == []
 
 
-def test_another_config_is_refused_by_the_names_of_its_keys(tmp_path):
+def test_another_config_is_refused_by_the_names_of_its_keys(tmp_path, toy_config, started):
     started(tmp_path).save(checkpoint()[0], 3)
-    other = CONFIG.replace("learning_rate: 1.0", "learning_rate: 2.0").replace("steps: 4", "steps: 9")
-    with pytest.raises(InputError, match=r"differs in optimizer.learning_rate \(1.0 there, 2.0 now\): ") as error:
+    before = (tmp_path / "config.yml").read_text()
+    other = toy_config(optimizer={"learning_rate": 0.02}, training={"steps": 9})
+    with pytest.raises(InputError, match=r"differs in optimizer.learning_rate \(0.01 there, 0.02 now\): ") as error:
         started(tmp_path, other)
     assert "steps" not in str(error.value)
-    assert (tmp_path / "config.yml").read_text() == CONFIG
+    assert (tmp_path / "config.yml").read_text() == before
 
 
-def test_what_does_not_change_the_numbers_may_change(tmp_path):
+def test_what_does_not_change_the_numbers_may_change(tmp_path, toy_config, started):
     started(tmp_path).save(checkpoint()[0], 3)
-    started(tmp_path, CONFIG.replace("steps: 4", "steps: 9").replace("auto", "mirrored").replace("name: a", "name: b"))
+    started(tmp_path, toy_config(training={"steps": 9, "strategy": "mirrored", "keep_checkpoints": 1}))
     assert "steps: 9" in (tmp_path / "config.yml").read_text()
 
 
-def test_steps_matter_where_the_learning_rate_runs_over_all_of_them(tmp_path):
-    text = CONFIG.replace("constant", "cosine")
-    started(tmp_path, text).save(checkpoint()[0], 3)
+def test_a_key_that_an_older_version_did_not_know_counts_as_its_default(tmp_path, started):
+    started(tmp_path).save(checkpoint()[0], 3)
+    file = tmp_path / "config.yml"
+    file.write_text("".join(x for x in file.read_text().splitlines(keepends=True) if "ema_decay" not in x))
+    assert started(tmp_path).last_step() == 3
+
+
+def test_steps_matter_where_the_learning_rate_runs_over_all_of_them(tmp_path, toy_config, started):
+    cosine = {"schedule": "cosine"}
+    started(tmp_path, toy_config(optimizer=cosine)).save(checkpoint()[0], 3)
     with pytest.raises(InputError, match=r"training.steps \(4 there, 9 now\)"):
-        started(tmp_path, text.replace("steps: 4", "steps: 9"))
+        started(tmp_path, toy_config(optimizer=cosine, training={"steps": 9}))
 
 
-def test_every_free_key_is_a_key_of_a_config(toy_config):
-    keys = run_folder._flatten(run_folder.yaml.safe_load(to_yaml(toy_config())))
-    assert set(run_folder._FREE_KEYS) <= set(keys)
+def test_every_free_key_is_a_key_of_a_config(config):
+    assert run_folder._FREE_KEYS <= set(run_folder._flatten(config_to_dict(config)))
 
 
-def test_views_are_pictures(tmp_path):
+def test_views_are_pictures(tmp_path, started):
     grid = np.arange(6 * 4 * 3, dtype=np.uint8).reshape(6, 4, 3)
     folder = started(tmp_path)
     folder.write_views(5, grid)
@@ -171,7 +187,7 @@ def no_file_longer_than(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def test_a_full_disk_leaves_the_previous_checkpoint_and_is_one_sentence(tmp_path):
+def test_a_full_disk_leaves_the_previous_checkpoint_and_is_one_sentence(tmp_path, started):
     folder = started(tmp_path, keep=1)
     saved, weights = checkpoint(1.0, size=100_000)
     folder.save(saved, 3)
@@ -179,7 +195,7 @@ def test_a_full_disk_leaves_the_previous_checkpoint_and_is_one_sentence(tmp_path
     with no_file_longer_than(100_000), pytest.raises(InputError) as error:
         folder.save(saved, 6)
     message = str(error.value)
-    assert message.startswith(f"cannot write checkpoint step-00000006 in {tmp_path} (")
+    assert message.startswith(f"cannot write checkpoint step-00000006 in {tmp_path} (File too large); ")
     assert f"the last whole checkpoint is {tmp_path / 'checkpoints' / 'step-00000003'}" in message
     assert "\n" not in message
     assert not list((tmp_path / "checkpoints").glob("step-00000006*"))
@@ -190,7 +206,7 @@ def test_a_full_disk_leaves_the_previous_checkpoint_and_is_one_sentence(tmp_path
     assert RunFolder(tmp_path).last_step() == 6
 
 
-def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path, started):
     (tmp_path / "run").write_text("a file")
     with pytest.raises(InputError, match="cannot write the run folder in .*; no checkpoint has been written"):
         started(tmp_path / "run")
