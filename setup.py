@@ -39,7 +39,6 @@ setup(
         "dev": ["pytest>=7", "ruff>=0.6", "scikit-image>=0.20"],
     },
     classifiers=[
-        "License :: OSI Approved :: Apache Software License",
         "Programming Language :: Python :: 3",
         "Topic :: Scientific/Engineering :: Image Processing",
     ],
