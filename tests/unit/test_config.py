@@ -1,6 +1,7 @@
 """The configuration as a whole: shipped files, limits, rules between sections, and the way there and back."""
 
 import dataclasses
+import inspect
 import re
 import subprocess
 import sys
@@ -150,7 +151,7 @@ def test_sections_are_frozen():
 
 def test_every_attribute_is_explained():
     for section in (DataConfig, OptimizerConfig, TrainingConfig, MaskOptions, RECIPES["deepfill_v1"].Options):
-        explained = re.findall(r"^ {8}([a-z][a-z0-9_, ]*): ", section.__doc__, re.MULTILINE)
+        explained = re.findall(r"^ {4}([a-z][a-z0-9_, ]*): ", inspect.cleandoc(section.__doc__), re.MULTILINE)
         explained = [name for names in explained for name in names.split(", ")]
         assert sorted(explained) == sorted(field.name for field in dataclasses.fields(section)), section
 
