@@ -17,6 +17,7 @@ from tf_inpaint.jobs import Job, check_inputs, check_outputs, jobs_from_list, jo
 from tf_inpaint.pictures import Picture, read_image, read_mask, write_png
 
 EDGE_LEVEL = 0.6  # of white; brighter is a line, as in the release
+LARGE_PICTURE = 1 << 21  # pixels from which memory is told beforehand
 _SUSPICIOUS_COVER = 0.9
 
 
@@ -133,6 +134,14 @@ def _parser() -> cli.Parser:
         help="border of the convolutions (default: as trained; SAME for checkpoints of the authors)",
     )
     add("--max_pixels", type=int, help="largest picture accepted, height x width")
+    add("--max_memory", help="how much memory completing may take, such as 8G (default: what the machine has)")
+    add(
+        "--strategy",
+        choices=("exact", "crop", "resize"),
+        default="exact",
+        help="for holes far larger than those of training: crop shows the network what is around the hole only, resize "
+        "shows it that at the size of its training (default: exact, the whole picture)",
+    )
     add("--invert_mask", action="store_true", help="holes are black")
     add("--save_coarse", action="store_true", help="write x_coarse.png too, completed by the first stage alone")
     add("--save_attention", action="store_true", help="write x_attention.png too: what each place attended to")
@@ -191,7 +200,14 @@ def _load(args):
     cli.import_tensorflow()
     from tf_inpaint.inference import Inpainter
 
-    inpainter = Inpainter.load(args.checkpoint_dir, args.weights, padding=args.padding, max_pixels=args.max_pixels)
+    inpainter = Inpainter.load(
+        args.checkpoint_dir,
+        args.weights,
+        padding=args.padding,
+        max_pixels=args.max_pixels,
+        max_memory=args.max_memory,
+        strategy=args.strategy,
+    )
     print(inpainter.origin)
     return inpainter
 
@@ -199,6 +215,10 @@ def _load(args):
 def _write(job: Job, picture: Picture, hole: np.ndarray, edges, inpainter, args) -> None:
     if edges is not None and not inpainter.takes_edges:
         raise InputError(f"{job.image}: this model follows no sketch: leave out {job.edges}, or take a guided model")
+    height, width = hole.shape
+    if height * width >= LARGE_PICTURE and inpainter.strategy == "exact":
+        needed = inpainter.memory(height, width) / 2**30
+        print(f"{job.image}: {width} x {height} pixels, about {needed:.1f} GiB of memory", flush=True)
     try:
         outputs = inpainter.outputs(picture.rgb, hole, edges)
     except InputError as error:

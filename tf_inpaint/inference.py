@@ -17,9 +17,16 @@ from tf_inpaint.ops.images import to_float, to_uint8
 from tf_inpaint.ops.windows import cut_window, put_back, window_around
 from tf_inpaint.pretrained import describe, load_weights, locate
 from tf_inpaint.recipes import RECIPES
+from tf_inpaint.sizes import (
+    STRATEGIES,
+    attention_share,
+    complete_cropped,
+    complete_resized,
+    installed_memory,
+    memory_needed,
+    parse_memory,
+)
 
-MAX_CELLS = 1 << 14  # positions that attend to each other; memory grows with the square
-MAX_PIXELS = 1 << 26  # without attention
 MASK_THRESHOLD = 127
 EDGE_THRESHOLD = 153  # the release's 0.6 of white
 RELEASE_PADDING = "SAME"  # what the release's test program runs its checkpoints with, whatever they were trained with
@@ -30,22 +37,43 @@ class Inpainter:
 
     Args:
         recipe: a recipe whose generator is built and holds the weights.
-        max_pixels: largest picture accepted, height x width; None is what a few gigabytes of memory allow.
+        max_pixels: largest picture accepted, height x width; None is whatever memory allows.
         origin: where the weights come from, a line for people.
+        max_memory: how much memory completing may take, in bytes or as "8G"; None is what the machine has.
+        strategy: "exact", "crop" or "resize", see `tf_inpaint.sizes`.
+    Raises:
+        InputError: if `max_memory` cannot be read, or the strategy is of no use to the model.
+        ValueError: if the strategy is none.
     Call `Inpainter.load` to get one from a checkpoint.
     """
 
-    def __init__(self, recipe, max_pixels=None, origin=""):
+    def __init__(self, recipe, max_pixels=None, origin="", max_memory=None, strategy="exact"):
+        if strategy not in STRATEGIES:
+            raise ValueError(f"`strategy` must be one of {', '.join(STRATEGIES)}. Received: {strategy!r}")
+        if strategy != "exact" and hasattr(recipe.generator, "image_size"):
+            raise InputError(f"this model looks at a window around the hole anyway: leave out strategy {strategy}")
         self.recipe = recipe
-        stride = recipe.generator.attention_stride
-        self.max_pixels = max_pixels or (MAX_CELLS * stride**2 if stride else MAX_PIXELS)
+        self.strategy = strategy
+        self.max_pixels = max_pixels
+        self.max_memory = installed_memory() if max_memory is None else parse_memory(max_memory)
+        for layer in recipe.generator.attention_layers:
+            layer.max_memory = attention_share(self.max_memory)
         self.origin = origin
         plane = tf.TensorSpec([None, None, None], tf.bool)
         signature = [tf.TensorSpec([None, None, None, 3], tf.uint8), plane, plane]
         self._forward = tf.function(self._run, input_signature=signature)
 
     @classmethod
-    def load(cls, checkpoint_dir=None, weights=None, *, padding=None, max_pixels=None):
+    def load(
+        cls,
+        checkpoint_dir=None,
+        weights=None,
+        *,
+        padding=None,
+        max_pixels=None,
+        max_memory=None,
+        strategy="exact",
+    ):
         """An Inpainter from a checkpoint of this project or of the authors.
 
         Args:
@@ -53,9 +81,10 @@ class Inpainter:
             weights: name of weights shipped with the package; none are shipped yet.
             padding: "SAME", "SYMMETRIC" or "REFLECT"; by default what a run was trained with, and "SAME" for the
                 authors' DeepFill checkpoints, as in their test program.
-            max_pixels: largest picture accepted, height x width; the attention's memory grows with its square. By
-                default 1024 x 1024 for DeepFill, 512 x 512 for PEN-Net, which attends at twice the resolution, and
-                8192 x 8192 for models without attention.
+            max_pixels: largest picture accepted, height x width; by default whatever memory allows.
+            max_memory: how much memory completing may take, in bytes or as "8G"; by default what the machine has.
+            strategy: "exact" shows the network the whole picture, "crop" the part around the hole, "resize" that part
+                at the size of its training, for holes far larger than those it knows.
         Raises:
             InputError: if there is nothing to load, or it cannot be used.
         """
@@ -68,7 +97,8 @@ class Inpainter:
         if recipe.completes_with_critic:
             recipe.build(side, side)
         report = load_weights(prefix, recipe.generator, recipe.discriminator if recipe.completes_with_critic else None)
-        return cls(recipe, max_pixels, origin=f"{prefix}: {description}: {report}")
+        origin = f"{prefix}: {description}: {report}"
+        return cls(recipe, max_pixels, origin, max_memory, strategy)
 
     @property
     def takes_edges(self):
@@ -106,8 +136,26 @@ class Inpainter:
         if edges is not None and not self.takes_edges:
             raise ValueError("`edges` is for guided models, this one takes none. Received: " + _describe(edges))
         lines = np.zeros_like(holes) if edges is None else _as_planes("edges", edges, EDGE_THRESHOLD, images)
+        if self.strategy == "exact":
+            results = self._whole(images, holes, lines)
+        else:
+            by_part = complete_cropped if self.strategy == "crop" else complete_resized
+            parts = [by_part(self._whole, *picture) for picture in zip(images, holes, lines)]
+            results = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
+        return results if np.ndim(image) == 4 else {name: value[0] for name, value in results.items()}
+
+    def memory(self, height, width, batch=1):
+        """About how many bytes completing pictures of this size as a whole takes, the program included."""
+        generator = self.recipe.generator
+        if hasattr(generator, "image_size"):
+            return memory_needed(generator, generator.image_size, generator.image_size, self.max_memory, batch)
+        sides = (side + after for side, (_, after) in zip((height, width), self._padding(height, width)))
+        return memory_needed(generator, *sides, self.max_memory, batch)
+
+    def _whole(self, images, holes, lines):
+        """`outputs` of uint8 [B, H, W, 3], bool [B, H, W] and bool [B, H, W], whatever the strategy."""
+        self._check_size(*images.shape[:3])
         height, width = images.shape[1:3]
-        self._check_size(height, width)
         padding = self._padding(height, width)
         try:
             raw = self._forward(
@@ -125,11 +173,10 @@ class Inpainter:
             examples = zip(images, raw["completed"], holes)
             raw["completed"] = np.stack([blend(image, drawn, hole) for image, drawn, hole in examples])
         known = ~holes[..., np.newaxis]
-        results = {
+        return {
             name: np.where(known, images, value) if name in ("completed", "coarse") else value
             for name, value in raw.items()
         }
-        return results if np.ndim(image) == 4 else {name: value[0] for name, value in results.items()}
 
     def _run(self, images, holes, lines):
         mask, edges = (tf.cast(plane, tf.float32)[..., tf.newaxis] for plane in (holes, lines))
@@ -179,17 +226,19 @@ class Inpainter:
         multiple, least = self.recipe.generator.size_multiple, self.recipe.generator.minimum_size
         return [(0, -(-max(side, least) // multiple) * multiple - side) for side in (height, width)]
 
-    def _gigabytes(self, height, width):
-        """Measured: attention holds about six matrices of its positions squared, of floats, at its peak."""
-        return 6 * 4 * (height * width / self.recipe.generator.attention_stride**2) ** 2 / 1e9
-
-    def _check_size(self, height, width):
-        if height * width > self.max_pixels:
-            attends = self.recipe.generator.attention_stride
-            cost = f": they would take about {self._gigabytes(height, width):.0f} GB of memory" if attends else ""
+    def _check_size(self, batch, height, width):
+        if self.max_pixels is not None and height * width > self.max_pixels:
             raise InputError(
-                f"{width} x {height} pixels are more than the limit of {self.max_pixels}{cost}; "
+                f"{width} x {height} pixels are more than the limit of {self.max_pixels}; "
                 "raise max_pixels or take a smaller picture"
+            )
+        needed = self.memory(height, width, batch)
+        if needed > self.max_memory:
+            many = f"{batch} pictures of " if batch > 1 else ""
+            raise InputError(
+                f"{many}{width} x {height} pixels would take about {needed / 2**30:.1f} GiB of memory, more than the "
+                f"{self.max_memory / 2**30:.1f} GiB allowed; raise max_memory, take a smaller picture, "
+                "or the strategy crop or resize"
             )
 
 

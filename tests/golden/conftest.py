@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tf_inpaint.config import OptimizerConfig
-from tf_inpaint.layers import MirrorConv2D
+from tf_inpaint.layers import MirrorConv2D, UpsampleConv2D
 from tf_inpaint.models.weights import named_weights
 from tf_inpaint.ops.images import composite, to_float
 from tf_inpaint.training.optimizers import Optimizers
@@ -97,13 +97,18 @@ def original_checkpoint(reference, tmp_path_factory):
 def convolutions(monkeypatch):
     """{layer name: output before the activation} of whatever runs meanwhile."""
     seen = {}
-    convolve = MirrorConv2D.convolve
 
-    def recording(self, inputs):
-        seen[self.name] = convolve(self, inputs)
-        return seen[self.name]
+    def record(cls):
+        convolve = cls.convolve
 
-    monkeypatch.setattr(MirrorConv2D, "convolve", recording)
+        def recording(self, inputs):
+            seen[self.name] = convolve(self, inputs)
+            return seen[self.name]
+
+        monkeypatch.setattr(cls, "convolve", recording)
+
+    record(MirrorConv2D)
+    record(UpsampleConv2D)
     return seen
 
 

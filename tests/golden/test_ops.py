@@ -58,7 +58,7 @@ def _check_convolution(ops, case, layer):
     x, kernel, bias = (ops[f"{case}/{name}"] for name in ("x", "kernel", "bias"))
     layer.build(x.shape)
     layer.set_weights([kernel, bias])
-    np.testing.assert_allclose(layer(x), ops[f"{case}/y"], atol=1e-6)
+    np.testing.assert_allclose(layer(x), ops[f"{case}/y"], atol=2e-6)  # values reach 2
 
 
 @pytest.mark.parametrize("padding", ["SAME", "SYMMETRIC"])

@@ -7,6 +7,7 @@ from tf_inpaint.errors import InputError
 from tf_inpaint.jobs import Job, check_outputs, completed_name
 from tf_inpaint.pictures import read_image, read_mask
 
+MAX_PIXELS = 1 << 20  # larger pictures would keep a painter waiting
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -40,7 +41,7 @@ def main(argv) -> int:
     cli.import_tensorflow()
     from tf_inpaint.inference import Inpainter
 
-    inpainter = Inpainter.load(prefix, padding=args.padding, max_pixels=args.max_pixels)
+    inpainter = Inpainter.load(prefix, padding=args.padding, max_pixels=args.max_pixels or MAX_PIXELS)
     print(inpainter.origin)
     if args.web:
         if args.host not in _LOOPBACK:
@@ -71,7 +72,7 @@ def _parser() -> cli.Parser:
     add("--checkpoint_dir", help="a run folder of train.py, or the authors' checkpoint: folder, prefix, .index or .pth")
     add("--weights", help="name of weights shipped with the package (none are shipped yet)")
     add("--padding", choices=("SAME", "SYMMETRIC", "REFLECT"), help="border of the convolutions (default: as trained)")
-    add("--max_pixels", type=int, help="largest picture accepted, height x width")
+    add("--max_pixels", type=int, help="largest picture accepted, height x width (default: 1024 x 1024)")
     return parser
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import tensorflow as tf
 
 from tf_inpaint.layers.convolution import MirrorConv2D
+from tf_inpaint.ops.attention import attend
 from tf_inpaint.ops.images import resize_bilinear
-from tf_inpaint.ops.patches import paste_patches, patch_norms, patch_similarity
+from tf_inpaint.ops.patches import patch_norms
 
 _NORM_FLOOR = 1e-4
 _WEIGHT_FLOOR = 1e-8
@@ -24,6 +25,7 @@ class AttentionTransfer(tf.keras.layers.Layer):
         ksize: side of the matched patches, 1 or 3.
         fuse: whether the convolutions follow.
         softmax_scale: > 0.
+        max_memory: bytes the matching may take, see `ContextualAttention`.
     Call:
         inputs: (low, high, mask): float [B, 2 h, 2 w, C], values, C a multiple of 4 with `fuse`; float [B, h, w, D],
             what is matched; float [B or 1, H, W, 1] with 1 = hole, of any size. Whatever is above 0 is a hole.
@@ -35,7 +37,7 @@ class AttentionTransfer(tf.keras.layers.Layer):
     Deviations: none.
     """
 
-    def __init__(self, ksize=3, fuse=True, softmax_scale=10.0, name=None, **kwargs):
+    def __init__(self, ksize=3, fuse=True, softmax_scale=10.0, max_memory=None, name=None, **kwargs):
         super().__init__(name=name, **kwargs)
         if ksize not in (1, 3):
             raise ValueError(f"`ksize` must be 1 or 3. Received: {ksize}")
@@ -44,6 +46,7 @@ class AttentionTransfer(tf.keras.layers.Layer):
         self.ksize = ksize
         self.fuse = fuse
         self.softmax_scale = softmax_scale
+        self.max_memory = max_memory
 
     def build(self, input_shape):
         channels = input_shape[0][-1]
@@ -76,14 +79,22 @@ class AttentionTransfer(tf.keras.layers.Layer):
 
     def attend(self, low, high, mask):
         """What is pasted, before the convolutions: [B, 2 h, 2 w, C]."""
-        valid = self.valid_sources(mask, tf.shape(high)[1:3])[:, tf.newaxis, tf.newaxis]  # [B or 1, 1, 1, h, w]
-        scores = patch_similarity(high, high, self.ksize)
+        valid = self.valid_sources(mask, tf.shape(high)[1:3])
         norms = tf.maximum(patch_norms(high, self.ksize), _NORM_FLOOR)
-        scores = scores / norms[:, tf.newaxis, tf.newaxis] * (valid * self.softmax_scale)
-        shape = tf.shape(scores)  # [B, h, w, h, w]
-        weights = tf.nn.softmax(tf.reshape(scores, [shape[0], shape[1], shape[2], -1]))
-        weights = tf.maximum(tf.reshape(weights, shape) * valid, _WEIGHT_FLOOR)
-        return tf.ensure_shape(paste_patches(weights, low, 2) / _PASTE_OVERLAP, low.shape)
+        pasted, _ = attend(
+            high,
+            high,
+            norms,
+            valid,
+            low,
+            rate=2,
+            ksize=self.ksize,
+            scale=self.softmax_scale,
+            propagation=False,
+            floor=_WEIGHT_FLOOR,
+            max_memory=self.max_memory,
+        )
+        return tf.ensure_shape(pasted / _PASTE_OVERLAP, low.shape)
 
     def valid_sources(self, mask, size):
         """1 where a source's whole patch is known, outside of the picture included: float [B or 1, h, w]."""
@@ -99,4 +110,5 @@ class AttentionTransfer(tf.keras.layers.Layer):
             "ksize": self.ksize,
             "fuse": self.fuse,
             "softmax_scale": self.softmax_scale,
+            "max_memory": self.max_memory,
         }

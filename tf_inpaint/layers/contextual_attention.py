@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from tf_inpaint.ops.attention import attend
 from tf_inpaint.ops.images import resize_nearest
-from tf_inpaint.ops.patches import paste_patches, patch_norms, patch_similarity, propagate
+from tf_inpaint.ops.patches import patch_norms
 
 _NORM_FLOOR = 1e-4
 _PASTE_OVERLAP = 4.0
@@ -23,6 +24,8 @@ class ContextualAttention(tf.keras.layers.Layer):
         rate: the shrinking, and the stride of the pasted 2 rate x 2 rate patches, >= 1.
         softmax_scale: > 0.
         propagation: whether neighbouring matches support each other.
+        max_memory: bytes the matching may take. What does not fit is done picture by picture in strips, for the same
+            numbers, without gradients; None does it all at once. See `tf_inpaint.ops.attention`.
     Call:
         inputs: (foreground, background, mask): float [B, H, W, C]; float [B, K, L, C]; float [B or 1, K', L', 1] with
             1 = hole, shrunk to the size of the small background. All sides of the first two are multiples of `rate`.
@@ -36,7 +39,7 @@ class ContextualAttention(tf.keras.layers.Layer):
         size than the foreground, offsets are counted in the background's own width.
     """
 
-    def __init__(self, ksize=3, rate=2, softmax_scale=10.0, propagation=True, name=None, **kwargs):
+    def __init__(self, ksize=3, rate=2, softmax_scale=10.0, propagation=True, max_memory=None, name=None, **kwargs):
         super().__init__(name=name, **kwargs)
         if ksize not in (1, 3):
             raise ValueError(f"`ksize` must be 1 or 3. Received: {ksize}")
@@ -48,6 +51,7 @@ class ContextualAttention(tf.keras.layers.Layer):
         self.rate = rate
         self.softmax_scale = softmax_scale
         self.propagation = propagation
+        self.max_memory = max_memory
 
     def build(self, input_shape=None):
         self.built = True
@@ -61,20 +65,21 @@ class ContextualAttention(tf.keras.layers.Layer):
                 )
         queries = self._shrink(foreground)
         keys = self._shrink(background)
-        valid = self._valid_keys(mask, tf.shape(keys)[1:3])  # [B or 1, 1, 1, kh, kw]
-
-        scores = patch_similarity(queries, keys, self.ksize)
+        valid = self._valid_keys(mask, tf.shape(keys)[1:3])  # [B or 1, kh, kw]
         norms = tf.maximum(patch_norms(keys, self.ksize), _NORM_FLOOR)
-        scores = scores / norms[:, tf.newaxis, tf.newaxis]
-        if self.propagation:
-            scores = propagate(scores)
-
-        shape = tf.shape(scores)  # [B, h, w, kh, kw]
-        scores = tf.reshape(scores * (valid * self.softmax_scale), [shape[0], shape[1], shape[2], -1])
-        weights = tf.reshape(tf.nn.softmax(scores), shape) * valid
-
-        output = paste_patches(weights, background, self.rate) / _PASTE_OVERLAP
-        return tf.ensure_shape(output, foreground.shape), self._offsets(weights)
+        output, best = attend(
+            queries,
+            keys,
+            norms,
+            valid,
+            background,
+            rate=self.rate,
+            ksize=self.ksize,
+            scale=self.softmax_scale,
+            propagation=self.propagation,
+            max_memory=self.max_memory,
+        )
+        return tf.ensure_shape(output / _PASTE_OVERLAP, foreground.shape), _offsets(best, tf.shape(keys)[2])
 
     def hole_after(self, hole, mask, offsets):
         """Where the output knows nothing, for partial convolutions: everywhere, if no patch is known, else nowhere.
@@ -98,15 +103,7 @@ class ContextualAttention(tf.keras.layers.Layer):
         """1 where a key's whole patch is known; what lies outside the picture counts as known."""
         mask = resize_nearest(mask, size)
         touched = tf.nn.max_pool2d(mask, self.ksize, 1, "SAME") > 0
-        return tf.cast(~touched, mask.dtype)[:, tf.newaxis, tf.newaxis, :, :, 0]
-
-    @staticmethod
-    def _offsets(weights):
-        b, h, w, kh, kw = (tf.shape(weights)[i] for i in range(5))
-        best = tf.argmax(tf.reshape(weights, [b, h, w, kh * kw]), axis=-1, output_type=tf.int32)
-        rows = best // kw - tf.range(h)[:, tf.newaxis]
-        columns = best % kw - tf.range(w)
-        return tf.stack([rows, columns], axis=-1)
+        return tf.cast(~touched, mask.dtype)[..., 0]
 
     def get_config(self):
         return {
@@ -115,4 +112,11 @@ class ContextualAttention(tf.keras.layers.Layer):
             "rate": self.rate,
             "softmax_scale": self.softmax_scale,
             "propagation": self.propagation,
+            "max_memory": self.max_memory,
         }
+
+
+def _offsets(best, width):
+    """Position of each query's best key minus its own: key numbers int [B, h, w] -> int [B, h, w, 2]."""
+    h, w = tf.shape(best)[1], tf.shape(best)[2]
+    return tf.stack([best // width - tf.range(h)[:, tf.newaxis], best % width - tf.range(w)], axis=-1)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tf_inpaint.ops.images import enlarge_twice
-
 PADDINGS = ("SAME", "SYMMETRIC", "REFLECT", "CONSTANT")
 
 
@@ -134,15 +132,50 @@ class MirrorConv2D(tf.keras.layers.Layer):
 class UpsampleConv2D(MirrorConv2D):
     """Every pixel doubled in both directions, then a 3 x 3 `MirrorConv2D`: [B, H, W, C] -> [B, 2H, 2W, filters].
 
+    Of the nine taps of a place several meet the same pixel, which ones depends on whether its row and column are even.
+    So each of the four kinds is a 2 x 2 convolution of the small picture, whose taps are sums of the kernel's.
+
+    Raises:
+        ValueError: if `kernel_size` is not 3, or `strides`, `dilation` or `border` is given.
     Reference: the `_upsample` layers of release 1.0.0.
+    Deviations: none, up to rounding.
     """
 
+    def __init__(self, filters, *args, **kwargs):
+        super().__init__(filters, *args, **kwargs)
+        fixed = (self.kernel_size, self.strides, self.dilation, self.border)
+        if fixed != (3, 1, 1, None):
+            raise ValueError(
+                f"`kernel_size`, `strides`, `dilation`, `border` must be 3, 1, 1, None here. Received: {fixed}"
+            )
+
     def convolve(self, inputs):
-        return super().convolve(enlarge_twice(inputs))
+        batch, height, width = (tf.shape(inputs)[i] for i in range(3))
+        # Of a doubled picture, both ways of mirroring repeat the pixel at the border.
+        mode = "SYMMETRIC" if self.padding in ("SYMMETRIC", "REFLECT") else "CONSTANT"
+        padded = tf.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]], mode)
+        kernel = self.effective_kernel()
+        rows = []
+        for row, taps in enumerate(_pairs_of_taps(kernel, 0)):
+            parts = []
+            for column, pixel_kernel in enumerate(_pairs_of_taps(taps, 1)):
+                seen = padded[:, row : row + height + 1, column : column + width + 1]
+                part = tf.nn.convolution(seen, pixel_kernel, padding="VALID", data_format="NHWC")
+                parts.append(tf.nn.bias_add(part, tf.convert_to_tensor(self.bias)) if self.use_bias else part)
+            rows.append(tf.stack(parts, axis=3))  # [B, H, W, 2, filters]
+        outputs = tf.reshape(tf.stack(rows, axis=2), [batch, 2 * height, 2 * width, self.filters])
+        double = [None if side is None else 2 * side for side in inputs.shape[1:3]]
+        return tf.ensure_shape(outputs, [inputs.shape[0], *double, self.filters])
 
     def compute_output_shape(self, input_shape):
         batch, height, width, _ = input_shape
         return (batch, *(None if side is None else 2 * side for side in (height, width)), self.filters)
+
+
+def _pairs_of_taps(kernel, axis):
+    """What three taps along an axis are for even and for odd places of a doubled picture: two taps each."""
+    first, second, third = tf.unstack(kernel, axis=axis)
+    return tf.stack([first, second + third], axis=axis), tf.stack([first + second, third], axis=axis)
 
 
 class GatedConv2D(MirrorConv2D):

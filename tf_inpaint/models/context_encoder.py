@@ -54,6 +54,8 @@ class ContextEncoderGenerator(tf.keras.Model):
     """
 
     attention_stride = None  # no attention: memory grows with the pixels alone
+    attention_layers = ()
+    bytes_per_pixel = 4000  # memory that completing takes, of pictures of `image_size`
 
     def __init__(
         self,

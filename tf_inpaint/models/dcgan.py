@@ -32,6 +32,8 @@ class DCGANGenerator(tf.keras.Model):
 
     attention_stride = None
     region = "whole"
+    attention_layers = ()
+    bytes_per_pixel = 4000  # memory that completing takes, of pictures of `image_size`
 
     def __init__(self, image_size=64, code_size=100, width=64, name="dcgan_generator", **kwargs):
         super().__init__(name=name, **kwargs)

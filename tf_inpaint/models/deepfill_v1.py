@@ -13,6 +13,7 @@ import tensorflow as tf
 from tf_inpaint.layers import AppearanceFlow, ContextualAttention, MirrorConv2D, SpatialTransformer, convolution_kind
 from tf_inpaint.ops.images import composite
 
+ATTENTION_STRIDE = 8
 SIZE_MULTIPLE = 8  # features have a quarter of the sides, attention half of theirs
 ATTENTIONS = ("contextual", "spatial_transformer", "appearance_flow", "none")
 _WIDEST_DILATION = 16
@@ -46,7 +47,6 @@ class DeepFillV1Generator(tf.keras.Model):
     """
 
     size_multiple = SIZE_MULTIPLE
-    attention_stride = 8  # pixels between positions that attend
 
     def __init__(
         self,
@@ -70,6 +70,21 @@ class DeepFillV1Generator(tf.keras.Model):
     def minimum_size(self):
         """Shortest side of a picture, in pixels."""
         return minimum_size(self.padding)
+
+    @property
+    def attention_layers(self):
+        """The layers whose `max_memory` may be set."""
+        return [self.refinement.attention] if self.attention == "contextual" else []
+
+    @property
+    def attention_stride(self):
+        """Pixels between positions that attend to all others; None if none do."""
+        return ATTENTION_STRIDE if self.attention_layers else None
+
+    @property
+    def bytes_per_pixel(self):
+        """Memory that completing a picture takes beside attention, measured."""
+        return 100 + 18 * self.width
 
     def call(self, inputs, training=False):
         masked_image, mask = inputs
@@ -210,6 +225,9 @@ class RefinementNetwork(tf.keras.layers.Layer):
         x = self.xconv9_atrous(x)
         hallucinated = self.xconv10_atrous(x)
 
+        # One branch after the other: side by side they would hold twice as many maps of the picture's size.
+        with tf.control_dependencies(tf.nest.flatten(hallucinated)):
+            start = tf.nest.map_structure(tf.identity, start)
         x = self.pmconv1(start)
         x = self.pmconv2_downsample(x)
         x = self.pmconv3(x)

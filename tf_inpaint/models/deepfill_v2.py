@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tf_inpaint.layers import SpectralConv2D, convolution_kind
 from tf_inpaint.models.deepfill_v1 import (
+    ATTENTION_STRIDE,
     SIZE_MULTIPLE,
     CoarseNetwork,
     RefinementNetwork,
@@ -43,7 +44,7 @@ class DeepFillV2Generator(tf.keras.Model):
     """
 
     size_multiple = SIZE_MULTIPLE
-    attention_stride = 8  # pixels between positions that attend
+    attention_stride = ATTENTION_STRIDE  # pixels between positions that attend
 
     def __init__(
         self,
@@ -67,6 +68,16 @@ class DeepFillV2Generator(tf.keras.Model):
     def minimum_size(self):
         """Shortest side of a picture, in pixels."""
         return minimum_size(self.padding)
+
+    @property
+    def attention_layers(self):
+        """The layers whose `max_memory` may be set."""
+        return [self.refinement.attention]
+
+    @property
+    def bytes_per_pixel(self):
+        """Memory that completing a picture takes beside attention, measured."""
+        return 100 + 14 * self.width
 
     def call(self, inputs, training=False):
         masked_image, mask = inputs[:2]

@@ -62,6 +62,16 @@ class PENNetGenerator(tf.keras.Model):
         self.decoder0 = _convolution(n, "relu", "decoder0")
         self.decoder2 = _convolution(3, "tanh", "decoder2")
 
+    @property
+    def attention_layers(self):
+        """The layers whose `max_memory` may be set."""
+        return [self.at_conv01, self.at_conv02, self.at_conv03, self.at_conv04, self.at_conv05]
+
+    @property
+    def bytes_per_pixel(self):
+        """Memory that completing a picture takes beside attention, measured."""
+        return 100 + 22 * self.width
+
     def call(self, inputs, training=False):
         masked_image, mask = inputs
         x1 = self.dw_conv01(tf.concat([masked_image + mask, mask], axis=-1))

@@ -99,29 +99,52 @@ def paste_patches(weights, background, rate):
     """
     b, h, w, kh, kw = (tf.shape(weights)[i] for i in range(5))
     c = background.shape[-1]
-    # A pixel at phase s of its cell lies in two patches per axis: its own cell's and that of the cell before or after.
-    before = rate - rate // 2
-    split = [before, rate - before]
-    cells = tf.reshape(background, [b, kh, rate, kw, rate, c])
-    cells = tf.transpose(cells, [0, 1, 3, 2, 4, 5])  # [B, kh, kw, rate, rate, C]
 
     def from_both(values, axis, neighbour):
         return values + _shifted(values, axis, neighbour)
 
     bands = []
-    for row_step, rows, row_start in ((-1, split[0], 0), (1, split[1], split[0])):
-        if rows == 0:
-            continue
+    for (row_step, _, rows), cells in zip(phases(rate), background_cells(background, rate)):
         by_row = from_both(weights, 1, row_step)
         parts = []
-        for column_step, columns, column_start in ((-1, split[0], 0), (1, split[1], split[0])):
-            if columns == 0:
-                continue
+        for (column_step, _, columns), pixels in zip(phases(rate), cells):
             matrix = tf.reshape(from_both(by_row, 2, column_step), [b, h * w, kh * kw])
-            pixels = cells[:, :, :, row_start : row_start + rows, column_start : column_start + columns]
-            pasted = tf.matmul(matrix, tf.reshape(pixels, [b, kh * kw, rows * columns * c]))
-            parts.append(tf.reshape(pasted, [b, h, w, rows, columns, c]))
+            parts.append(tf.reshape(tf.matmul(matrix, pixels), [b, h, w, rows, columns, c]))
         bands.append(tf.concat(parts, axis=4))
     pasted = tf.concat(bands, axis=3)  # [B, h, w, rate, rate, C]
     pasted = tf.transpose(pasted, [0, 1, 3, 2, 4, 5])
     return tf.reshape(pasted, [b, h * rate, w * rate, c])
+
+
+def phases(rate):
+    """Which two patches a pixel lies in, along one axis: its own cell's and that of the cell before or after.
+
+    Args:
+        rate: pixels in a cell.
+    Returns:
+        tuples (step, start, count): the other patch is the cell's at `step`, -1 or 1, for `count` pixels from `start`.
+    """
+    before = rate - rate // 2
+    return [each for each in ((-1, 0, before), (1, before, rate - before)) if each[2]]
+
+
+def background_cells(background, rate):
+    """The pixels of each phase, as the matrix that weights are multiplied with.
+
+    Args:
+        background: float [B, k * rate, l * rate, C].
+        rate: pixels in a cell.
+    Returns:
+        for each phase of rows a list, for each of columns, of float [B, k * l, rows * columns * C].
+    """
+    b, height, width = (tf.shape(background)[i] for i in range(3))
+    kh, kw, c = height // rate, width // rate, background.shape[-1]
+    cells = tf.reshape(background, [b, kh, rate, kw, rate, c])
+    cells = tf.transpose(cells, [0, 1, 3, 2, 4, 5])  # [B, kh, kw, rate, rate, C]
+    return [
+        [
+            tf.reshape(cells[:, :, :, top : top + rows, left : left + columns], [b, kh * kw, rows * columns * c])
+            for _, left, columns in phases(rate)
+        ]
+        for _, top, rows in phases(rate)
+    ]

@@ -43,6 +43,17 @@ def test_a_mask_for_every_picture():
     assert together.shape == low.shape and len(layer.weights) == 8
 
 
+@pytest.mark.parametrize("ksize", [1, 3])
+def test_in_strips_it_is_the_same(ksize):
+    low, high = tf.random.normal([2, 12, 20, 8]), tf.random.normal([2, 6, 10, 4])
+    mask = tf.cast(tf.random.uniform([2, 24, 40, 1]) > 0.9, tf.float32)
+    at_once, in_strips = (
+        tf.function(AttentionTransfer(ksize=ksize, fuse=False, max_memory=memory))((low, high, mask))
+        for memory in (None, 1)
+    )
+    np.testing.assert_allclose(in_strips, at_once, atol=1e-5)
+
+
 @pytest.mark.parametrize("arguments, word", [({"ksize": 5}, "ksize"), ({"softmax_scale": 0}, "softmax_scale")])
 def test_bad_arguments_are_named(arguments, word):
     with pytest.raises(ValueError, match=f"`{word}`.*Received"):

@@ -68,6 +68,18 @@ def test_equals_the_literal_form_with_gradients(rate, propagation):
         np.testing.assert_allclose(ours, literal, atol=2e-5 * np.abs(literal).max())
 
 
+@pytest.mark.parametrize("propagation", [True, False])
+@pytest.mark.parametrize("height, width", [(10, 14), (6, 18)])
+def test_in_strips_it_equals_the_literal_form(height, width, propagation):
+    foreground, background, mask = _features(height, width), _features(height, width, seed=1), _mask(height, width)
+    literal = literal_attention(foreground, background, mask, propagation=propagation)
+    layer = ContextualAttention(propagation=propagation, max_memory=1)
+    output, offsets = tf.function(layer)((foreground, background, mask))
+    np.testing.assert_allclose(output, literal, atol=1e-5 * np.abs(literal).max())
+    at_once = ContextualAttention(propagation=propagation)((foreground, background, mask))
+    np.testing.assert_array_equal(offsets, at_once[1])
+
+
 def test_background_of_another_size():
     foreground, background, mask = _features(8, 12), _features(16, 6, seed=1), _mask(16, 6)
     ours = ContextualAttention()((foreground, background, mask))[0]
@@ -127,5 +139,5 @@ def test_sides_must_be_multiples_of_the_rate():
 
 
 def test_config_round_trip():
-    layer = ContextualAttention(ksize=1, rate=4, softmax_scale=3.0, propagation=False)
+    layer = ContextualAttention(ksize=1, rate=4, softmax_scale=3.0, propagation=False, max_memory=1e9)
     assert ContextualAttention.from_config(layer.get_config()).get_config() == layer.get_config()

@@ -53,15 +53,29 @@ def test_elu_and_weights():
     assert [tuple(w.shape) for w in layer.weights] == [(3, 3, 3, 2), (2,)]
 
 
-def test_upsampling_doubles_then_convolves():
-    layer = UpsampleConv2D(3, activation=None)
+@pytest.mark.parametrize("padding", ["SAME", "SYMMETRIC", "REFLECT", "CONSTANT"])
+def test_upsampling_doubles_then_convolves_with_gradients(padding):
+    layer, plain = (cls(3, activation=None, padding=padding) for cls in (UpsampleConv2D, MirrorConv2D))
     x = tf.random.normal([1, 4, 5, 2])
-    y = layer(x)
-    plain = MirrorConv2D(3, activation=None)
+    assert tuple(layer.compute_output_shape(x.shape)) == tuple(layer(x).shape)
     plain.build([None, None, None, 2])
-    plain.set_weights(layer.get_weights())
-    np.testing.assert_allclose(y, plain(np.repeat(np.repeat(x, 2, 1), 2, 2)), atol=1e-6)
-    assert tuple(layer.compute_output_shape(x.shape)) == tuple(y.shape)
+    plain.set_weights([*layer.get_weights()[:1], np.float32([1, 2, 3])])
+    layer.set_weights(plain.get_weights())
+    results = []
+    for convolve in (layer, lambda x: plain(tf.repeat(tf.repeat(x, 2, 1), 2, 2))):
+        kernel = (layer if convolve is layer else plain).kernel
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = convolve(x)
+            objective = tf.reduce_sum(y * tf.random.stateless_normal(y.shape, [0, 1]))
+        results.append([y, *tape.gradient(objective, [x, kernel])])
+    for ours, expected in zip(*results):
+        np.testing.assert_allclose(ours, expected, atol=1e-5 * np.abs(expected).max())
+
+
+def test_upsampling_has_one_kernel_size():
+    with pytest.raises(ValueError, match="`kernel_size`.*Received: \\(5, 1, 1, None\\)"):
+        UpsampleConv2D(3, 5)
 
 
 @pytest.mark.parametrize("strides, border", [(1, None), (2, None), (2, 1), (1, 1), (1, 0)])

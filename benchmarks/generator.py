@@ -1,0 +1,136 @@
+"""A generator's forward pass against its floor: the network's operations at the rate this machine convolves.
+
+    python benchmarks/generator.py [--recipe deepfill_v1] [--sides 256 512 1024] [--repeats 3] [--max_memory 8G]
+
+Operations are those of the published form with factored attention: convolutions after doubling as 3 x 3 over the
+doubled picture, one product of all queries by all keys, four for pasting. The rate is measured between the repeats;
+weights are drawn at random. Peaks are of a process that completes one picture by `Inpainter`, TensorFlow included.
+"""
+
+import math
+import os
+
+import numpy as np
+from measuring import GIGA, in_child, is_child, medians, peak_memory, rates, table
+
+from tf_inpaint import cli
+
+
+def operations(recipe, side):
+    """Floating-point operations of a picture of side x side, in billions: (convolutions, attention)."""
+    import tensorflow as tf
+
+    from tf_inpaint.layers import MirrorConv2D, UpsampleConv2D
+
+    counted = {"convolutions": 0, "attention": 0}
+    originals = {cls: cls.__dict__["convolve"] for cls in (MirrorConv2D, UpsampleConv2D)}
+
+    def counting(cls):
+        def convolve(self, inputs):
+            outputs = originals[cls](self, inputs)
+            counted["convolutions"] += 2 * math.prod(outputs.shape[1:3]) * math.prod(self.kernel.shape)
+            return outputs
+
+        return convolve
+
+    for cls in originals:
+        cls.convolve = counting(cls)
+    try:
+        inputs = tf.TensorSpec([1, side, side, 3]), tf.TensorSpec([1, side, side, 1])
+        tf.function(lambda image, mask: recipe.generator((image, mask)), autograph=False).get_concrete_function(*inputs)
+    finally:
+        for cls, original in originals.items():
+            cls.convolve = original
+    for queries, depth in attention_sizes(recipe.generator, side):
+        counted["attention"] += 2 * queries**2 * depth
+    return counted["convolutions"] / 1e9, counted["attention"] / 1e9
+
+
+def attention_sizes(generator, side):
+    """(positions, numbers multiplied for each pair of positions) of every attention layer."""
+    width = generator.width
+    if generator.attention_stride == 8:
+        channels = 4 * width if not hasattr(generator, "guided") else 2 * width
+        return [((side // 8) ** 2, channels * 5)]
+    channels = [width, 2 * width, 4 * width, 8 * width, 16 * width, 16 * width]  # of PEN-Net's levels
+    return [((side // 2 ** (k + 2)) ** 2, channels[k + 1] + 4 * channels[k]) for k in range(5)]
+
+
+def build(name):
+    """A recipe with a generator of random weights."""
+    import tensorflow as tf
+
+    from tf_inpaint.recipes import RECIPES
+
+    recipe = RECIPES[name]()
+    recipe.generator((tf.zeros([1, 256, 256, 3]), tf.zeros([1, 256, 256, 1])))
+    return recipe
+
+
+def picture(side):
+    """A random picture and a hole of a quarter of its side: uint8 [side, side, 3], bool [side, side]."""
+    hole = np.zeros((side, side), bool)
+    hole[side // 4 : side // 2, side // 4 : side // 2] = True
+    return np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8), hole
+
+
+def main(argv):
+    parser = cli.Parser(prog="generator.py", description=__doc__.splitlines()[0])
+    parser.add_argument("--recipe", choices=("deepfill_v1", "deepfill_v2", "pen_net"), default="deepfill_v1")
+    parser.add_argument("--sides", type=int, nargs="+", default=[256, 512, 1024])
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--max_memory", help="for completing, such as 8G")
+    arguments = parser.parse_args(argv)
+    cli.import_tensorflow()
+    from tf_inpaint.inference import Inpainter
+
+    recipe = build(arguments.recipe)
+    inpainter = Inpainter(recipe, max_memory=arguments.max_memory)
+    if is_child():
+        inpainter.complete(*picture(arguments.sides[0]))
+        print(peak_memory())
+        return cli.DONE
+    cores = os.cpu_count()
+    rows = []
+    for side in arguments.sides:
+        image, hole = picture(side)
+        functions = {"forward": lambda image=image, hole=hole: inpainter.complete(image, hole), **rates()}
+        times = medians(functions, arguments.repeats)
+        convolutions, attention = operations(recipe, side)
+        counted = convolutions + attention
+        wall, processor = (GIGA["convolution"] / each for each in times["convolution"])
+        memory = ("--max_memory", arguments.max_memory) if arguments.max_memory else ()
+        peak = int(in_child(__file__, "--recipe", arguments.recipe, "--sides", side, *memory)) / 2**30
+        forward = times["forward"]
+        rows.append(
+            (
+                side,
+                f"{forward[0]:.2f}",
+                f"{forward[1] / cores:.2f}",
+                f"{convolutions:.0f} + {attention:.0f}",
+                f"{wall:.0f} ({processor * cores:.0f})",
+                f"{counted / wall:.2f}",
+                f"{forward[0] / (counted / wall):.2f}",
+                f"{forward[1] / (counted / processor):.2f}",
+                f"{peak:.2f}",
+                f"{inpainter.memory(side, side) / 2**30:.2f}",
+            )
+        )
+    header = (
+        "side",
+        "seconds",
+        "on quiet cores",
+        "GFLOP",
+        "GFLOP/s",
+        "floor, s",
+        "of floor",
+        "by cpu",
+        "GiB",
+        "estimate",
+    )
+    table(header, rows)
+    return cli.DONE
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,76 @@
+"""Attention by patches, all at once or in strips, whichever fits: the same numbers either way."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from tf_inpaint.ops.patches import paste_patches, patch_similarity, propagate
+from tf_inpaint.ops.strips import attend_in_strips, strip_columns, strip_memory
+
+MATRICES = 6  # of all queries by all keys, alive at a time; measured
+AT_ONCE = 256 << 20  # bytes up to which strips, where they are allowed, are no faster
+SMALL_TILES = 128 << 20  # bytes up to which tiles stay in a processor's cache: a step touches a few of them
+NARROW = 64  # columns, below which a strip's margins count
+
+
+def attend(
+    queries,
+    keys,
+    norms,
+    valid,
+    background,
+    *,
+    rate,
+    ksize=3,
+    scale=10.0,
+    propagation=True,
+    floor=0.0,
+    max_memory=None,
+):
+    """Match 3 x 3 patches, let matches support each other, paste the background's patches by the softmax of the scores.
+
+    Args:
+        queries: float [B, h, w, C].
+        keys: float [B, kh, kw, C].
+        norms: float [B, kh, kw], what the scores of a key are divided by.
+        valid: float [B or 1, kh, kw], 1 = may be pasted. Other keys score 0 and, after the softmax, weigh 0.
+        background: float [B, kh * rate, kw * rate, D], whose 2 rate x 2 rate patches are pasted.
+        rate, ksize, scale, propagation: see `ContextualAttention`.
+        floor: the least weight of a key.
+        max_memory: bytes. Where doing it at once would take more, or much, each picture is done by itself in strips,
+            which have no gradients and take no less than a strip of one column; None does all at once.
+    Returns:
+        (pasted, best): float [B, h * rate, w * rate, D], overlaps added up; int32 [B, h, w], the heaviest key's number.
+    """
+    b, h, w, kh, kw = (*(tf.shape(queries)[i] for i in range(3)), tf.shape(keys)[1], tf.shape(keys)[2])
+
+    def at_once():
+        scores = patch_similarity(queries, keys, ksize) / norms[:, tf.newaxis, tf.newaxis]
+        scores = propagate(scores) if propagation else scores
+        factor = valid[:, tf.newaxis, tf.newaxis]  # [B or 1, 1, 1, kh, kw]
+        shape = [b, h, w, kh, kw]
+        weights = tf.nn.softmax(tf.reshape(scores * (factor * scale), [b, h, w, kh * kw]))
+        weights = tf.reshape(weights, shape) * factor
+        weights = tf.maximum(weights, floor) if floor else weights
+        best = tf.argmax(tf.reshape(weights, [b, h, w, kh * kw]), axis=-1, output_type=tf.int32)
+        return paste_patches(weights, background, rate), best
+
+    def in_strips():
+        enough = tf.maximum(float(SMALL_TILES), strip_memory(NARROW, kh, kw))
+        columns = strip_columns(w, kh, kw, tf.minimum(float(max_memory), enough))
+        settings = {"rate": rate, "ksize": ksize, "scale": scale, "propagation": propagation, "floor": floor}
+        known = tf.broadcast_to(valid, [b, kh, kw])
+        return tf.map_fn(
+            lambda picture: attend_in_strips(*picture, columns, **settings),
+            (queries, keys, norms, known, background),
+            fn_output_signature=(
+                tf.TensorSpec([None, None, background.shape[-1]], tf.float32),
+                tf.TensorSpec([None, None], tf.int32),
+            ),
+            parallel_iterations=1,
+        )
+
+    if max_memory is None:
+        return at_once()
+    entries = tf.cast(b, tf.float32) * tf.cast(h * w, tf.float32) * tf.cast(kh * kw, tf.float32)
+    return tf.cond(entries * (4.0 * MATRICES) <= float(min(max_memory, AT_ONCE)), at_once, in_strips)

@@ -1,0 +1,126 @@
+"""Pictures of any size: what completing one takes of memory, and two ways round it for holes far too large.
+
+A network trained on small pictures knows small holes. "exact" shows it the whole picture as it is. "crop" shows it a
+hole with its surroundings only, pixel by pixel; "resize" shows it these at the size of its training, so that a large
+hole becomes a small one, and enlarges what it draws. Known pixels stay as they are in all.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+import numpy as np
+import tensorflow as tf
+
+from tf_inpaint.errors import InputError
+from tf_inpaint.ops.attention import AT_ONCE, NARROW, SMALL_TILES
+from tf_inpaint.ops.images import to_float, to_uint8
+from tf_inpaint.ops.strips import strip_memory
+from tf_inpaint.ops.windows import cut_window, put_back, window_around
+
+STRATEGIES = ("exact", "crop", "resize")
+TRAINED_SIZE = 256  # of the published models
+HOLE_SHARE = 0.5  # of a window's side: the largest holes of their training
+
+_PROGRAM = 0.75 * 2**30  # TensorFlow and the weights
+_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+def parse_memory(text):
+    """Bytes of "8G", "1500M" and the like; of a number, itself.
+
+    Raises:
+        InputError: if it is none, or not positive.
+    """
+    match = re.fullmatch(r"([0-9]*\.?[0-9]+) *([KMGT]?)(i?B)?", str(text).strip(), re.IGNORECASE)
+    amount = float(match[1]) * _UNITS[match[2].upper()] if match else 0
+    if not amount:
+        raise InputError(f"max_memory must be a number of bytes such as 8G or 1500M, not {text}")
+    return amount
+
+
+def installed_memory():
+    """Bytes of memory in this machine; infinity where the system does not tell."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, OSError, ValueError):
+        return float("inf")
+
+
+def attention_share(max_memory):
+    """Bytes of `max_memory` that attention may take."""
+    return max_memory / 4
+
+
+def memory_needed(generator, height, width, max_memory, batch=1):
+    """About how many bytes completing takes, the program included, measured on CPUs.
+
+    Args:
+        generator: a network with `bytes_per_pixel` and `attention_stride`.
+        height, width, batch: of the pictures.
+        max_memory: bytes; attention makes do with less if it is scarce.
+    """
+    maps = generator.bytes_per_pixel * height * width * batch
+    stride = generator.attention_stride
+    if not stride:
+        return _PROGRAM + maps
+    kh, kw = -(-height // stride), -(-width // stride)
+    at_once = 24.0 * batch * (kh * kw) ** 2
+    strips = min(attention_share(max_memory), max(SMALL_TILES, strip_memory(min(NARROW, kw), kh, kw)))
+    attention = at_once if at_once <= AT_ONCE else max(strips, strip_memory(1, kh, kw))
+    return _PROGRAM + max(maps, 0.4 * maps + attention)  # few maps are as large as the picture
+
+
+def complete_cropped(run, image, hole, lines):
+    """One picture by the part around its hole, at its own resolution.
+
+    Args:
+        run: completes (images uint8 [1, H, W, 3], holes bool [1, H, W], lines bool [1, H, W]) into a dict of arrays.
+        image: uint8 [H, W, 3].
+        hole, lines: bool [H, W].
+    Returns:
+        dict of arrays of [H, W, 3], as `Inpainter.outputs`.
+    """
+    height, width = hole.shape
+    top, left, side = (int(each) for each in window_around(_plane(hole), TRAINED_SIZE, HOLE_SHARE))
+    rows, columns = (
+        slice(max(0, begin), min(length, begin + side)) for begin, length in ((top, height), (left, width))
+    )
+    outputs = run(*(plane[np.newaxis, rows, columns] for plane in (image, hole, lines)))
+    results = {}
+    for name, value in outputs.items():
+        results[name] = _surroundings(name, image)
+        results[name][rows, columns] = value[0]
+    return results
+
+
+def complete_resized(run, image, hole, lines):
+    """One picture by the part around its hole, shrunk to the size of training, what is drawn being enlarged.
+
+    Arguments and result as `complete_cropped`.
+    """
+    window = window_around(_plane(hole), TRAINED_SIZE, HOLE_SHARE)
+    seen = to_uint8(cut_window(to_float(np.where(hole[..., np.newaxis], 0, image)), window, TRAINED_SIZE))
+    holes, sketch = (cut_window(_plane(plane), window, TRAINED_SIZE)[..., 0] > 0.0 for plane in (hole, lines))
+    outputs = run(*(plane.numpy()[np.newaxis] for plane in (seen, holes, sketch)))
+    results = {}
+    for name, value in outputs.items():
+        value = value[0] if value.dtype == np.float32 else to_float(value[0])
+        around = _surroundings(name, image)
+        whole = put_back(value, window, around if around.dtype == np.float32 else to_float(around))
+        results[name] = whole.numpy() if around.dtype == np.float32 else to_uint8(whole).numpy()
+        if name in ("completed", "coarse"):
+            results[name] = np.where(hole[..., np.newaxis], results[name], image)
+    return results
+
+
+def _plane(plane):
+    return tf.cast(plane, tf.float32)[..., tf.newaxis]
+
+
+def _surroundings(name, image):
+    """What stands where the network has not looked."""
+    if name == "attention":
+        return np.full_like(image, 255)
+    return to_float(image).numpy() if name == "predicted" else image.copy()
