@@ -13,6 +13,12 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "tf_inpaint" / "__init__.py").read_text()).group(1)
 
 DEMO = ["flask>=2.3", "waitress>=2.1"]  # the page of guided_demo.py --web
+# What talks to TensorFlow Serving by gRPC; its own messages are only for programs that want them, and for tests.
+SERVING = [
+    "grpcio>=1.48",
+    "tensorflow-serving-api>=2.15,<2.16; python_version < '3.12'",
+    "tensorflow-serving-api>=2.18,<2.22; python_version >= '3.12'",
+]
 
 setup(
     name="tf_inpaint",
@@ -40,7 +46,9 @@ setup(
     extras_require={
         "samples": ["scikit-image>=0.20"],
         "demo": DEMO,
-        "dev": ["pytest>=7", "pytest-xdist>=3.7", "ruff>=0.6", "scikit-image>=0.20", "selenium>=4.12", *DEMO],
+        "serving": SERVING,
+        "onnx": ["tf2onnx>=1.17; python_version >= '3.12'", "onnxruntime>=1.20; python_version >= '3.12'"],
+        "dev": ["pytest>=7", "pytest-xdist>=3.7", "ruff>=0.6", "scikit-image>=0.20", "selenium>=4.12", *DEMO, *SERVING],
     },
     classifiers=[
         "Programming Language :: Python :: 3",

@@ -2,7 +2,8 @@
 
 TensorFlow's is a `prefix`: the files `<prefix>.index` and `<prefix>.data-00000-of-00001` (or more shards). Finding one
 needs no TensorFlow; reading does. PyTorch's is a file, whose prefix is its whole path; PEN-Net's release keeps its
-networks in two, gen_00300.pth and dis_00300.pth: the generator's stands for both.
+networks in two, gen_00300.pth and dis_00300.pth: the generator's stands for both. An exported model is a folder of
+numbered versions, each a folder with saved_model.pb.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from tf_inpaint.torch_files import TorchFile, is_torch_file
 
 STATE_FILE = "checkpoint"
 RUN_SUBFOLDER = "checkpoints"
+SAVED_MODEL_FILE = "saved_model.pb"
 _TORCH_ENDINGS = (".pth", ".pt")
 _PEN_NET_FILE = re.compile(r"(gen|dis|opt)_(\d+)\.pth")
 
@@ -48,6 +50,28 @@ def find_checkpoint(path) -> str:
             return prefix
     _check_data(prefix)
     return prefix
+
+
+def find_saved_model(path) -> str | None:
+    """The folder of the exported model that `path` means, None if it means none.
+
+    Args:
+        path: the folder of a version, its saved_model.pb, or the folder of all versions, whose highest is taken.
+    """
+    path = os.fspath(path)
+    folder = os.path.dirname(path) or "." if os.path.basename(path) == SAVED_MODEL_FILE else path
+    if os.path.isfile(os.path.join(folder, SAVED_MODEL_FILE)):
+        return folder
+    for version in sorted(versions(folder), reverse=True):
+        if os.path.isfile(os.path.join(folder, str(version), SAVED_MODEL_FILE)):
+            return os.path.join(folder, str(version))
+    return None
+
+
+def versions(folder: str) -> list[int]:
+    """The numbers among the names in a folder; none where there is no folder."""
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    return [int(name) for name in names if re.fullmatch(r"0|[1-9]\d{0,17}", name)]
 
 
 def read_shapes(prefix) -> dict[str, tuple[int, ...]]:

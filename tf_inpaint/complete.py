@@ -216,9 +216,9 @@ def _write(job: Job, picture: Picture, hole: np.ndarray, edges, inpainter, args)
     if edges is not None and not inpainter.takes_edges:
         raise InputError(f"{job.image}: this model follows no sketch: leave out {job.edges}, or take a guided model")
     height, width = hole.shape
-    if height * width >= LARGE_PICTURE and inpainter.strategy == "exact":
-        needed = inpainter.memory(height, width) / 2**30
-        print(f"{job.image}: {width} x {height} pixels, about {needed:.1f} GiB of memory", flush=True)
+    needed = inpainter.memory(height, width)
+    if height * width >= LARGE_PICTURE and inpainter.strategy == "exact" and needed is not None:
+        print(f"{job.image}: {width} x {height} pixels, about {needed / 2**30:.1f} GiB of memory", flush=True)
     try:
         outputs = inpainter.outputs(picture.rgb, hole, edges)
     except InputError as error:

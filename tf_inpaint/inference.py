@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 
 import numpy as np
 import tensorflow as tf
 
 from tf_inpaint.blending import blend
-from tf_inpaint.checkpoint_files import RUN_SUBFOLDER
+from tf_inpaint.checkpoint_files import RUN_SUBFOLDER, find_saved_model
+from tf_inpaint.completion import Completion, padded_sides
 from tf_inpaint.config import load_config
 from tf_inpaint.errors import InputError
-from tf_inpaint.ops.flow import flow_to_image
-from tf_inpaint.ops.images import to_float, to_uint8
-from tf_inpaint.ops.windows import cut_window, put_back, window_around
 from tf_inpaint.pretrained import describe, load_weights, locate
 from tf_inpaint.recipes import RECIPES
 from tf_inpaint.sizes import (
@@ -61,7 +60,7 @@ class Inpainter:
         self.origin = origin
         plane = tf.TensorSpec([None, None, None], tf.bool)
         signature = [tf.TensorSpec([None, None, None, 3], tf.uint8), plane, plane]
-        self._forward = tf.function(self._run, input_signature=signature)
+        self._forward = tf.function(Completion(recipe), input_signature=signature)
 
     @classmethod
     def load(
@@ -77,7 +76,8 @@ class Inpainter:
         """An Inpainter from a checkpoint of this project or of the authors.
 
         Args:
-            checkpoint_dir: a run folder, a folder with a checkpoint, its prefix or .index file, or PEN-Net's .pth file.
+            checkpoint_dir: a run folder, a folder with a checkpoint, its prefix or .index file, or PEN-Net's .pth file;
+                or the folder of a model exported for serving, of which a `SavedInpainter` is made.
             weights: name of weights shipped with the package; none are shipped yet.
             padding: "SAME", "SYMMETRIC" or "REFLECT"; by default what a run was trained with, and "SAME" for the
                 authors' DeepFill checkpoints, as in their test program.
@@ -89,6 +89,8 @@ class Inpainter:
             InputError: if there is nothing to load, or it cannot be used.
         """
         prefix = locate(checkpoint_dir, weights)
+        if find_saved_model(prefix):
+            return SavedInpainter(prefix, padding, max_pixels, max_memory, strategy)
         description = describe(prefix)
         recipe = _recipe(description, padding)
         side = recipe.generator.minimum_size
@@ -104,6 +106,11 @@ class Inpainter:
     def takes_edges(self):
         """Whether the model is guided by a sketch."""
         return getattr(self.recipe.options, "guided", False)
+
+    @property
+    def blending(self):
+        """Whether completions are blended into the known pixels' colours."""
+        return self.recipe.blending
 
     def complete(self, image, mask, edges=None):
         """Completes one picture or a batch.
@@ -145,31 +152,25 @@ class Inpainter:
         return results if np.ndim(image) == 4 else {name: value[0] for name, value in results.items()}
 
     def memory(self, height, width, batch=1):
-        """About how many bytes completing pictures of this size as a whole takes, the program included."""
+        """About how many bytes completing pictures of this size as a whole takes, program included; None: unknown."""
         generator = self.recipe.generator
         if hasattr(generator, "image_size"):
             return memory_needed(generator, generator.image_size, generator.image_size, self.max_memory, batch)
-        sides = (side + after for side, (_, after) in zip((height, width), self._padding(height, width)))
-        return memory_needed(generator, *sides, self.max_memory, batch)
+        return memory_needed(generator, *padded_sides(generator, height, width), self.max_memory, batch)
 
     def _whole(self, images, holes, lines):
         """`outputs` of uint8 [B, H, W, 3], bool [B, H, W] and bool [B, H, W], whatever the strategy."""
         self._check_size(*images.shape[:3])
         height, width = images.shape[1:3]
-        padding = self._padding(height, width)
         try:
-            raw = self._forward(
-                np.pad(images, [(0, 0), *padding, (0, 0)], mode="symmetric"),
-                np.pad(holes, [(0, 0), *padding], mode="symmetric"),
-                np.pad(lines, [(0, 0), *padding], mode="symmetric"),
-            )
+            raw = self._forward(images, holes, lines)
         except tf.errors.ResourceExhaustedError as error:
             raise InputError(
                 f"out of memory completing {len(images)} picture(s) of {width} x {height} pixels: "
                 "take fewer at once or smaller ones"
             ) from error
-        raw = {name: value.numpy()[:, :height, :width] for name, value in raw.items()}
-        if self.recipe.blending:
+        raw = {name: value.numpy() for name, value in raw.items()}
+        if self.blending:
             examples = zip(images, raw["completed"], holes)
             raw["completed"] = np.stack([blend(image, drawn, hole) for image, drawn, hole in examples])
         known = ~holes[..., np.newaxis]
@@ -178,54 +179,6 @@ class Inpainter:
             for name, value in raw.items()
         }
 
-    def _run(self, images, holes, lines):
-        mask, edges = (tf.cast(plane, tf.float32)[..., tf.newaxis] for plane in (holes, lines))
-        complete = self._in_windows if hasattr(self.recipe.generator, "image_size") else self._at_once
-        outputs = complete({"image": to_float(images), "mask": mask, "edges": edges})
-        raw = {"completed": to_uint8(outputs["predicted"]), "predicted": outputs["predicted"]}
-        if "coarse" in outputs:
-            raw["coarse"] = to_uint8(outputs["coarse"])
-        if "offsets" in outputs:
-            flow = to_uint8(flow_to_image(outputs["offsets"]))
-            cell = tf.shape(images)[1] // tf.shape(flow)[1]
-            raw["attention"] = tf.repeat(tf.repeat(flow, cell, axis=1), cell, axis=2)
-        return raw
-
-    def _at_once(self, batch):
-        return self.recipe.complete(batch, training=False)
-
-    def _in_windows(self, batch):
-        """Of a network of one picture size: each picture by the window around its hole."""
-        generator = self.recipe.generator
-        size, share = generator.image_size, generator.hole_size / generator.image_size
-
-        def cut(example):
-            image, mask = example
-            window = window_around(mask, size, share, centred=generator.region == "centre")
-            seen = cut_window(image * (1.0 - mask), window, size)
-            return window, seen, tf.cast(cut_window(mask, window, size) > 0.0, tf.float32)
-
-        plane = tf.TensorSpec([size, size, None], tf.float32)
-        scalar = tf.TensorSpec([], tf.int32)
-        windows, seen, masks = tf.map_fn(
-            cut, (batch["image"], batch["mask"]), fn_output_signature=((scalar,) * 3, plane, plane)
-        )
-        seen, masks = tf.ensure_shape(seen, [None, size, size, 3]), tf.ensure_shape(masks, [None, size, size, 1])
-        outputs = self.recipe.complete({"image": seen, "mask": masks}, training=False)
-        predicted = tf.map_fn(
-            lambda example: put_back(*example),
-            (outputs["predicted"], windows, batch["image"]),
-            fn_output_signature=tf.TensorSpec([None, None, 3], tf.float32),
-        )
-        return {"predicted": predicted}
-
-    def _padding(self, height, width):
-        """What to add below and to the right, where it moves no pixel, so that the network takes the picture."""
-        if hasattr(self.recipe.generator, "image_size"):
-            return [(0, 0), (0, 0)]
-        multiple, least = self.recipe.generator.size_multiple, self.recipe.generator.minimum_size
-        return [(0, -(-max(side, least) // multiple) * multiple - side) for side in (height, width)]
-
     def _check_size(self, batch, height, width):
         if self.max_pixels is not None and height * width > self.max_pixels:
             raise InputError(
@@ -233,13 +186,74 @@ class Inpainter:
                 "raise max_pixels or take a smaller picture"
             )
         needed = self.memory(height, width, batch)
-        if needed > self.max_memory:
+        if needed is not None and needed > self.max_memory:
             many = f"{batch} pictures of " if batch > 1 else ""
             raise InputError(
                 f"{many}{width} x {height} pixels would take about {needed / 2**30:.1f} GiB of memory, more than the "
                 f"{self.max_memory / 2**30:.1f} GiB allowed; raise max_memory, take a smaller picture, "
                 "or the strategy crop or resize"
             )
+
+
+class SavedInpainter(Inpainter):
+    """An Inpainter of a model exported for serving; it has the outputs that were exported, never "predicted".
+
+    Args:
+        folder: of a version, with its saved_model.pb.
+        padding: None; it is part of the export.
+        max_pixels: largest picture accepted, height x width; None is the export's own limit, which holds anyway.
+        max_memory: None; it is part of the export.
+        strategy: as `Inpainter`.
+    Raises:
+        InputError: if the folder holds no such model.
+    """
+
+    takes_edges = blending = False
+
+    def __init__(self, folder, padding=None, max_pixels=None, max_memory=None, strategy="exact"):
+        for name, value in (("padding", padding), ("max_memory", max_memory)):
+            if value is not None:
+                raise InputError(f"{folder} is an exported model, whose {name} is its own: leave out {name}")
+        try:
+            self._model = tf.saved_model.load(folder)  # kept, since its weights live no longer than it
+        except (tf.errors.OpError, OSError, RuntimeError, ValueError, KeyError) as error:
+            raise InputError(f"{folder} cannot be read as an exported model ({error})") from error
+        serve = self._model.signatures.get("serving_default")
+        inputs = serve.structured_input_signature[1] if serve is not None else {}
+        if not {"image", "mask"} <= set(inputs) <= {"image", "mask", "edges"}:
+            raise InputError(f"{folder} is a SavedModel, but not one of this project: it takes {sorted(inputs)}")
+        self._serve, self.takes_edges = serve, "edges" in inputs
+        self._size = inputs["image"].shape[1:3]
+        self.max_pixels = max_pixels
+        self.strategy = strategy
+        self.origin = f"{folder}: exported model"
+
+    def memory(self, height, width, batch=1):
+        """None: an exported model does not tell."""
+
+    def _forward(self, images, holes, lines):
+        planes = {
+            "image": images,
+            "mask": _as_levels(holes),
+            **({"edges": _as_levels(lines)} if self.takes_edges else {}),
+        }
+        try:
+            outputs = self._serve(**{name: tf.constant(plane) for name, plane in planes.items()})
+        except tf.errors.InvalidArgumentError as error:
+            said = re.search(r"assertion failed: (.*)", str(error))
+            raise InputError(f"the exported model refuses this: {said[1] if said else error}") from error
+        names = {"attention_flow": "attention"}
+        return {names.get(name, name): value for name, value in outputs.items()}
+
+    def _check_size(self, batch, height, width):
+        super()._check_size(batch, height, width)
+        if not self._size.is_compatible_with([height, width]):
+            raise InputError(f"this model was exported for pictures of {self._size[1]} x {self._size[0]} pixels alone")
+
+
+def _as_levels(planes):
+    """bool [B, H, W] as uint8 0 and 255 [B, H, W, 1]."""
+    return np.where(planes, np.uint8(255), np.uint8(0))[..., np.newaxis]
 
 
 def _recipe(description, padding):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tf_inpaint.checkpoint_files import find_checkpoint, read_shapes, read_values
+from tf_inpaint.checkpoint_files import find_checkpoint, find_saved_model, read_shapes, read_values
 from tf_inpaint.errors import InputError
 from tf_inpaint.release_names import RELEASES, Release, is_training_state
 
@@ -103,7 +103,7 @@ def locate(checkpoint_dir=None, weights=None) -> str:
     """The prefix of what a user asks to complete with; without TensorFlow, so that a wrong path is answered at once.
 
     Args:
-        checkpoint_dir: whatever `find_checkpoint` takes.
+        checkpoint_dir: whatever `find_checkpoint` takes, or an exported model, whose folder is given back.
         weights: name of weights shipped with the package; none are shipped yet.
     Raises:
         InputError: if nothing is asked for, or it is not there.
@@ -114,7 +114,7 @@ def locate(checkpoint_dir=None, weights=None) -> str:
         raise InputError(f"there are no weights named {weights!r}: this version ships none, give a checkpoint_dir")
     if checkpoint_dir is None:
         raise InputError(_NO_CHECKPOINT)
-    return find_checkpoint(checkpoint_dir)
+    return find_saved_model(checkpoint_dir) or find_checkpoint(checkpoint_dir)
 
 
 def describe(path) -> Description:

@@ -200,6 +200,8 @@ def named(entries: Sequence[str], option: str) -> list[tuple[str, str]]:
 
 
 def _checkpoint_files(prefix):
+    if os.path.isdir(prefix):  # an exported model
+        return sorted(os.path.join(folder, file) for folder, _, files in os.walk(prefix) for file in files)
     folder, name = os.path.split(os.path.abspath(prefix))
     return sorted(os.path.join(folder, file) for file in os.listdir(folder) if file.startswith(f"{name}."))
 

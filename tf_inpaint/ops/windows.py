@@ -59,8 +59,8 @@ def cut_window(image, window, size):
         float32 [size, size, C], resized bilinearly where `side` is not `size`, averaging where it shrinks.
     """
     top, left, side = window
-    rows = _mirrored(top + tf.range(side), tf.shape(image)[0])
-    columns = _mirrored(left + tf.range(side), tf.shape(image)[1])
+    rows = mirrored(top + tf.range(side), tf.shape(image)[0])
+    columns = mirrored(left + tf.range(side), tf.shape(image)[1])
     return tf.image.resize(tf.gather(tf.gather(image, rows), columns, axis=1), [size, size], antialias=True)
 
 
@@ -89,7 +89,14 @@ def _within(places, length):
     return (places >= 0) & (places < length)
 
 
-def _mirrored(places, length):
-    """Places of any size brought into 0 .. length - 1 by mirroring at the edges, whose pixels are repeated."""
+def mirrored(places, length):
+    """Places brought into a side by mirroring at its edges, whose pixels are repeated.
+
+    Args:
+        places: int32 tensor of any shape and values.
+        length: of the side, at least 1.
+    Returns:
+        int32 of the shape of `places`, in 0 .. length - 1.
+    """
     places = places % (2 * length)
     return tf.minimum(places, 2 * length - 1 - places)

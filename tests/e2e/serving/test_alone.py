@@ -1,0 +1,98 @@
+"""Exported models where there is no tf_inpaint: their answers are what Inpainter makes of each picture, bit for bit."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+SIZES = [(64, 64), (50, 91), (9, 5)]
+THOROUGH = ["guided"]  # at all sizes, and by a session too
+
+# Loads models as anybody would, and as TensorFlow Serving does: a graph and a session. Any import of ours fails.
+PROGRAM = """
+import json, sys
+
+class Refused:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("tf_inpaint", "tensorflow_addons"):
+            raise ImportError(f"{name} must not be needed")
+
+sys.meta_path.insert(0, Refused())
+import numpy as np
+import tensorflow as tf
+
+folder = sys.argv[1]
+tasks = json.load(open(f"{folder}/tasks.json"))
+inputs = dict(np.load(f"{folder}/inputs.npz", allow_pickle=True))
+outputs = {}
+for model, path in tasks["models"].items():
+    loaded = tf.saved_model.load(path)
+    for key, signature in tasks["calls"][model]:
+        given = {name.split("|")[1]: tf.constant(value) for name, value in inputs.items() if name.split("|")[0] == key}
+        for name, value in loaded.signatures[signature](**given).items():
+            outputs[f"{key}|{name}"] = value.numpy()
+
+for model in tasks["by session"]:
+    path = tasks["models"][model]
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        signatures = tf.compat.v1.saved_model.load(session, ["serve"], path).signature_def
+        for key, signature in tasks["calls"][model]:
+            described = signatures[signature]
+            feed = {
+                described.inputs[name.split("|")[1]].name: value
+                for name, value in inputs.items() if name.split("|")[0] == key
+            }
+            fetch = {name: tensor.name for name, tensor in described.outputs.items()}
+            for name, value in session.run(fetch, feed).items():
+                outputs[f"session {key}|{name}"] = value
+assert not [name for name in sys.modules if name.split(".")[0] == "tf_inpaint"]
+np.savez(f"{folder}/outputs.npz", **outputs)
+"""
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory, exported, make_case):
+    """(model -> [(key, signature, case)], "key|output" -> array) of a process of its own."""
+    folder = tmp_path_factory.mktemp("alone")
+    calls, inputs, models = {}, {}, {}
+    for model in ("deepfill_v1", "deepfill_v2", "guided", "pen_net", "context_encoder"):
+        models[model] = exported(model).folder
+        guided = exported(model).inpainter.takes_edges
+        thorough = model in THOROUGH
+        calls[model] = []
+        for height, width in SIZES if thorough else SIZES[1:2]:
+            for count in (1, 3) if thorough else (2,):
+                case = make_case(height, width, count)
+                for signature, given in (("serving_default", case.tensors(guided)), ("encoded", case.files(guided))):
+                    key = f"{model} {signature} {count} of {height} x {width}"
+                    calls[model].append((key, signature, case))
+                    inputs.update({f"{key}|{name}": value for name, value in given.items()})
+    np.savez(folder / "inputs.npz", **inputs)
+    tasks = {"models": models, "calls": {model: [call[:2] for call in made] for model, made in calls.items()}}
+    tasks["by session"] = THOROUGH
+    (folder / "tasks.json").write_text(json.dumps(tasks))
+    done = subprocess.run([sys.executable, "-c", PROGRAM, str(folder)], capture_output=True, text=True, cwd=folder)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return calls, dict(np.load(folder / "outputs.npz", allow_pickle=True))
+
+
+@pytest.mark.parametrize("model", ["deepfill_v1", "deepfill_v2", "guided", "pen_net", "context_encoder"])
+def test_the_answers_are_those_of_inpainter(answers, exported, model):
+    calls, outputs = answers
+    for key, signature, case in calls[model]:
+        expected = case.expected(exported(model).inpainter)
+        if model != "deepfill_v1":
+            expected = {"completed": expected["completed"]}
+        for how in ("", "session ") if model in THOROUGH else ("",):
+            for name, value in expected.items():
+                name = {"attention": "attention_flow"}.get(name, name)
+                got = outputs[f"{how}{key}|{name}" + ("_bytes" if signature == "encoded" else "")]
+                if signature == "encoded":
+                    got = np.stack([tf.io.decode_png(contents).numpy() for contents in got])
+                np.testing.assert_array_equal(got, value, f"{how}{key} {name}")
+        known = case.masks[..., 0] == 0
+        np.testing.assert_array_equal(expected["completed"][known], case.images[known])
+        assert (expected["completed"][~known] != case.images[~known]).mean() > 0.5

@@ -1,0 +1,324 @@
+"""The command, the folders it writes, what is in their graphs, what they refuse, and test.py with them."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf import config_pb2, saved_model_pb2
+
+from tf_inpaint import cli, complete
+from tf_inpaint import export as command
+from tf_inpaint.config import config_from_dict, to_yaml
+from tf_inpaint.errors import InputError
+from tf_inpaint.inference import Inpainter
+from tf_inpaint.models.weights import named_weights
+from tf_inpaint.pictures import read_image, write_png
+from tf_inpaint.recipes import RECIPES
+
+
+@pytest.fixture(scope="module")
+def loaded(exported):
+    """The signatures of the guided model."""
+    model = tf.saved_model.load(exported("guided").folder)
+    yield model.signatures
+
+
+def _operations(folder):
+    """Names of all operations of a SavedModel, of its graph and its library of functions, but for the latter's own."""
+    with open(os.path.join(folder, "saved_model.pb"), "rb") as file:
+        (meta,) = saved_model_pb2.SavedModel.FromString(file.read()).meta_graphs
+    library = meta.graph_def.library.function
+    nodes = [*meta.graph_def.node, *(node for function in library for node in function.node_def)]
+    return {node.op for node in nodes} - {function.signature.name for function in library}
+
+
+def test_there_are_only_tensorflow_s_own_operations(exported):
+    used = {
+        model: _operations(exported(model).folder) for model in ("deepfill_v1", "guided", "pen_net", "context_encoder")
+    }
+    for model, names in used.items():
+        assert {"Conv2D", "DecodePng", "EncodePng", "Assert"} <= names, model
+    # The registry of a process without Addons and without us; Python's functions are in it, but die with their process.
+    program = "import tensorflow as tf, json; from tensorflow.python.framework import op_def_registry as r; "
+    program += "import sys; print(json.dumps([n for n in json.load(sys.stdin) if r.get(n) is None]))"
+    names = json.dumps(sorted(set().union(*used.values())))
+    done = subprocess.run([sys.executable, "-c", program], input=names, capture_output=True, text=True)
+    assert json.loads(done.stdout.splitlines()[-1]) == []
+    assert not [name for name in json.loads(names) if "PyFunc" in name or name.startswith("Addons>")]
+
+
+def test_a_version_is_whole_and_the_next_free_number(exported, tmp_path, monkeypatch):
+    inpainter = exported("context_encoder").inpainter
+    output = tmp_path / "model"
+    (output / "7").mkdir(parents=True)
+    (output / "notes.txt").touch()
+    assert command.export(inpainter, str(output), "bfloat16") == str(output / "8")
+    notes = json.loads((output / "8" / "assets.extra" / "tf_inpaint.json").read_text())
+    assert (notes["weights"], notes["arithmetic"], notes["guided"]) == ("bfloat16", "float32", False)
+
+    def fail(*_):
+        assert [name for name in os.listdir(output) if name.startswith(".unfinished")]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tf_inpaint.serving.warmup.write_warmup", fail)
+    with pytest.raises(KeyboardInterrupt):
+        command.export(inpainter, str(output))
+    assert sorted(os.listdir(output)) == ["7", "8", "notes.txt"]
+    with pytest.raises(InputError, match="is not a folder"):
+        command.export(inpainter, str(output / "notes.txt"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision, most", [("float16", 2), ("bfloat16", 12)])
+def test_weights_in_half_the_bytes_change_little(exported, make_case, tmp_path, precision, most):
+    inpainter, whole = exported("deepfill_v2")
+    folder = command.export(inpainter, str(tmp_path / "model"), precision)
+    sizes = [os.path.getsize(f"{place}/variables/variables.data-00000-of-00001") for place in (whole, folder)]
+    assert sizes[1] < 0.6 * sizes[0]
+    case = make_case(64, 64)
+    got = (
+        tf.saved_model.load(folder)
+        .signatures["serving_default"](**{name: tf.constant(value) for name, value in case.tensors(False).items()})[
+            "completed"
+        ]
+        .numpy()
+    )
+    expected = case.expected(inpainter)["completed"]
+    difference = np.abs(got.astype(int) - expected)
+    assert 0 < difference.mean() and np.percentile(difference, 99) <= most
+
+
+def test_one_size_alone(exported, make_case, tmp_path):
+    inpainter = exported("deepfill_v1").inpainter
+    folder = command.export(inpainter, str(tmp_path / "model"), size=(50, 90), outputs=("coarse",))
+    case = make_case(50, 90, 2)
+    signatures = tf.saved_model.load(folder).signatures
+    got = signatures["serving_default"](**{name: tf.constant(value) for name, value in case.tensors(False).items()})
+    assert set(got) == {"completed", "coarse"} and got["completed"].shape[1:] == (50, 90, 3)
+    expected = case.expected(inpainter)
+    for name in got:
+        np.testing.assert_array_equal(got[name], expected[name])
+    other = {name: tf.constant(value) for name, value in make_case(90, 50).files(False).items()}
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must be 50 x 90 pixels high and wide"):
+        signatures["encoded"](**other)
+    saved = Inpainter.load(folder)
+    with pytest.raises(InputError, match="exported for pictures of 90 x 50 pixels alone"):
+        saved.complete(np.zeros((64, 64, 3), np.uint8), np.zeros((64, 64), bool))
+
+
+def test_wrong_files_are_refused_with_a_reason(loaded, make_case):
+    right = {name: value[0] for name, value in make_case(20, 20).files(guided=True).items()}
+    other = {name: value[0] for name, value in make_case(20, 21).files(guided=True).items()}
+    huge = bytearray(right["image_bytes"])
+    huge[16:24] = (1 << 20).to_bytes(4, "big") * 2
+    levels = tf.io.encode_png(np.eye(20, dtype=np.uint8)[..., np.newaxis]).numpy()
+
+    def ask(**changes):
+        return loaded["encoded"](**{name: tf.constant([value]) for name, value in {**right, **changes}.items()})
+
+    for changes, said in (
+        ({"image_bytes": b""}, "`image_bytes` must be a PNG or JPEG file"),
+        ({"mask_bytes": b"BM nonsense"}, "`mask_bytes` must be a PNG or JPEG file"),
+        ({"image_bytes": right["image_bytes"][:70]}, "PNG"),
+        ({"image_bytes": b"\x89PNG"}, "`image_bytes` must have 1 to"),
+        ({"image_bytes": bytes(huge)}, "`image_bytes` must have 1 to 1048576 pixels.*1048576"),
+        ({"mask_bytes": other["mask_bytes"]}, "`mask` must have the size of the image"),
+        ({"edges_bytes": other["edges_bytes"]}, "`edges` must have the size of the image"),
+        ({"mask_bytes": levels}, "`mask` counts where above 127"),
+    ):
+        with pytest.raises(tf.errors.OpError, match=said):
+            ask(**changes)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="as many as `image_bytes`"):
+        two = tf.constant([right["mask_bytes"]] * 2)
+        loaded["encoded"](
+            **{name: tf.constant([value]) for name, value in right.items() if "mask" not in name}, mask_bytes=two
+        )
+    nothing = tf.constant([], tf.string)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="at least one picture"):
+        loaded["encoded"](image_bytes=nothing, mask_bytes=nothing, edges_bytes=nothing)
+    assert ask()["completed_bytes"].shape == (1,)
+
+
+def test_files_are_read_as_test_py_reads_them(loaded, exported, make_case, tmp_path):
+    """A JPEG lying on its side, a mask painted on a transparent layer, no sketch."""
+    from PIL import Image
+
+    case = make_case(40, 56)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.fromarray(case.images[0]).save(tmp_path / "x.jpg", exif=turned)
+    layer = np.zeros((56, 40, 4), np.uint8)
+    layer[30:, 10:] = (10, 0, 0, 255)
+    Image.fromarray(layer).save(tmp_path / "m.png")
+    files = {"image_bytes": "x.jpg", "mask_bytes": "m.png"}
+    given = {name: tf.constant([(tmp_path / path).read_bytes()]) for name, path in files.items()}
+    got = loaded["encoded"](**given, edges_bytes=tf.constant([b""]))["completed_bytes"][0]
+    expected = exported("guided").inpainter.complete(read_image(str(tmp_path / "x.jpg")).rgb, layer[..., 3] > 0)
+    np.testing.assert_array_equal(tf.io.decode_png(got), expected)
+
+
+def test_wrong_arrays_are_refused_where_nobody_looks_at_shapes(exported):
+    """TensorFlow Serving hands arrays to the graph whatever their shape; so does a session's callable."""
+    image, plane = np.zeros((1, 8, 8, 3), np.uint8), np.zeros((1, 8, 8, 1), np.uint8)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        signature = tf.compat.v1.saved_model.load(session, ["serve"], exported("guided").folder).signature_def[
+            "serving_default"
+        ]
+        names = ["image", "mask", "edges"]
+        wanted = config_pb2.CallableOptions(
+            feed=[signature.inputs[name].name for name in names], fetch=[signature.outputs["completed"].name]
+        )
+        run = session._make_callable_from_options(wanted)
+        for arrays, said in (
+            ((image[..., :2], plane, plane), r"`image` must be \[N, H, W, 3\]. Received:\] \[1 8 8 2\]"),
+            ((image[0], plane, plane), r"`image` must be \[N, H, W, 3\]. Received:\] \[8 8 3\]"),
+            ((image, plane[..., 0], plane), r"`mask` must be \[N, H, W, 1\]. Received:\] \[1 8 8\]"),
+            ((image, image, plane), r"`mask` must be \[N, H, W, 1\]"),
+            ((image, plane[:, :7], plane), r"`mask` must have the size of the image. Received:\] \[1 7 8\] \[1 8 8\]"),
+            ((image, np.repeat(plane, 2, axis=0), plane), "`mask` must have the size of the image"),
+            ((image, plane, plane[:, :, :5]), "`edges` must have the size of the image"),
+            ((image, plane + 1, plane), "`mask` counts where above 127"),
+            ((image[:0], plane[:0], plane[:0]), "at least one picture"),
+            ((image[:, :0], plane[:, :0], plane[:, :0]), "`image` must have 1 to"),
+        ):
+            with pytest.raises(tf.errors.InvalidArgumentError, match=said):
+                run(*arrays)
+        assert run(image, plane, plane)[0].shape == image.shape
+
+
+@pytest.mark.slow
+def test_saved_model_cli_runs_it(exported, make_case, tmp_path):
+    case = make_case(30, 40)
+    for name, value in case.tensors(False).items():
+        np.save(tmp_path / f"{name}.npy", value)
+    program = "from tensorflow.python.tools.saved_model_cli import main; main()"
+    options = [
+        "run",
+        "--dir",
+        exported("deepfill_v1").folder,
+        "--tag_set",
+        "serve",
+        "--signature_def",
+        "serving_default",
+    ]
+    options += ["--inputs", "image=image.npy;mask=mask.npy", "--outdir", "."]
+    done = subprocess.run([sys.executable, "-c", program, *options], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-1000:]
+    for name, value in case.expected(exported("deepfill_v1").inpainter).items():
+        name = {"attention": "attention_flow"}.get(name, name)
+        np.testing.assert_array_equal(np.load(tmp_path / f"{name}.npy"), value)
+
+
+def test_test_py_takes_an_exported_model(exported, make_case, tmp_path, capsys):
+    inpainter, folder = exported("deepfill_v1")
+    case = make_case(33, 47)
+    write_png(tmp_path / "x.png", case.images[0])
+    write_png(tmp_path / "m.png", case.masks[0])
+    files = ["--image", tmp_path / "x.png", "--mask", tmp_path / "m.png", "--output", tmp_path / "o.png"]
+    options = [*map(str, files), "--save_coarse", "--save_attention", "--checkpoint_dir"]
+    expected = case.expected(inpainter)
+    for place in (folder, os.path.dirname(folder), os.path.join(folder, "saved_model.pb")):
+        assert complete.main([*options, place]) == cli.DONE
+        for name, path in (("completed", "o.png"), ("coarse", "o_coarse.png"), ("attention", "o_attention.png")):
+            np.testing.assert_array_equal(read_image(str(tmp_path / path)).rgb, expected[name][0])
+    assert "exported model" in capsys.readouterr().out
+    with pytest.raises(InputError, match="leave out padding"):
+        Inpainter.load(folder, padding="SAME")
+    with pytest.raises(InputError, match="exported already"):
+        command.main(["--checkpoint_dir", folder, "--output", str(tmp_path / "again")])
+    tf.saved_model.save(tf.Module(), str(tmp_path / "stranger"))
+    with pytest.raises(InputError, match="not one of this project"):
+        Inpainter.load(tmp_path / "stranger")
+
+
+def test_a_guided_one_takes_a_sketch(exported, make_case):
+    inpainter, folder = exported("guided")
+    saved, case = Inpainter.load(folder), make_case(40, 24)
+    assert saved.takes_edges
+    planes = case.images[0], case.masks[0, ..., 0], case.edges[0, ..., 0]
+    np.testing.assert_array_equal(saved.complete(*planes), inpainter.complete(*planes))
+    np.testing.assert_array_equal(saved.complete(*planes[:2]), inpainter.complete(*planes[:2]))
+    with pytest.raises(InputError, match="`image` must have 1 to 1048576 pixels"):
+        saved.complete(np.zeros((1025, 1024, 3), np.uint8), np.zeros((1025, 1024), bool))
+
+
+def test_the_command_exports_a_run(tmp_path, capsys):
+    values = {"recipe": "deepfill_v1", "options": {"width": 4}}
+    recipe = RECIPES["deepfill_v1"](config_from_dict(values, "tiny").options)
+    recipe.generator((tf.zeros([1, 64, 64, 3]), tf.zeros([1, 64, 64, 1])))
+    run, models = tmp_path / "run", tmp_path / "models" / "deepfill"
+    checkpoint = tf.train.Checkpoint(generator=named_weights(recipe.generator))
+    checkpoint.write(str(run / "checkpoints" / "step-00000001"))
+    (run / "config.yml").write_text(to_yaml(config_from_dict(values, "tiny")))
+    options = ["--checkpoint_dir", str(run), "--output", str(models)]
+    assert command.main([*options, "--max_pixels", "10000"]) == cli.DONE
+    assert capsys.readouterr().out.splitlines()[-1] == str(models / "1")
+    for wrong, said in (
+        (["--size", "200", "200", "--max_pixels", "10000"], "more than the limit of 10000 pixels"),
+        (["--padding", "mirror"], "invalid choice"),
+        (["--format", "tflite"], "needs a --size"),
+        (["--format", "onnx", "--size", "64", "64", "--precision", "float16"], "not all of the precisions"),
+        (["--format", "tflite", "--size", "64", "64"], "must end in .tflite"),
+    ):
+        with pytest.raises((InputError, SystemExit)) as raised:
+            command.main([*options, *wrong])
+        assert said in str(raised.value) + capsys.readouterr().err
+    assert os.listdir(models) == ["1"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["deepfill_v1", "guided", "pen_net", "context_encoder"])
+def test_tensorflow_lite_of_built_in_operations_alone(exported, make_case, tmp_path, model):
+    inpainter = exported(model).inpainter
+    side = 32 if model == "context_encoder" else 64
+    path = tmp_path / "deep" / "model.tflite"
+    assert command.export_file(inpainter, str(path), "tflite", (side, side)) < 1e-3
+    plainly = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = tf.lite.Interpreter(str(path), experimental_op_resolver_type=plainly)
+    kinds = {operation["op_name"] for operation in interpreter._get_ops_details()}
+    assert not [kind for kind in kinds if kind.startswith("Flex") or "CUSTOM" in kind]
+    case = make_case(side, side)
+    mask = np.zeros_like(case.masks)
+    mask[:, side * 3 // 8 : side * 5 // 8, side * 3 // 8 : side * 5 // 8] = 255
+    given = case._replace(masks=mask).tensors(inpainter.takes_edges)
+    got = interpreter.get_signature_runner()(**given)
+    sketch = [case.edges[0, ..., 0]] if inpainter.takes_edges else []
+    expected = inpainter.outputs(case.images[0], mask[0, ..., 0], *sketch)
+    np.testing.assert_allclose(got["predicted"][0], expected["predicted"], atol=1e-3)
+    np.testing.assert_allclose(got["completed"][0].astype(int), expected["completed"], atol=1)
+    assert os.listdir(path.parent) == ["model.tflite"]
+    if model == "deepfill_v1":
+        half = tmp_path / "half.tflite"
+        assert command.export_file(inpainter, str(half), "tflite", (64, 64), "float16") < 0.02
+        assert half.stat().st_size < 0.75 * path.stat().st_size
+
+
+def test_onnx_where_its_packages_are_installed(exported, tmp_path):
+    inpainter, path = exported("deepfill_v1").inpainter, tmp_path / "model.onnx"
+    try:
+        import onnxruntime  # noqa: F401
+        import tf2onnx  # noqa: F401
+    except ImportError:
+        with pytest.raises(InputError, match=r"pip install 'tf_inpaint\[onnx\]'"):
+            command.export_file(inpainter, str(path), "onnx", (64, 64))
+        pytest.skip("tf2onnx and onnxruntime are not installed")
+    assert command.export_file(inpainter, str(path), "onnx", (64, 64)) < 1e-3
+    assert path.stat().st_size > 100_000
+
+
+def test_what_cannot_be_served_is_said(exported):
+    with pytest.raises(InputError, match="pictures of one size: --size 32 32"):
+        command.export_file(exported("context_encoder").inpainter, "unused.tflite", "tflite", (64, 64))
+
+    recipe = RECIPES["dcgan"](RECIPES["dcgan"].Options(image_size=16, width=2, critic_width=2))
+    recipe.build(16, 16)
+    with pytest.raises(InputError, match="cannot be served, use test.py"):
+        command.export(Inpainter(recipe), "unused")
+    recipe = RECIPES["pen_net"](RECIPES["pen_net"].Options(width=4, critic_width=4))
+    recipe.build(64, 64)
+    with pytest.raises(InputError, match="this model has no coarse"):
+        command.export(Inpainter(recipe), "unused", outputs=("coarse",))

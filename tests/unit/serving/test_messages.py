@@ -1,0 +1,82 @@
+"""Serving's messages written by hand, against TensorFlow's protos and, where they are installed, against Serving's."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_inpaint.serving import messages
+
+INPUTS = {
+    "image": np.arange(2 * 3 * 100, dtype=np.uint8).reshape(2, 3, 100),
+    "image_bytes": np.array([b"", b"\x89PNG" + bytes(300)], object),
+    "none": np.zeros((0, 5), np.uint8),
+}
+
+
+def _same(got, expected):
+    assert set(got) == set(expected)
+    for name, array in expected.items():
+        assert got[name].dtype == array.dtype and got[name].shape == array.shape
+        assert got[name].tolist() == array.tolist()
+
+
+def test_requests_and_responses_come_back():
+    request = messages.predict_request("deepfill", "encoded", INPUTS, version=300)
+    model, signature, inputs = messages.read_predict_request(request)
+    assert (model, signature) == ("deepfill", "encoded")
+    _same(inputs, INPUTS)
+    _same(messages.read_predict_response(messages.predict_response(INPUTS)), INPUTS)
+
+
+def test_arrays_are_tensorflow_s():
+    for array in INPUTS.values():
+        proto = tf.compat.v1.make_tensor_proto(array if array.dtype == np.uint8 else list(array))
+        np.testing.assert_array_equal(messages._read_tensor(proto.SerializeToString()), array)
+        assert tf.make_ndarray(type(proto).FromString(messages._tensor(array))).tolist() == array.tolist()
+    levels = [0, 127, 128, 129, 255, 255, 1, 200]
+    one_by_one = tf.compat.v1.make_tensor_proto(levels, tf.uint8)
+    one_by_one.tensor_content = b""
+    one_by_one.int_val[:] = levels[:6]
+    assert messages._read_tensor(one_by_one.SerializeToString()).tolist() == levels[:6] + [255, 255]
+    one_by_one.int_val[:] = levels
+    assert messages._read_tensor(one_by_one.SerializeToString()).tolist() == levels
+
+
+def test_the_real_protos_agree():
+    predict = pytest.importorskip("tensorflow_serving.apis.predict_pb2", reason="tensorflow-serving-api not installed")
+    from tensorflow_serving.apis import get_model_status_pb2, prediction_log_pb2
+
+    encoded = messages.predict_request("deepfill", "encoded", INPUTS, version=3)
+    request = predict.PredictRequest.FromString(encoded)
+    spec = request.model_spec
+    assert (spec.name, spec.signature_name, spec.version.value) == ("deepfill", "encoded", 3)
+    assert {name: tf.make_ndarray(array).tolist() for name, array in request.inputs.items()} == {
+        name: array.tolist() for name, array in INPUTS.items()
+    }
+    _same(messages.read_predict_request(request.SerializeToString())[2], INPUTS)
+
+    response = predict.PredictResponse.FromString(messages.predict_response(INPUTS))
+    response.model_spec.name = "deepfill"
+    _same(messages.read_predict_response(response.SerializeToString()), INPUTS)
+
+    log = prediction_log_pb2.PredictionLog.FromString(messages.warmup_record(encoded))
+    assert log.predict_log.request == request
+
+    asked = get_model_status_pb2.GetModelStatusRequest.FromString(messages.status_request("deepfill"))
+    assert asked.model_spec.name == "deepfill"
+    told = get_model_status_pb2.GetModelStatusResponse()
+    told.model_version_status.add(version=7, state="AVAILABLE")
+    told.model_version_status.add(version=6, state="END")
+    assert messages.read_status_response(told.SerializeToString()) == {7: messages.AVAILABLE, 6: 50}
+
+
+def test_other_arrays_and_damaged_messages_are_refused():
+    with pytest.raises(ValueError, match="`array` must be uint8 or of bytes. Received: float32"):
+        messages.predict_request("m", "s", {"x": np.zeros(3, np.float32)})
+    whole = messages.predict_response(INPUTS)
+    with pytest.raises(ValueError, match="`message` must be whole"):
+        messages.read_predict_response(whole[:-7])
+    with pytest.raises(ValueError, match="`message` must"):
+        messages.read_predict_response(b"\x80")
+    with pytest.raises(ValueError, match="`message` must be a protocol buffer"):
+        messages.read_predict_response(b"\x0b")

@@ -1,0 +1,208 @@
+"""The command `python -m tf_inpaint.export`: a trained model as a SavedModel that TensorFlow Serving runs as it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+
+import tf_inpaint
+from tf_inpaint import cli, pretrained
+from tf_inpaint.checkpoint_files import versions
+from tf_inpaint.errors import InputError
+
+EXTRA_FOLDER = "assets.extra"  # Serving's name for files beside a model
+NOTES_FILE = "tf_inpaint.json"
+FORMATS = ("saved_model", "tflite", "onnx")
+_PRECISIONS = ("float32", "bfloat16", "float16")
+MAX_PIXELS = 1 << 20  # larger pictures would keep a server's other guests waiting
+MAX_MEMORY = "4G"  # of the server, whatever this machine has
+_OUTPUTS = ("coarse", "attention_flow")
+
+
+def main(argv) -> int:
+    """Runs the command; returns its exit code (see `tf_inpaint.cli`)."""
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if args.size and min(args.size) < 1:
+        parser.error("--size must be two positive numbers, height and width")
+    if args.format != "saved_model":
+        if args.size is None:
+            parser.error(f"--format {args.format} needs a --size")
+        if args.with_outputs or args.precision == "bfloat16" or (args.format, args.precision) == ("onnx", "float16"):
+            parser.error(f"--format {args.format} has no further outputs, and not all of the precisions")
+        if not args.output.endswith(f".{args.format}"):
+            parser.error(f"--output must end in .{args.format}")
+    prefix = pretrained.locate(args.checkpoint_dir)
+    cli.import_tensorflow()
+    from tf_inpaint.inference import Inpainter, SavedInpainter
+
+    inpainter = Inpainter.load(
+        prefix, padding=args.padding, max_pixels=args.max_pixels or MAX_PIXELS, max_memory=args.max_memory
+    )
+    if isinstance(inpainter, SavedInpainter):
+        raise InputError(f"{prefix} is exported already: give the checkpoint that it was made from")
+    print(inpainter.origin)
+    if args.format == "saved_model":
+        print(export(inpainter, args.output, args.precision, args.size, args.with_outputs))
+    else:
+        difference = export_file(inpainter, args.output, args.format, args.size, args.precision)
+        print(f"{args.output}: predictions differ by at most {difference:.2g} from the network's, which are in [-1, 1]")
+    return cli.DONE
+
+
+def export(inpainter, output: str, precision: str = "float32", size=None, outputs=()) -> str:
+    """Writes a model as the next version of a SavedModel.
+
+    Args:
+        inpainter: an `Inpainter`; its limits of pixels and memory become the model's.
+        output: folder of the model, `<output>/1/`, `<output>/2/`, ... are its versions.
+        precision, size, outputs: as `serving.signatures.ServedModel` takes them.
+    Returns:
+        The folder of the version.
+    Raises:
+        InputError: if this model cannot be exported so, or not be written there.
+    """
+    import tensorflow as tf
+
+    from tf_inpaint.serving.signatures import ServedModel
+    from tf_inpaint.serving.warmup import write_warmup
+
+    max_pixels = inpainter.max_pixels or MAX_PIXELS
+    _check(inpainter, max_pixels, size, outputs)
+    model = ServedModel(inpainter.recipe, max_pixels, precision, size, outputs)
+    notes = {
+        "tf_inpaint": tf_inpaint.__version__,
+        "tensorflow": tf.__version__,
+        "origin": inpainter.origin,
+        "weights": precision,
+        "arithmetic": "float32",
+        "size": size,
+        "max_pixels": max_pixels,
+        "guided": model.guided,
+    }
+
+    def write(folder):
+        signatures = model.signatures()
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+        tf.saved_model.save(model.root, folder, signatures, options)
+        extra = os.path.join(folder, EXTRA_FOLDER)
+        os.makedirs(extra)
+        with open(os.path.join(extra, NOTES_FILE), "w", encoding="utf-8") as file:
+            json.dump(notes, file, indent=2)
+        write_warmup(extra, os.path.basename(os.path.abspath(output)), model.guided, size)
+
+    return _write_version(output, write)
+
+
+def export_file(inpainter, output: str, kind: str, size, precision: str = "float32") -> float:
+    """Writes a model of one picture size as a file of TensorFlow Lite or ONNX, whose inputs `serving.lite` tells.
+
+    A network of one picture size is written as it is, without a window around the hole: for pictures of its size with
+    holes where it was trained on them.
+
+    Args:
+        inpainter: an `Inpainter`.
+        output: the file; one of that name is replaced.
+        kind: "tflite" or "onnx".
+        size: (height, width).
+        precision: how weights are kept, "float32" or, in TensorFlow Lite, "float16"; arithmetic is in float32.
+    Returns:
+        Largest difference of its predictions from the network's.
+    Raises:
+        InputError: if this model cannot be exported so.
+    """
+    from tf_inpaint.serving import lite
+    from tf_inpaint.serving.signatures import ServedModel
+
+    _check(inpainter, size[0] * size[1], size, ())
+    own = getattr(inpainter.recipe.generator, "image_size", None)
+    if own is not None and tuple(size) != (own, own):
+        raise InputError(f"this network takes pictures of one size: --size {own} {own}")
+    model = ServedModel(inpainter.recipe, size[0] * size[1])
+    if kind == "tflite":
+        contents, difference = lite.to_tflite(model, size, precision == "float16")
+    else:
+        contents, difference = lite.to_onnx(model, size)
+    folder = os.path.dirname(output)
+    os.makedirs(folder or os.curdir, exist_ok=True)
+    unfinished = os.path.join(folder, f".unfinished-{secrets.token_hex(6)}")
+    try:
+        with open(unfinished, "wb") as file:
+            file.write(contents)
+        os.replace(unfinished, output)
+    finally:
+        if os.path.exists(unfinished):
+            os.unlink(unfinished)
+    return difference
+
+
+def _check(inpainter, max_pixels, size, outputs):
+    recipe, generator = inpainter.recipe, inpainter.recipe.generator
+    if recipe.completes_with_critic or inpainter.blending:
+        raise InputError(
+            "this model completes by a search of many steps, and blends outside of TensorFlow: it cannot be served, "
+            "use test.py"
+        )
+    if size is not None and size[0] * size[1] > max_pixels:
+        raise InputError(
+            f"--size {size[0]} {size[1]} is more than the limit of {max_pixels} pixels: raise --max_pixels"
+        )
+    largest = size or (round(max_pixels**0.5),) * 2
+    needed = inpainter.memory(*largest)
+    if needed > inpainter.max_memory:
+        raise InputError(
+            f"pictures of {largest[1]} x {largest[0]} pixels would take about {needed / 2**30:.1f} GiB of memory: "
+            "raise --max_memory or lower --max_pixels"
+        )
+    has = {"coarse": hasattr(generator, "coarse"), "attention_flow": hasattr(generator, "refinement")}
+    has["attention_flow"] &= getattr(generator, "attention", True)
+    for name in outputs:
+        if not has[name]:
+            raise InputError(f"this model has no {name}: leave it out of --with_outputs")
+
+
+def _write_version(folder: str, write) -> str:
+    """Lets `write(path)` fill a folder under a name that servers pass over; returns the version that it becomes."""
+    unfinished = os.path.join(folder, f".unfinished-{secrets.token_hex(6)}")
+    try:
+        os.makedirs(folder, exist_ok=True)
+        write(unfinished)
+        while True:
+            version = os.path.join(folder, str(max(versions(folder), default=0) + 1))
+            try:
+                os.rename(unfinished, version)
+                return version
+            except OSError:
+                if not os.path.exists(version):  # else another export was quicker
+                    raise
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(
+            f"{folder} is not a folder: the versions of a model are numbered folders within one"
+        ) from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _parser() -> cli.Parser:
+    parser = cli.Parser(prog="python -m tf_inpaint.export", description="Export a trained model for serving.")
+    add = parser.add_argument
+    add("--checkpoint_dir", required=True, help="a run folder of train.py, or the authors' checkpoint")
+    add(
+        "--output",
+        required=True,
+        help="folder of the model, to which a version is added: <output>/1, ...; or a .tflite or .onnx file",
+    )
+    add("--format", choices=FORMATS, default="saved_model", help="tflite and onnx are files for one --size")
+    add("--precision", choices=_PRECISIONS, default="float32", help="how weights are kept; arithmetic is in float32")
+    add("--size", type=int, nargs=2, metavar=("H", "W"), help="pictures of this size alone (default: any)")
+    add("--with_outputs", nargs="+", choices=_OUTPUTS, default=[], help="further outputs of both signatures")
+    add("--padding", choices=("SAME", "SYMMETRIC", "REFLECT"), help="border of the convolutions (default: as trained)")
+    add("--max_pixels", type=int, help="largest picture accepted, height x width (default: 1024 x 1024)")
+    add("--max_memory", default=MAX_MEMORY, help="how much memory completing may take (default: 4G); more is quicker")
+    return parser
+
+
+if __name__ == "__main__":
+    cli.run(main)

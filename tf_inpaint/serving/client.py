@@ -1,0 +1,184 @@
+"""A client of exported models on a TensorFlow Serving; it needs neither TensorFlow nor Serving's libraries.
+
+    client = Client("http://localhost:8501", "deepfill")
+    completed = client.complete(image, mask)
+
+As a command: python -m tf_inpaint.serving.client --image x.png --mask m.png --output o.png
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import urllib.error
+import urllib.request
+
+import numpy as np
+from PIL import Image
+
+from tf_inpaint import cli
+from tf_inpaint.errors import InputError
+from tf_inpaint.pictures import read_image, write_png
+from tf_inpaint.serving import messages
+
+REST, GRPC = ("http://", "https://"), "grpc://"
+_MOST_BYTES = 1 << 28  # of a gRPC message
+
+
+class Client:
+    """Completes pictures on a server. Each call is one request; any number of threads may call at once.
+
+    Args:
+        address: "http://host:8501" or "https://..." for REST, "grpc://host:8500" for gRPC (needs `grpcio`).
+        model: its name on the server.
+        version: of the model; None is the newest.
+        timeout: seconds to wait for an answer.
+    Raises:
+        InputError: from all methods, if the server cannot be reached or refuses; its reason is the sentence.
+    """
+
+    def __init__(
+        self, address: str = "http://localhost:8501", model: str = "deepfill", version=None, timeout: float = 60.0
+    ):
+        if not address.startswith((*REST, GRPC)):
+            raise InputError(f"{address} is no address: it must begin with http://, https:// or grpc://")
+        self.address, self.model, self.version, self.timeout = address.rstrip("/"), model, version, timeout
+        self._channel = _channel(self.address[len(GRPC) :]) if address.startswith(GRPC) else None
+
+    def complete(self, image: np.ndarray, mask: np.ndarray, edges: np.ndarray | None = None) -> np.ndarray:
+        """Completes a picture.
+
+        Args:
+            image: uint8 [H, W, 3], RGB.
+            mask: bool (True = hole) or uint8 (> 127 = hole), [H, W].
+            edges: a sketch, for guided models only: bool (True = line) or uint8 (> 153 = line), [H, W].
+        Returns:
+            uint8 [H, W, 3].
+        """
+        files = [_png(plane) for plane in (image, mask, edges) if plane is not None]
+        return read_image(self.complete_files(*files)).rgb
+
+    def complete_files(self, image: bytes, mask: bytes, edges: bytes | None = None) -> bytes:
+        """Completes a picture file.
+
+        Args:
+            image, mask, edges: the contents of PNG or JPEG files, of one size.
+        Returns:
+            The contents of a PNG file.
+        """
+        files = {"image_bytes": image, "mask_bytes": mask, **({} if edges is None else {"edges_bytes": edges})}
+        return self._by_rest(files) if self._channel is None else self._by_grpc(files)
+
+    def ready(self) -> bool:
+        """Whether the server answers and has loaded the model."""
+        try:
+            if self._channel is None:
+                statuses = json.loads(self._ask(f"{self._url()}"))["model_version_status"]
+                return any(status["state"] == "AVAILABLE" for status in statuses)
+            answer = self._call("ModelService/GetModelStatus", messages.status_request(self.model))
+        except InputError:
+            return False
+        return messages.AVAILABLE in messages.read_status_response(answer).values()
+
+    def _by_rest(self, files):
+        instance = {name: {"b64": base64.b64encode(contents).decode()} for name, contents in files.items()}
+        request = {"signature_name": "encoded", "instances": [instance]}
+        prediction = json.loads(self._ask(f"{self._url()}:predict", json.dumps(request).encode()))["predictions"][0]
+        # An output that is the only one has no name.
+        return base64.b64decode(prediction.get("completed_bytes", prediction)["b64"])
+
+    def _by_grpc(self, files):
+        inputs = {name: np.array([contents], object) for name, contents in files.items()}
+        request = messages.predict_request(self.model, "encoded", inputs, self.version)
+        answer = self._call("PredictionService/Predict", request)
+        return messages.read_predict_response(answer)["completed_bytes"][0]
+
+    def _url(self):
+        chosen = "" if self.version is None else f"/versions/{self.version}"
+        return f"{self.address}/v1/models/{self.model}{chosen}"
+
+    def _ask(self, url, body=None):
+        request = urllib.request.Request(url, body, {"Content-Type": "application/json"} if body else {})
+        try:
+            with urllib.request.urlopen(request, timeout=self.timeout) as answer:
+                return answer.read()
+        except urllib.error.HTTPError as error:
+            raise _refusal(_reason(error.read()) or f"{error.code} {error.reason}") from error
+        except OSError as error:  # URLError and timeouts are some
+            raise InputError(f"no answer from {self.address}: {getattr(error, 'reason', error)}") from error
+
+    def _call(self, method, message):
+        import grpc
+
+        call = self._channel.unary_unary(f"/tensorflow.serving.{method}")
+        try:
+            return call(message, timeout=self.timeout)
+        except grpc.RpcError as error:
+            if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+                raise InputError(f"no answer from {self.address}: {error.details()}") from error
+            raise _refusal(error.details()) from error
+
+
+def _channel(target):
+    try:
+        import grpc
+    except ImportError as error:
+        raise InputError(
+            "gRPC needs a package: pip install 'tf_inpaint[serving]', or take an http:// address"
+        ) from error
+    options = [("grpc.max_send_message_length", _MOST_BYTES), ("grpc.max_receive_message_length", _MOST_BYTES)]
+    return grpc.insecure_channel(target, options)
+
+
+def _reason(body):
+    """What the server says in the body of an error, if that is Serving's JSON."""
+    try:
+        return str(json.loads(body)["error"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def _refusal(said):
+    """What the model says, without TensorFlow's account of where."""
+    assertion = re.search(r"assertion failed: \[([^\]]*)\]([^\n]*)", said)
+    return InputError("the server refuses: " + " ".join(("".join(assertion.groups()) if assertion else said).split()))
+
+
+def _png(plane):
+    plane = np.asarray(plane)
+    if plane.dtype == np.bool_:
+        plane = np.where(plane, np.uint8(255), np.uint8(0))
+    if plane.dtype != np.uint8:
+        raise ValueError(f"`image`, `mask` and `edges` must be uint8 or bool. Received: {plane.dtype}")
+    encoded = io.BytesIO()
+    Image.fromarray(plane).save(encoded, "PNG", compress_level=1)
+    return encoded.getvalue()
+
+
+def main(argv) -> int:
+    """Runs the command; returns its exit code (see `tf_inpaint.cli`)."""
+    parser = cli.Parser(prog="python -m tf_inpaint.serving.client", description="Complete a picture on a server.")
+    add = parser.add_argument
+    add("--address", default="http://localhost:8501", help="http://host:8501 or grpc://host:8500")
+    add("--model", default="deepfill", help="its name on the server (default: deepfill)")
+    add("--version", type=int, help="of the model (default: the newest)")
+    add("--image", required=True, help="a picture, PNG or JPEG")
+    add("--mask", required=True, help="white where the hole is, PNG or JPEG")
+    add("--edges", help="for guided models: a sketch, white lines on black, PNG or JPEG")
+    add("--output", required=True, help="the completed picture, a PNG")
+    add("--timeout", type=float, default=60.0, help="seconds to wait for an answer (default: 60)")
+    args = parser.parse_args(argv)
+    files = []
+    for path in filter(None, (args.image, args.mask, args.edges)):
+        with open(path, "rb") as file:
+            files.append(file.read())
+    client = Client(args.address, args.model, args.version, args.timeout)
+    write_png(args.output, read_image(client.complete_files(*files)).rgb)
+    print(args.output)
+    return cli.DONE
+
+
+if __name__ == "__main__":
+    cli.run(main)
