@@ -92,7 +92,7 @@ class ContextualAttention(tf.keras.layers.Layer):
             float [B, H, W, 1].
         """
         valid = self._valid_keys(mask, tf.shape(hole)[1:3] // self.rate)
-        return tf.ones_like(hole) * (1.0 - tf.reduce_max(valid, axis=[2, 3, 4])[..., tf.newaxis, tf.newaxis])
+        return tf.ones_like(hole) * (1.0 - tf.reduce_max(valid, axis=[1, 2], keepdims=True)[..., tf.newaxis])
 
     def _shrink(self, features):
         if self.rate == 1:
