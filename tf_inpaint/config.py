@@ -192,6 +192,7 @@ RANGES = {
     "options.discount_gamma": "(0, 1]",
     "options.l1_weight": "[0, inf)",
     "options.coarse_l1_weight": "[0, inf)",
+    "options.hole_l1_weight": "[0, inf)",
     "options.autoencoder_weight": "[0, inf)",
     "options.perceptual_weight": "[0, inf)",
     "options.style_weight": "[0, inf)",

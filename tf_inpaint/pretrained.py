@@ -42,6 +42,7 @@ _NO_CHECKPOINT = (
     "and give the run folder as --checkpoint_dir, or give a checkpoint that the authors of DeepFill v1, v2 or PEN-Net "
     "released"
 )
+_SKETCH_CHANNELS = {"coarse.conv1.kernel": 3, "conv1.kernel": 4}  # among what DeepFill v2 and its critic take
 _LEAST_POWER = 1e-30  # smaller ones have lost their digits
 _STEP_KEY = "step/.ATTRIBUTES/VARIABLE_VALUE"
 _SLOT_KEY = re.compile(r"(generator_|discriminator_)?optimizer/(.+)/\.ATTRIBUTES/VARIABLE_VALUE")
@@ -90,12 +91,15 @@ class Report:
     missing: tuple = ()
     unexpected: tuple = ()
     mis_shaped: tuple = ()  # of (name, shape in the checkpoint, shape here)
+    sketch: tuple = ()  # loaded, but for the part that reads a sketch, which only one side has
 
     def __str__(self):
         shapes = [f"{name} is {there} in the checkpoint and {here} here" for name, there, here in self.mis_shaped]
         parts = [f"{_count(self.loaded, 'variable')} loaded"]
         for names, what in ((self.missing, "missing"), (self.unexpected, "unexpected"), (shapes, "of another shape")):
             parts.append(f"{len(names)} {what}" + (f" ({_some(names)})" if names else ""))
+        if self.sketch:
+            parts.append("what reads a sketch left out or 0")
         return ", ".join(parts)
 
 
@@ -151,18 +155,39 @@ def compare(description: Description, wanted) -> Report:
         description: of the checkpoint.
         wanted: "generator" and/or "discriminator" -> {our weight name: shape}.
     """
-    loaded, missing, mis_shaped = [], [], []
+    loaded, missing, mis_shaped, sketch = [], [], [], []
     unexpected = list(description.unexpected)
     for network, shapes in wanted.items():
         for name, shape in shapes.items():
             if name not in description.sources[network]:
                 missing.append(name)
-            elif description.shapes[name] != tuple(shape):
-                mis_shaped.append((name, description.shapes[name], tuple(shape)))
-            else:
+            elif description.shapes[name] == tuple(shape):
                 loaded.append(name)
+            elif _differs_by_sketch(name, description.shapes[name], tuple(shape)):
+                loaded.append(name)
+                sketch.append(name)
+            else:
+                mis_shaped.append((name, description.shapes[name], tuple(shape)))
         unexpected += [theirs for name, theirs in description.sources[network].items() if name not in shapes]
-    return Report(tuple(loaded), tuple(missing), tuple(unexpected), tuple(mis_shaped))
+    return Report(tuple(loaded), tuple(missing), tuple(unexpected), tuple(mis_shaped), tuple(sketch))
+
+
+def _differs_by_sketch(name, theirs, ours):
+    """Whether one is the kernel of a network that reads a sketch, the other that of the same network without."""
+    return (
+        name in _SKETCH_CHANNELS
+        and min(theirs[2], ours[2]) >= _SKETCH_CHANNELS[name]
+        and abs(theirs[2] - ours[2]) == 1
+        and (*theirs[:2], theirs[3]) == (*ours[:2], ours[3])
+    )
+
+
+def _with_or_without_sketch(name, kernel, shape):
+    """`kernel` in `shape`: what it reads of a sketch is left out, or 0. For empty sketches both compute the same."""
+    channel = _SKETCH_CHANNELS[name]
+    if kernel.shape[2] > shape[2]:
+        return np.delete(kernel, channel, axis=2)
+    return np.insert(kernel, channel, 0.0, axis=2)
 
 
 class TrainingState(NamedTuple):
@@ -247,7 +272,8 @@ def load_weights(path, generator=None, discriminator=None, averaged=True) -> Rep
     """Fills networks from a checkpoint, the authors' or a run's; colours and axes are turned where needed.
 
     A run's generator is filled from its moving average where it kept one. Critics take what fits: some releases have
-    none, others have a local patch of another size, and the report says so.
+    none, others have a local patch of another size, and the report says so. DeepFill v2 may go from guided to not
+    guided and back: it completes as before where the sketch is empty.
 
     Args:
         path: whatever `find_checkpoint` takes.
@@ -282,6 +308,8 @@ def load_weights(path, generator=None, discriminator=None, averaged=True) -> Rep
     to_ours, values = _to_ours(description), {}
     for source, value in read_values(description.prefix, ours):
         values[ours[source]] = to_ours(ours[source], value)
+    for name in report.sketch:
+        values[name] = _with_or_without_sketch(name, values[name], variables[name].shape)
     for name, value in values.items():
         variables[name].assign(np.asarray(value, variables[name].dtype.as_numpy_dtype))
     return report

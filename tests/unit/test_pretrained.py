@@ -235,6 +235,25 @@ def test_the_moving_average_of_a_run_is_preferred(tmp_path, target):
     _assert_equal(_values(target[1]), _values(source[1]))
 
 
+@pytest.mark.parametrize("guided", [True, False])
+def test_a_guided_model_and_one_that_is_not_may_start_from_each_other(tmp_path, guided):
+    source, target = (
+        DeepFillV2Recipe(DeepFillV2Recipe.Options(width=4, critic_width=2, guided=each)) for each in (guided, not guided)
+    )
+    for recipe in (source, target):
+        recipe.build(64, 64)
+    prefix = _save_run(tmp_path, source.generator, source.discriminator)
+    report = pretrained.load_weights(prefix, target.generator, target.discriminator)
+    assert str(report).endswith("0 of another shape, what reads a sketch left out or 0")
+    assert report.sketch == ("coarse.conv1.kernel", "conv1.kernel")
+    draw = np.random.default_rng(0)
+    image, hole = draw.uniform(-1, 1, [1, 64, 64, 3]), draw.integers(0, 2, [1, 64, 64, 1])
+    batch = {"image": image, "mask": hole, "edges": np.zeros([1, 64, 64, 1])}
+    batch = {name: tf.constant(value, tf.float32) for name, value in batch.items()}
+    before, after = (recipe.complete(batch, training=False)["predicted"] for recipe in (source, target))
+    np.testing.assert_allclose(before, after, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     "shapes, said",
     [

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tf_inpaint.errors import InputError
 from tf_inpaint.losses.adversarial import hinge_discriminator_loss, hinge_generator_loss
+from tf_inpaint.losses.reconstruction import hole_l1
 from tf_inpaint.models.deepfill_v2 import DeepFillV2Discriminator, DeepFillV2Generator
 from tf_inpaint.ops.images import composite
 from tf_inpaint.recipes.base import Recipe, check_image_size
@@ -28,7 +29,9 @@ class Options:
         n_critic: critic updates, each on a fresh batch, before each generator update.
         l1_weight: of the l1 over the whole picture of both stages, `l1`.
         coarse_l1_weight: of the coarse output in it, relative to the refined one.
-        adversarial_weight: of the generator's adversarial term, `adversarial`.
+        hole_l1_weight: of the l1 inside the hole alone, of both stages, `hole_l1`. The release has none: there the
+            hole's share of `l1` is its share of the picture, and most of what is learnt is to hand known pixels on.
+        adversarial_weight: of the generator's adversarial term, `adversarial`; 0 trains without a critic.
     """
 
     width: int = 48
@@ -39,6 +42,7 @@ class Options:
     n_critic: int = 1
     l1_weight: float = 1.0
     coarse_l1_weight: float = 1.0
+    hole_l1_weight: float = 0.0
     adversarial_weight: float = 1.0
 
 
@@ -56,7 +60,7 @@ class DeepFillV2Recipe(Recipe):
         options = self.options
         self.generator = DeepFillV2Generator(options.width, options.padding, options.guided, options.convolution)
         self.discriminator = DeepFillV2Discriminator(options.critic_width)
-        self.n_critic = options.n_critic
+        self.n_critic = options.n_critic if options.adversarial_weight else 0
 
     @classmethod
     def check(cls, options, image_size, mask_options):
@@ -88,12 +92,18 @@ class DeepFillV2Recipe(Recipe):
 
     def generator_losses(self, batch):
         options, outputs = self.options, self.complete(batch, training=True)
-        coarse, refined = (tf.reduce_mean(tf.abs(batch["image"] - outputs[name])) for name in ("coarse", "refined"))
-        scores = self.discriminator(self._seen_by_critic(outputs["completed"], batch))
-        return {
-            "l1": options.l1_weight * (options.coarse_l1_weight * coarse + refined),
-            "adversarial": options.adversarial_weight * hinge_generator_loss(scores),
-        }
+        image, mask = batch["image"], batch["mask"]
+
+        def of_both_stages(loss):
+            return options.coarse_l1_weight * loss(outputs["coarse"]) + loss(outputs["refined"])
+
+        terms = {"l1": options.l1_weight * of_both_stages(lambda drawn: tf.reduce_mean(tf.abs(image - drawn)))}
+        if options.hole_l1_weight:
+            terms["hole_l1"] = options.hole_l1_weight * of_both_stages(lambda drawn: hole_l1(drawn, image, mask))
+        if options.adversarial_weight:
+            scores = self.discriminator(self._seen_by_critic(outputs["completed"], batch))
+            terms["adversarial"] = options.adversarial_weight * hinge_generator_loss(scores)
+        return terms
 
     def discriminator_losses(self, batch):
         completed = tf.stop_gradient(self.complete(batch, training=True)["completed"])

@@ -55,6 +55,24 @@ def test_the_adversarial_weight_multiplies_its_term():
     np.testing.assert_allclose(recipe.generator_losses(batch)["adversarial"], 2 * before, rtol=1e-5)
 
 
+def test_l1_in_the_hole_by_hand():
+    recipe, batch = _recipe(l1_weight=0.0, coarse_l1_weight=0.5, hole_l1_weight=2.0), _batch()
+    outputs, mask = recipe.complete(batch, training=True), batch["mask"].numpy()
+
+    def in_holes(name):
+        error = (np.abs(batch["image"] - outputs[name]) * mask).sum(axis=(1, 2, 3))
+        return (error / (3 * mask.sum(axis=(1, 2, 3)))).mean()
+
+    losses = recipe.generator_losses(batch)
+    assert float(losses["l1"]) == 0
+    np.testing.assert_allclose(losses["hole_l1"], 2 * (0.5 * in_holes("coarse") + in_holes("refined")), rtol=1e-5)
+
+
+def test_without_adversarial_weight_there_is_no_critic_update():
+    recipe = _recipe(adversarial_weight=0.0)
+    assert recipe.n_critic == 0 and list(recipe.generator_losses(_batch())) == ["l1"]
+
+
 def test_losses_leave_u_alone_and_advance_moves_it_once():
     recipe, batch = _recipe(), _batch()
     u = named_weights(recipe.discriminator)["conv3.u"]
