@@ -1,5 +1,6 @@
 """The authors' checkpoints and our own into our networks: names, colours, reports, refusals."""
 
+import dataclasses
 import functools
 import json
 
@@ -237,9 +238,8 @@ def test_the_moving_average_of_a_run_is_preferred(tmp_path, target):
 
 @pytest.mark.parametrize("guided", [True, False])
 def test_a_guided_model_and_one_that_is_not_may_start_from_each_other(tmp_path, guided):
-    source, target = (
-        DeepFillV2Recipe(DeepFillV2Recipe.Options(width=4, critic_width=2, guided=each)) for each in (guided, not guided)
-    )
+    options = DeepFillV2Recipe.Options(width=4, critic_width=2, guided=guided)
+    source, target = (DeepFillV2Recipe(each) for each in (options, dataclasses.replace(options, guided=not guided)))
     for recipe in (source, target):
         recipe.build(64, 64)
     prefix = _save_run(tmp_path, source.generator, source.discriminator)
