@@ -28,7 +28,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["tf_inpaint", "tf_inpaint.*"]),
-    package_data={"tf_inpaint.demo": ["page/*"]},
+    package_data={"tf_inpaint": ["weights/*"], "tf_inpaint.demo": ["page/*"]},
     python_requires=">=3.9",
     install_requires=[
         "tensorflow>=2.15,<2.16; python_version < '3.12'",

@@ -3,7 +3,8 @@
 TensorFlow's is a `prefix`: the files `<prefix>.index` and `<prefix>.data-00000-of-00001` (or more shards). Finding one
 needs no TensorFlow; reading does. PyTorch's is a file, whose prefix is its whole path; PEN-Net's release keeps its
 networks in two, gen_00300.pth and dis_00300.pth: the generator's stands for both. An exported model is a folder of
-numbered versions, each a folder with saved_model.pb.
+numbered versions, each a folder with saved_model.pb. Weights in one .npz file (see `tf_inpaint.weight_files`) are read
+as a run's generator.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 
 from tf_inpaint.errors import InputError
 from tf_inpaint.torch_files import TorchFile, is_torch_file
+from tf_inpaint.weight_files import ENDING, read_about, read_weights
 
 STATE_FILE = "checkpoint"
 RUN_SUBFOLDER = "checkpoints"
@@ -28,13 +30,17 @@ def find_checkpoint(path) -> str:
 
     Args:
         path: a folder (its state file `checkpoint` decides, else the highest step), a run folder (its `checkpoints/`),
-            a prefix, one of the files `.index`, `.data-...`, `.meta`, `checkpoint`, or a PyTorch file.
+            a prefix, one of the files `.index`, `.data-...`, `.meta`, `checkpoint`, a PyTorch file, or weights in one
+            .npz file.
     Returns:
-        prefix: `<prefix>.index` and all its data files exist, or it is a PyTorch file whose description can be read.
+        prefix: `<prefix>.index` and all its data files exist, or it is a file whose description can be read.
     Raises:
         InputError: if there is none, a data file is missing, or a PyTorch file is none.
     """
     path = os.fspath(path)
+    if is_weight_file(path):
+        read_about(path)
+        return path
     if os.path.basename(path) == STATE_FILE and os.path.isfile(path):
         path = os.path.dirname(path) or "."
     if os.path.isdir(path):
@@ -50,6 +56,11 @@ def find_checkpoint(path) -> str:
             return prefix
     _check_data(prefix)
     return prefix
+
+
+def is_weight_file(path) -> bool:
+    """Whether `path` is a file with weights of this project, by its ending."""
+    return path.endswith(ENDING) and os.path.isfile(path)
 
 
 def find_saved_model(path) -> str | None:
@@ -75,7 +86,9 @@ def versions(folder: str) -> list[int]:
 
 
 def read_shapes(prefix) -> dict[str, tuple[int, ...]]:
-    """Name -> shape of every variable of a checkpoint; the values are not read."""
+    """Name -> shape of every variable of a checkpoint; large files' values are not read."""
+    if is_weight_file(prefix):
+        return {_as_in_runs(name): value.shape for name, value in read_weights(prefix).items()}
     if _is_torch(prefix):
         shapes = {}
         for before, path in _torch_files(prefix).items():
@@ -87,6 +100,10 @@ def read_shapes(prefix) -> dict[str, tuple[int, ...]]:
 
 def read_values(prefix, names) -> Iterator[tuple[str, object]]:
     """(name, array) of the named variables of a checkpoint, one after the other."""
+    if is_weight_file(prefix):
+        values = {_as_in_runs(name): value for name, value in read_weights(prefix).items()}
+        yield from ((name, values[name]) for name in names)
+        return
     if _is_torch(prefix):
         names = list(names)
         for before, path in _torch_files(prefix).items():
@@ -104,6 +121,11 @@ def read_values(prefix, names) -> Iterator[tuple[str, object]]:
                 f"{prefix}: the data of variable {name} cannot be read ({error}); the file is damaged or incomplete"
             ) from error
         yield name, value
+
+
+def _as_in_runs(name):
+    """A generator's weight as tf.train.Checkpoint names it, which doubles the dots of dictionaries' keys."""
+    return f"generator/{name.replace('.', '..')}/.ATTRIBUTES/VARIABLE_VALUE"
 
 
 def _open(prefix):
@@ -205,7 +227,7 @@ def _nothing_at(path: str, prefix: str) -> str:
     if glob.glob(glob.escape(prefix) + ".data-*"):
         return f"{prefix} has data files, but {prefix}.index is missing"
     if os.path.exists(path):
-        return f"{path} is not a checkpoint: expected a folder, a prefix, an .index file or a .pth file"
+        return f"{path} is not a checkpoint: expected a folder, a prefix, or an .index, .npz or .pth file"
     return f"there is no checkpoint at {path}: neither a folder nor a file {prefix}.index"
 
 

@@ -25,6 +25,9 @@ def main(argv) -> int:
     """Runs the command; returns its exit code (see `tf_inpaint.cli`)."""
     parser = _parser()
     args = parser.parse_args(argv)
+    if args.list_weights:
+        print(pretrained.list_weights())
+        return cli.DONE
     if args.flist is not None and (args.image or args.mask or args.output or args.edges):
         parser.error(
             "--flist names pictures, masks, outputs and sketches itself: "
@@ -126,8 +129,9 @@ def _parser() -> cli.Parser:
         "--flist",
         help="a list of lines `image mask output edges`, or a CSV with these columns; the last two may be left out",
     )
-    add("--checkpoint_dir", help="a run folder of train.py, or the authors' checkpoint: folder, prefix, .index or .pth")
-    add("--weights", help="name of weights shipped with the package (none are shipped yet)")
+    add("--checkpoint_dir", help="a run folder of train.py, a .npz of its weights, or a checkpoint of the authors")
+    add("--weights", help=f"name of weights that came with the package (default: {pretrained.DEFAULT_WEIGHTS})")
+    add("--list_weights", action="store_true", help="only tell which weights came with the package")
     add(
         "--padding",
         choices=("SAME", "SYMMETRIC", "REFLECT"),

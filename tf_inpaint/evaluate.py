@@ -45,6 +45,7 @@ def main(argv: Sequence[str]) -> int:
             completions=args.completions,
             batch_size=args.batch_size,
             padding=args.padding,
+            strategies=args.strategy,
             inception_weights=args.inception_weights,
             vgg_weights=args.vgg_weights,
             restart=args.restart,
@@ -112,7 +113,13 @@ def _parser() -> cli.Parser:
     add("--images", nargs="+", required=True, help="pictures: folders, globs, lists or CSVs")
     add("--protocol", required=True, choices=PROTOCOLS, metavar="NAME", help="see below")
     add("--output", help="folder for the results; the same command goes on with what is there")
-    add("--checkpoint_dir", nargs="+", default=[], metavar="[NAME=]D", help="run folders or checkpoints of the authors")
+    add(
+        "--checkpoint_dir",
+        nargs="+",
+        default=[],
+        metavar="[NAME=]D",
+        help="run folders, names of weights that came with the package, or the authors' checkpoints",
+    )
     add(
         "--baselines",
         nargs="+",
@@ -128,6 +135,13 @@ def _parser() -> cli.Parser:
     add("--limit", type=int, help="evaluate only the first so many pictures")
     add("--batch_size", type=int, default=8, help="pictures completed at once by a checkpoint (default: 8)")
     add("--padding", choices=("SAME", "SYMMETRIC", "REFLECT"), help="border of the convolutions (default: as trained)")
+    add(
+        "--strategy",
+        nargs="+",
+        choices=("exact", "crop", "resize"),
+        default=["exact"],
+        help="of completing, as test.py takes it; of several, each checkpoint is measured with each (default: exact)",
+    )
     add("--inception_weights", metavar="FILE", help="for FID: Keras' InceptionV3 weights without top, or download")
     add("--vgg_weights", metavar="FILE", help="for vgg_distance: Keras' VGG16 weights without top, or download")
     add("--restart", action="store_true", help="drop what an earlier evaluation has left in --output")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import secrets
@@ -11,10 +12,11 @@ import tf_inpaint
 from tf_inpaint import cli, pretrained
 from tf_inpaint.checkpoint_files import versions
 from tf_inpaint.errors import InputError
+from tf_inpaint.weight_files import ENDING, About, write_weight_file
 
 EXTRA_FOLDER = "assets.extra"  # Serving's name for files beside a model
 NOTES_FILE = "tf_inpaint.json"
-FORMATS = ("saved_model", "tflite", "onnx")
+FORMATS = ("saved_model", "tflite", "onnx", "npz")
 _PRECISIONS = ("float32", "bfloat16", "float16")
 MAX_PIXELS = 1 << 20  # larger pictures would keep a server's other guests waiting
 MAX_MEMORY = "4G"  # of the server, whatever this machine has
@@ -27,7 +29,10 @@ def main(argv) -> int:
     args = parser.parse_args(argv)
     if args.size and min(args.size) < 1:
         parser.error("--size must be two positive numbers, height and width")
-    if args.format != "saved_model":
+    if args.format == "npz":
+        if args.size or args.with_outputs or args.precision == "bfloat16" or not args.output.endswith(ENDING):
+            parser.error("--format npz is for an --output that ends in .npz, float16 or float32, and nothing else")
+    elif args.format != "saved_model":
         if args.size is None:
             parser.error(f"--format {args.format} needs a --size")
         if args.with_outputs or args.precision == "bfloat16" or (args.format, args.precision) == ("onnx", "float16"):
@@ -44,10 +49,14 @@ def main(argv) -> int:
     if isinstance(inpainter, SavedInpainter):
         raise InputError(f"{prefix} is exported already: give the checkpoint that it was made from")
     print(inpainter.origin)
-    if args.format == "saved_model":
-        print(export(inpainter, args.output, args.precision, args.size, args.with_outputs))
+    precision = args.precision or ("float16" if args.format == "npz" else "float32")
+    if args.format == "npz":
+        export_weights(inpainter, args.output, args.about, half=precision == "float16")
+        print(f"{args.output}: {os.path.getsize(args.output) / 1e6:.1f} MB, for --checkpoint_dir")
+    elif args.format == "saved_model":
+        print(export(inpainter, args.output, precision, args.size, args.with_outputs))
     else:
-        difference = export_file(inpainter, args.output, args.format, args.size, args.precision)
+        difference = export_file(inpainter, args.output, args.format, args.size, precision)
         print(f"{args.output}: predictions differ by at most {difference:.2g} from the network's, which are in [-1, 1]")
     return cli.DONE
 
@@ -94,6 +103,30 @@ def export(inpainter, output: str, precision: str = "float32", size=None, output
         write_warmup(extra, os.path.basename(os.path.abspath(output)), model.guided, size)
 
     return _write_version(output, write)
+
+
+def export_weights(inpainter, output: str, text: str = "", half: bool = True) -> None:
+    """Writes a generator's weights, averaged ones where a run kept them, into one file that `--checkpoint_dir` takes.
+
+    Args:
+        inpainter: an `Inpainter`.
+        output: the file, which ends in .npz; one of that name is replaced.
+        text: one line that says what they are, for `--list_weights`.
+        half: keep them as float16, which changes a completion by a level here and there.
+    Raises:
+        InputError: if this model completes with its critic too.
+    """
+    from tf_inpaint.models.weights import named_weights
+    from tf_inpaint.recipes import RECIPES
+
+    recipe = inpainter.recipe
+    if recipe.completes_with_critic:
+        raise InputError("this model completes with its critic too, which such a file does not hold")
+    weights = {name: weight.numpy() for name, weight in named_weights(recipe.generator).items()}
+    name = next(name for name, each in RECIPES.items() if isinstance(recipe, each))
+    write_weight_file(
+        output, weights, About(name, dataclasses.asdict(recipe.options), inpainter.trained_size, text), half
+    )
 
 
 def export_file(inpainter, output: str, kind: str, size, precision: str = "float32") -> float:
@@ -192,10 +225,20 @@ def _parser() -> cli.Parser:
     add(
         "--output",
         required=True,
-        help="folder of the model, to which a version is added: <output>/1, ...; or a .tflite or .onnx file",
+        help="folder of the model, to which a version is added: <output>/1, ...; or a .tflite, .onnx or .npz file",
     )
-    add("--format", choices=FORMATS, default="saved_model", help="tflite and onnx are files for one --size")
-    add("--precision", choices=_PRECISIONS, default="float32", help="how weights are kept; arithmetic is in float32")
+    add(
+        "--format",
+        choices=FORMATS,
+        default="saved_model",
+        help="tflite and onnx are files for one --size, npz the weights alone, for --checkpoint_dir",
+    )
+    add(
+        "--precision",
+        choices=_PRECISIONS,
+        help="how weights are kept; arithmetic is in float32 (default: float32; of npz float16)",
+    )
+    add("--about", default="", help="with --format npz: one line that says what these weights are")
     add("--size", type=int, nargs=2, metavar=("H", "W"), help="pictures of this size alone (default: any)")
     add("--with_outputs", nargs="+", choices=_OUTPUTS, default=[], help="further outputs of both signatures")
     add("--padding", choices=("SAME", "SYMMETRIC", "REFLECT"), help="border of the convolutions (default: as trained)")

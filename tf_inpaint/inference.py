@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from tf_inpaint.blending import blend
-from tf_inpaint.checkpoint_files import RUN_SUBFOLDER, find_saved_model
+from tf_inpaint.checkpoint_files import RUN_SUBFOLDER, find_saved_model, is_weight_file
 from tf_inpaint.completion import Completion, padded_sides
-from tf_inpaint.config import load_config
+from tf_inpaint.config import config_from_dict, load_config
 from tf_inpaint.errors import InputError
 from tf_inpaint.pretrained import describe, load_weights, locate
 from tf_inpaint.recipes import RECIPES
@@ -25,9 +25,11 @@ from tf_inpaint.sizes import (
     memory_needed,
     parse_memory,
 )
+from tf_inpaint.weight_files import read_about
 
 MASK_THRESHOLD = 127
 EDGE_THRESHOLD = 153  # the release's 0.6 of white
+_PUBLISHED_SIZE = 256
 RELEASE_PADDING = "SAME"  # what the release's test program runs its checkpoints with, whatever they were trained with
 
 
@@ -40,19 +42,21 @@ class Inpainter:
         origin: where the weights come from, a line for people.
         max_memory: how much memory completing may take, in bytes or as "8G"; None is what the machine has.
         strategy: "exact", "crop" or "resize", see `tf_inpaint.sizes`.
+        trained_size: side of the pictures that the network was trained on, which "crop" and "resize" go by.
     Raises:
         InputError: if `max_memory` cannot be read, or the strategy is of no use to the model.
         ValueError: if the strategy is none.
     Call `Inpainter.load` to get one from a checkpoint.
     """
 
-    def __init__(self, recipe, max_pixels=None, origin="", max_memory=None, strategy="exact"):
+    def __init__(self, recipe, max_pixels=None, origin="", max_memory=None, strategy="exact", trained_size=256):
         if strategy not in STRATEGIES:
             raise ValueError(f"`strategy` must be one of {', '.join(STRATEGIES)}. Received: {strategy!r}")
         if strategy != "exact" and hasattr(recipe.generator, "image_size"):
             raise InputError(f"this model looks at a window around the hole anyway: leave out strategy {strategy}")
         self.recipe = recipe
         self.strategy = strategy
+        self.trained_size = trained_size
         self.max_pixels = max_pixels
         self.max_memory = installed_memory() if max_memory is None else parse_memory(max_memory)
         for layer in recipe.generator.attention_layers:
@@ -77,8 +81,10 @@ class Inpainter:
 
         Args:
             checkpoint_dir: a run folder, a folder with a checkpoint, its prefix or .index file, or PEN-Net's .pth file;
-                or the folder of a model exported for serving, of which a `SavedInpainter` is made.
-            weights: name of weights shipped with the package; none are shipped yet.
+                weights in one .npz file; or the folder of a model exported for serving, of which a `SavedInpainter`
+                is made.
+            weights: name of weights shipped with the package, see `pretrained.list_weights`. With neither this nor
+                `checkpoint_dir`, the default ones.
             padding: "SAME", "SYMMETRIC" or "REFLECT"; by default what a run was trained with, and "SAME" for the
                 authors' DeepFill checkpoints, as in their test program.
             max_pixels: largest picture accepted, height x width; by default whatever memory allows.
@@ -92,7 +98,7 @@ class Inpainter:
         if find_saved_model(prefix):
             return SavedInpainter(prefix, padding, max_pixels, max_memory, strategy)
         description = describe(prefix)
-        recipe = _recipe(description, padding)
+        recipe, trained_size = _recipe(description, padding)
         side = recipe.generator.minimum_size
         plane = tf.zeros([1, side, side, 1])
         recipe.complete({"image": tf.zeros([1, side, side, 3]), "mask": plane, "edges": plane}, training=False)
@@ -100,7 +106,7 @@ class Inpainter:
             recipe.build(side, side)
         report = load_weights(prefix, recipe.generator, recipe.discriminator if recipe.completes_with_critic else None)
         origin = f"{prefix}: {description}: {report}"
-        return cls(recipe, max_pixels, origin, max_memory, strategy)
+        return cls(recipe, max_pixels, origin, max_memory, strategy, trained_size)
 
     @property
     def takes_edges(self):
@@ -147,7 +153,7 @@ class Inpainter:
             results = self._whole(images, holes, lines)
         else:
             by_part = complete_cropped if self.strategy == "crop" else complete_resized
-            parts = [by_part(self._whole, *picture) for picture in zip(images, holes, lines)]
+            parts = [by_part(self._whole, *picture, self.trained_size) for picture in zip(images, holes, lines)]
             results = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
         return results if np.ndim(image) == 4 else {name: value[0] for name, value in results.items()}
 
@@ -226,6 +232,7 @@ class SavedInpainter(Inpainter):
         self._size = inputs["image"].shape[1:3]
         self.max_pixels = max_pixels
         self.strategy = strategy
+        self.trained_size = _PUBLISHED_SIZE
         self.origin = f"{folder}: exported model"
 
     def memory(self, height, width, batch=1):
@@ -257,11 +264,16 @@ def _as_levels(planes):
 
 
 def _recipe(description, padding):
-    """The recipe a checkpoint belongs to: a run's from the config beside it, otherwise from its variables."""
+    """(recipe, side of the pictures trained on) of a checkpoint: by the config beside a run, otherwise by variables."""
+    trained_size = _PUBLISHED_SIZE
     config_file = _config_beside(description.prefix) if description.kind == "run" else None
-    if config_file is not None:
+    if is_weight_file(description.prefix):
+        about = read_about(description.prefix)
+        config = config_from_dict({"recipe": about.recipe, "options": about.options}, "weights")
+        name, options, trained_size = config.recipe, config.options, about.trained_size
+    elif config_file is not None:
         config = load_config(config_file)
-        name, options = config.recipe, config.options
+        name, options, trained_size = config.recipe, config.options, min(config.data.image_size)
     elif description.recipe is not None:
         name = description.recipe
         options = RECIPES[name].Options(**description.options)
@@ -273,7 +285,7 @@ def _recipe(description, padding):
         raise InputError(f"this model ({name}) has one padding only: leave out padding")
     if padding is not None:
         options = dataclasses.replace(options, padding=padding)
-    return RECIPES[name](options)
+    return RECIPES[name](options), trained_size
 
 
 def _config_beside(prefix):

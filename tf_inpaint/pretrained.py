@@ -6,7 +6,9 @@ of our weights, and what is left over. Only then are values read. A generator is
 
 from __future__ import annotations
 
+import glob
 import math
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,8 +19,10 @@ import numpy as np
 from tf_inpaint.checkpoint_files import find_checkpoint, find_saved_model, read_shapes, read_values
 from tf_inpaint.errors import InputError
 from tf_inpaint.release_names import RELEASES, Release, is_training_state
+from tf_inpaint.weight_files import ENDING, read_about
 
 __all__ = [
+    "DEFAULT_WEIGHTS",
     "RELEASE_NAMES",
     "Description",
     "Report",
@@ -27,21 +31,20 @@ __all__ = [
     "describe",
     "describe_shapes",
     "find_checkpoint",
+    "list_weights",
     "load_weights",
     "locate",
     "read_shapes",
     "read_training_state",
+    "shipped_weights",
     "to_release_arrays",
 ]
 
 # recipe -> {the authors' variable name: our weight name}
 RELEASE_NAMES = {r.recipe: {**r.networks["generator"], **r.networks["discriminator"]} for r in RELEASES}
 
-_NO_CHECKPOINT = (
-    "there are no weights to complete with: train some in minutes (python train.py --config configs/quickstart.yml) "
-    "and give the run folder as --checkpoint_dir, or give a checkpoint that the authors of DeepFill v1, v2 or PEN-Net "
-    "released"
-)
+DEFAULT_WEIGHTS = "scenes"  # what completes when nothing is asked for; chosen by measurement, see docs/weights.md
+_SHIPPED = os.path.join(os.path.dirname(__file__), "weights")
 _SKETCH_CHANNELS = {"coarse.conv1.kernel": 3, "conv1.kernel": 4}  # among what DeepFill v2 and its critic take
 _LEAST_POWER = 1e-30  # smaller ones have lost their digits
 _STEP_KEY = "step/.ATTRIBUTES/VARIABLE_VALUE"
@@ -107,27 +110,50 @@ def locate(checkpoint_dir=None, weights=None) -> str:
     """The prefix of what a user asks to complete with; without TensorFlow, so that a wrong path is answered at once.
 
     Args:
-        checkpoint_dir: whatever `find_checkpoint` takes, or an exported model, whose folder is given back.
-        weights: name of weights shipped with the package; none are shipped yet.
+        checkpoint_dir: whatever `describe` takes, or an exported model, whose folder is given back.
+        weights: name of weights shipped with the package. Without either, `DEFAULT_WEIGHTS`.
     Raises:
-        InputError: if nothing is asked for, or it is not there.
+        InputError: if both are asked for, or what is asked for is not there.
     """
     if checkpoint_dir is not None and weights is not None:
         raise InputError("checkpoint_dir and weights exclude each other: give one of them")
-    if weights is not None:
-        raise InputError(f"there are no weights named {weights!r}: this version ships none, give a checkpoint_dir")
     if checkpoint_dir is None:
-        raise InputError(_NO_CHECKPOINT)
-    return find_saved_model(checkpoint_dir) or find_checkpoint(checkpoint_dir)
+        name, files = weights or DEFAULT_WEIGHTS, shipped_weights()
+        if name not in files:
+            raise InputError(f"there are no weights named {name!r}; shipped are: {', '.join(files) or 'none'}")
+        return find_checkpoint(files[name])
+    return find_saved_model(checkpoint_dir) or _find(checkpoint_dir)
+
+
+def _find(path):
+    """`find_checkpoint`, which the name of shipped weights means too where nothing else is called so."""
+    return find_checkpoint(path if os.path.exists(path) else shipped_weights().get(os.fspath(path), path))
+
+
+def shipped_weights() -> dict[str, str]:
+    """Name -> file of the weights that came with the package."""
+    files = sorted(glob.glob(os.path.join(glob.escape(_SHIPPED), f"*{ENDING}")))
+    return {os.path.basename(file)[: -len(ENDING)]: file for file in files}
+
+
+def list_weights() -> str:
+    """A line for each of the weights that came with the package."""
+    abouts = {name: read_about(file) for name, file in shipped_weights().items()}
+    width = max(map(len, abouts), default=0)
+    lines = [
+        f"{name:<{width}}  {about.text}" + (" (default)" if name == DEFAULT_WEIGHTS else "")
+        for name, about in abouts.items()
+    ]
+    return "\n".join(lines) or "no weights are shipped"
 
 
 def describe(path) -> Description:
-    """Tells what the checkpoint at `path` (whatever `find_checkpoint` takes) is.
+    """Tells what the checkpoint at `path` (whatever `find_checkpoint` takes, or the name of shipped weights) is.
 
     Raises:
         InputError: if there is none, or it is unreadable, or belongs to no model of this project.
     """
-    prefix = find_checkpoint(path)
+    prefix = _find(path)
     return describe_shapes(read_shapes(prefix), prefix)
 
 
@@ -211,7 +237,7 @@ def read_training_state(path, beta2: float, n_critic: int) -> TrainingState:
     (n_critic + 1) * step.
 
     Args:
-        path: whatever `find_checkpoint` takes.
+        path: whatever `find_checkpoint` takes, or the name of shipped weights.
         beta2: of the Adam that wrote it.
         n_critic: critic updates before each of the generator's there.
     Raises:
@@ -276,7 +302,7 @@ def load_weights(path, generator=None, discriminator=None, averaged=True) -> Rep
     guided and back: it completes as before where the sketch is empty.
 
     Args:
-        path: whatever `find_checkpoint` takes.
+        path: whatever `find_checkpoint` takes, or the name of shipped weights.
         generator, discriminator: built models; None leaves that network out.
         averaged: False takes the generator's own weights even where a moving average was kept.
     Returns:

@@ -20,7 +20,6 @@ from tf_inpaint.ops.strips import strip_memory
 from tf_inpaint.ops.windows import cut_window, put_back, window_around
 
 STRATEGIES = ("exact", "crop", "resize")
-TRAINED_SIZE = 256  # of the published models
 HOLE_SHARE = 0.5  # of a window's side: the largest holes of their training
 
 _PROGRAM = 0.75 * 2**30  # TensorFlow and the weights
@@ -72,18 +71,19 @@ def memory_needed(generator, height, width, max_memory, batch=1):
     return _PROGRAM + max(maps, 0.4 * maps + attention)  # few maps are as large as the picture
 
 
-def complete_cropped(run, image, hole, lines):
+def complete_cropped(run, image, hole, lines, trained_size):
     """One picture by the part around its hole, at its own resolution.
 
     Args:
         run: completes (images uint8 [1, H, W, 3], holes bool [1, H, W], lines bool [1, H, W]) into a dict of arrays.
         image: uint8 [H, W, 3].
         hole, lines: bool [H, W].
+        trained_size: side of the pictures that the network was trained on.
     Returns:
         dict of arrays of [H, W, 3], as `Inpainter.outputs`.
     """
     height, width = hole.shape
-    top, left, side = (int(each) for each in window_around(_plane(hole), TRAINED_SIZE, HOLE_SHARE))
+    top, left, side = (int(each) for each in window_around(_plane(hole), trained_size, HOLE_SHARE))
     rows, columns = (
         slice(max(0, begin), min(length, begin + side)) for begin, length in ((top, height), (left, width))
     )
@@ -95,14 +95,14 @@ def complete_cropped(run, image, hole, lines):
     return results
 
 
-def complete_resized(run, image, hole, lines):
+def complete_resized(run, image, hole, lines, trained_size):
     """One picture by the part around its hole, shrunk to the size of training, what is drawn being enlarged.
 
     Arguments and result as `complete_cropped`.
     """
-    window = window_around(_plane(hole), TRAINED_SIZE, HOLE_SHARE)
-    seen = to_uint8(cut_window(to_float(np.where(hole[..., np.newaxis], 0, image)), window, TRAINED_SIZE))
-    holes, sketch = (cut_window(_plane(plane), window, TRAINED_SIZE)[..., 0] > 0.0 for plane in (hole, lines))
+    window = window_around(_plane(hole), trained_size, HOLE_SHARE)
+    seen = to_uint8(cut_window(to_float(np.where(hole[..., np.newaxis], 0, image)), window, trained_size))
+    holes, sketch = (cut_window(_plane(plane), window, trained_size)[..., 0] > 0.0 for plane in (hole, lines))
     outputs = run(*(plane.numpy()[np.newaxis] for plane in (seen, holes, sketch)))
     results = {}
     for name, value in outputs.items():

@@ -15,6 +15,9 @@ def main(argv) -> int:
     """Runs the command; returns its exit code (see `tf_inpaint.cli`)."""
     parser = _parser()
     args = parser.parse_args(argv)
+    if args.list_weights:
+        print(pretrained.list_weights())
+        return cli.DONE
     if args.output and not args.image:
         parser.error("--output needs --image")
     if (args.mask or args.edges) and not args.image:
@@ -69,8 +72,9 @@ def _parser() -> cli.Parser:
     add("--web", action="store_true", help="a page for the browser instead of a window")
     add("--port", type=int, default=7860, help="of the page (default: 7860)")
     add("--host", default="127.0.0.1", help="address the page listens at (default: 127.0.0.1, this machine only)")
-    add("--checkpoint_dir", help="a run folder of train.py, or the authors' checkpoint: folder, prefix, .index or .pth")
-    add("--weights", help="name of weights shipped with the package (none are shipped yet)")
+    add("--checkpoint_dir", help="a run folder of train.py, a .npz of its weights, or a checkpoint of the authors")
+    add("--weights", help=f"name of weights that came with the package (default: {pretrained.DEFAULT_WEIGHTS})")
+    add("--list_weights", action="store_true", help="only tell which weights came with the package")
     add("--padding", choices=("SAME", "SYMMETRIC", "REFLECT"), help="border of the convolutions (default: as trained)")
     add("--max_pixels", type=int, help="largest picture accepted, height x width (default: 1024 x 1024)")
     return parser

@@ -1,0 +1,92 @@
+"""Weights in one file: what goes in comes out, and whatever else is a sentence."""
+
+import numpy as np
+import pytest
+
+from tf_inpaint import pretrained
+from tf_inpaint.checkpoint_files import find_checkpoint
+from tf_inpaint.errors import InputError
+from tf_inpaint.inference import Inpainter
+from tf_inpaint.models.weights import named_weights
+from tf_inpaint.recipes import DeepFillV2Recipe
+from tf_inpaint.weight_files import About, read_about, read_weights, write_weight_file
+
+ABOUT = About("deepfill_v2", {"width": 4, "critic_width": 2}, 128, "tiny, for tests")
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    recipe = DeepFillV2Recipe(DeepFillV2Recipe.Options(width=4, critic_width=2))
+    recipe.build(64, 64)
+    return recipe
+
+
+@pytest.fixture
+def file(recipe, tmp_path):
+    path = str(tmp_path / "shipped" / "tiny.npz")
+    write_weight_file(path, {name: w.numpy() for name, w in named_weights(recipe.generator).items()}, ABOUT)
+    return path
+
+
+@pytest.mark.parametrize("half", [True, False])
+def test_what_goes_in_comes_out(tmp_path, half):
+    path, weights = str(tmp_path / "w.npz"), {"a.kernel": np.float32([[1.5, -1 / 3]]), "a.bias": np.float32([2])}
+    write_weight_file(path, weights, ABOUT, half)
+    assert read_about(path) == ABOUT
+    for name, value in read_weights(path).items():
+        np.testing.assert_array_equal(value, weights[name].astype(np.float16 if half else np.float32))
+    assert [each.name for each in tmp_path.iterdir()] == ["w.npz"]
+
+
+def test_an_inpainter_of_a_file_completes_as_the_network_does(file, recipe):
+    draw = np.random.default_rng(0)
+    image, mask = draw.integers(0, 256, [70, 90, 3]).astype(np.uint8), np.zeros([70, 90], bool)
+    mask[20:40, 30:60] = True
+    loaded = Inpainter.load(file)
+    assert loaded.trained_size == 128
+    difference = loaded.complete(image, mask).astype(int) - Inpainter(recipe).complete(image, mask)
+    assert np.abs(difference).max() <= 1
+    assert np.mean(difference != 0) < 0.01
+
+
+def test_shipped_weights_go_by_their_names(file, monkeypatch, tmp_path):
+    monkeypatch.setattr(pretrained, "_SHIPPED", str(tmp_path / "shipped"))
+    monkeypatch.setattr(pretrained, "DEFAULT_WEIGHTS", "tiny")
+    monkeypatch.chdir(tmp_path)
+    assert pretrained.locate() == pretrained.locate(None, "tiny") == pretrained.locate("tiny") == file
+    assert pretrained.list_weights() == "tiny  tiny, for tests (default)"
+    assert pretrained.describe("tiny").recipe == "deepfill_v2"
+    with pytest.raises(InputError, match="no weights named 'large'; shipped are: tiny"):
+        pretrained.locate(None, "large")
+
+
+@pytest.mark.parametrize(
+    "damage, said",
+    [
+        ("cut", "cannot be read as weights"),
+        ("text", "cannot be read as weights"),
+        ("other", "not weights of this project"),
+        ("later", "later version"),
+    ],
+)
+def test_other_files_are_told_in_a_sentence(file, damage, said):
+    if damage == "cut":
+        with open(file, "r+b") as opened:
+            opened.truncate(opened.seek(0, 2) // 2)
+    elif damage == "text":
+        with open(file, "w") as opened:
+            opened.write("weights")
+    elif damage == "other":
+        np.savez(file, kernel=np.zeros(3))
+    else:
+        np.savez(file, **{"about.json": np.frombuffer(b'{"format": 2}', np.uint8)})
+    with pytest.raises(InputError, match=said):
+        find_checkpoint(file)
+
+
+def test_a_damaged_array_is_told_in_a_sentence(file):
+    with open(file, "r+b") as opened:
+        opened.seek(400)
+        opened.write(b"\xff" * 64)
+    with pytest.raises(InputError, match="damaged or incomplete"):
+        pretrained.load_weights(file)
