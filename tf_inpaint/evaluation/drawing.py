@@ -43,13 +43,18 @@ class Draws:
 
 def centre(draws: Draws, size: int, number: int) -> np.ndarray:
     """The square of half the picture's side in its middle, always the same."""
-    return _box(size, (size - size // 2) // 2, (size - size // 2) // 2)
+    return _in_the_middle(size, size // 2)
+
+
+def small_centre(draws: Draws, size: int, number: int) -> np.ndarray:
+    """The square of a quarter of the picture's side in its middle, always the same."""
+    return _in_the_middle(size, size // 4)
 
 
 def rectangle(draws: Draws, size: int, number: int) -> np.ndarray:
     """The square of half the picture's side at any place inside it, all as likely."""
     room = size - size // 2
-    return _box(size, draws.between(0, room), draws.between(0, room))
+    return _box(size, size // 2, draws.between(0, room), draws.between(0, room))
 
 
 def strokes(draws: Draws, size: int, number: int) -> np.ndarray:
@@ -103,9 +108,13 @@ def ratio_limits(index: int, size: int) -> tuple[int, int]:
     return size * size * max(10 * index, _LEAST_RATIO) // 100, size * size * 10 * (index + 1) // 100
 
 
-def _box(size, top, left):
+def _in_the_middle(size, side):
+    return _box(size, side, (size - side) // 2, (size - side) // 2)
+
+
+def _box(size, side, top, left):
     mask = np.zeros((size, size), bool)
-    mask[top : top + size // 2, left : left + size // 2] = True
+    mask[top : top + side, left : left + side] = True
     return mask
 
 
@@ -158,4 +167,10 @@ def _segment(mask, start, end, brush):
     mask[tuple(slices)] |= inside
 
 
-DRAWINGS = {"centre": centre, "rectangle": rectangle, "strokes": strokes, "ratio_bin": ratio_bin}
+DRAWINGS = {
+    "centre": centre,
+    "small_centre": small_centre,
+    "rectangle": rectangle,
+    "strokes": strokes,
+    "ratio_bin": ratio_bin,
+}

@@ -69,6 +69,7 @@ PROTOCOLS = {
         Protocol("deepfill_v1_rect", "a square of half the side (128 of 256), anywhere", "rectangle"),
         Protocol("deepfill_v2_freeform", "1 to 3 free-form strokes of a brush 12 to 39 wide (at 256)", "strokes"),
         Protocol("centre", "a square of half the side (128 of 256) in the middle", "centre"),
+        Protocol("small_centre", "a square of a quarter of the side (64 of 256) in the middle", "small_centre"),
         Protocol("pennet", "a square of half the side (128 of 256) in the middle", "centre", fit="stretch"),
         Protocol(
             "nvidia_ratio_bins",
