@@ -18,6 +18,7 @@ SHA256_OF_12_AT_64 = {
     "deepfill_v1_rect": "448a6aec5114c68f520ecd644a3fc5b461778aaa3620fb61daba37f9a4fa568e",
     "deepfill_v2_freeform": "fe37189b7e544dd95ae6864c1071299d8ed8f654b6d3813485bb865d5d106ff5",
     "centre": "4743b3a419014ea3604a53909dcd2aa3052c191972facf7e8ebf8aa4a5d6d655",
+    "small_centre": "db49fa780f241530c139c6a7fbfd489b2b1bda5a10983422556bb5c886a45380",
     "pennet": "4743b3a419014ea3604a53909dcd2aa3052c191972facf7e8ebf8aa4a5d6d655",
     "nvidia_ratio_bins": "ad205aaafdd0c6242a6484f0e4e6b1ac12fab4b3f4b273b61fae49ee87a31357",
 }
@@ -42,7 +43,7 @@ def test_a_hole_depends_on_seed_and_number_alone(name):
     assert all(mask.shape == (32, 32) and mask.dtype == bool and mask.any() and not mask.all() for mask in forwards)
     np.testing.assert_array_equal(forwards, backwards)
     other = [choose(name, 32, seed=1).draw(number) for number in range(6)]
-    assert (np.array_equal(forwards, other)) == (PROTOCOLS[name].drawing == "centre")
+    assert (np.array_equal(forwards, other)) == PROTOCOLS[name].drawing.endswith("centre")
 
 
 def test_draws_are_even_and_within_limits():
@@ -60,6 +61,8 @@ def test_boxes_are_half_the_side_and_reach_every_place():
     assert set(tops) == set(lefts) == set(range(9))
     middle = choose("centre", 256).draw(0)
     assert middle[64:192, 64:192].all() and middle.sum() == 128 * 128
+    small = choose("small_centre", 256).draw(0)
+    assert small[96:160, 96:160].all() and small.sum() == 64 * 64
 
 
 @pytest.mark.parametrize("size", [16, 64])
