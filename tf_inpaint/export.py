@@ -189,8 +189,8 @@ def _check(inpainter, max_pixels, size, outputs):
             f"pictures of {largest[1]} x {largest[0]} pixels would take about {needed / 2**30:.1f} GiB of memory: "
             "raise --max_memory or lower --max_pixels"
         )
-    has = {"coarse": hasattr(generator, "coarse"), "attention_flow": hasattr(generator, "refinement")}
-    has["attention_flow"] &= getattr(generator, "attention", True)
+    attends = hasattr(generator, "refinement") and getattr(generator, "attention", None) != "none"
+    has = {"coarse": hasattr(generator, "coarse"), "attention_flow": attends}
     for name in outputs:
         if not has[name]:
             raise InputError(f"this model has no {name}: leave it out of --with_outputs")
