@@ -30,7 +30,8 @@ class MirrorConv2D(tf.keras.layers.Layer):
     Raises:
         ValueError: if an argument is outside what is listed.
     Attributes:
-        precision: tf.DType to convolve in and to hand on; weights stay float32 (see `tf_inpaint.layers.precision`).
+        precision, handed_on: tf.DTypes to convolve in, and of bias, activation and outputs; weights are float32 (see
+            `tf_inpaint.layers.precision`).
     Reference: Yu et al. 2018, section 3; kernels start Glorot-uniform and biases at 0, as in release 1.0.0.
     """
 
@@ -49,7 +50,7 @@ class MirrorConv2D(tf.keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(name=name, autocast=False, **kwargs)  # Keras would bring inputs back to float32
-        self.precision = tf.float32
+        self.precision = self.handed_on = tf.float32
         if padding not in PADDINGS:
             raise ValueError(f"`padding` must be one of {', '.join(PADDINGS)}. Received: {padding!r}")
         if kernel_size % 2 == 0:
@@ -80,7 +81,7 @@ class MirrorConv2D(tf.keras.layers.Layer):
 
     def convolve(self, inputs):
         """The convolution and bias, before the activation."""
-        return self._with_bias(self.correlate(tf.cast(inputs, self.precision), self.effective_kernel()))
+        return self._finished(self.correlate(tf.cast(inputs, self.precision), self.effective_kernel()))
 
     def correlate(self, inputs, kernel):
         """`inputs` with any kernel, by this layer's strides, dilation and padding, in the inputs' precision."""
@@ -103,7 +104,8 @@ class MirrorConv2D(tf.keras.layers.Layer):
     def _border(self):
         return self.dilation * (self.kernel_size - 1) // 2 if self.border is None else self.border
 
-    def _with_bias(self, outputs):
+    def _finished(self, outputs):
+        outputs = tf.cast(outputs, self.handed_on)
         return tf.nn.bias_add(outputs, tf.cast(self.bias, outputs.dtype)) if self.use_bias else outputs
 
     def effective_kernel(self):
@@ -167,7 +169,7 @@ class UpsampleConv2D(MirrorConv2D):
                 seen = padded[:, row : row + height + 1, column : column + width + 1]
                 pixel_kernel = tf.cast(pixel_kernel, self.precision)
                 part = tf.nn.convolution(seen, pixel_kernel, padding="VALID", data_format="NHWC")
-                parts.append(self._with_bias(part))
+                parts.append(self._finished(part))
             rows.append(tf.stack(parts, axis=3))  # [B, H, W, 2, filters]
         outputs = tf.reshape(tf.stack(rows, axis=2), [batch, 2 * height, 2 * width, self.filters])
         double = [None if side is None else 2 * side for side in inputs.shape[1:3]]

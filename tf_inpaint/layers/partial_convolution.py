@@ -49,9 +49,9 @@ class PartialConv2D(MirrorConv2D):
         window = float(self.kernel_size * self.kernel_size * channels)
         features = tf.cast(features, self.precision) * tf.cast(known, self.precision)
         outputs = self.correlate(features, self.effective_kernel())
-        outputs *= tf.cast(window / (seen + _FLOOR) * known_after, self.precision)
+        outputs = tf.cast(outputs, self.handed_on) * tf.cast(window / (seen + _FLOOR) * known_after, self.handed_on)
         if self.use_bias:
-            outputs = self._with_bias(outputs) * tf.cast(known_after, self.precision)
+            outputs = self._finished(outputs) * tf.cast(known_after, self.handed_on)
         new_mask = 1.0 - known_after
         if self.multi_channel:
             new_mask = tf.repeat(new_mask, self.filters, axis=-1)
