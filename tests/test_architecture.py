@@ -39,7 +39,7 @@ ALLOWED = {
     "masks": {"errors", "cli", "config", "holes", "pictures"},
     "data": {"errors", "ops", "cifar", "config", "edges", "holes", "pictures", "reading"},
     "samples": {"errors", "pictures", "cli"},
-    "training": {"errors", "ops", "models", "recipes", "config", "data", "metrics", "pictures", "pretrained"},
+    "training": {"errors", "ops", "layers", "models", "recipes", "config", "data", "metrics", "pictures", "pretrained"},
     "sizes": {"errors", "ops"},
     "completion": {"ops", "recipes"},
     "inference": {

@@ -113,6 +113,9 @@ class TrainingConfig:
         steps: the run ends after this many.
         run_folder: where checkpoints, curves and views go; "" is runs/<name>.
         strategy: "one_device", "mirrored" (all GPUs of this machine), or "auto": mirrored where there are several.
+        precision: "float32", or what convolutions compute in: "mixed_bfloat16" (GPUs from Ampere on, processors with
+            AVX512_BF16 or AMX), or "mixed_float16" (older GPUs), with losses scaled up before they are differentiated
+            and updates left out whose gradients overflow. Weights, optimiser, norms, attention and losses are float32.
         accumulation_steps: parts each device's share of a batch is split into to save memory; their gradients are
             averaged, so that an update still is of `data.batch_size` pictures.
         ema_decay: in [0, 1); decay per step of a running mean of the generator's weights, kept beside them and
@@ -135,6 +138,7 @@ class TrainingConfig:
     steps: int = 1_000_000
     run_folder: str = ""
     strategy: Literal["auto", "one_device", "mirrored"] = "auto"
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     accumulation_steps: int = 1
     ema_decay: float = 0.0
     init_from: str = ""

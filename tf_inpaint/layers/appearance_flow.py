@@ -54,7 +54,7 @@ class AppearanceFlow(tf.keras.layers.Layer):
         x = self.conv2(x)
         x = self.conv3(x)
         x = self.conv4(x)
-        offsets = self.flow(x)
+        offsets = tf.cast(self.flow(x), tf.float32)
         output = resample(background, pixel_grid(height, width) + offsets)
         return tf.ensure_shape(output, foreground.shape), offsets
 

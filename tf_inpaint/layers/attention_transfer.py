@@ -26,7 +26,7 @@ class AttentionTransfer(tf.keras.layers.Layer):
         fuse: whether the convolutions follow.
         softmax_scale: > 0.
         max_memory: bytes the matching may take, see `ContextualAttention`.
-    Call:
+    Call, in float32 but for the convolutions:
         inputs: (low, high, mask): float [B, 2 h, 2 w, C], values, C a multiple of 4 with `fuse`; float [B, h, w, D],
             what is matched; float [B or 1, H, W, 1] with 1 = hole, of any size. Whatever is above 0 is a hole.
         returns: float [B, 2 h, 2 w, C].
@@ -70,7 +70,7 @@ class AttentionTransfer(tf.keras.layers.Layer):
         self.built = True
 
     def call(self, inputs):
-        low, high, mask = inputs
+        low, high, mask = (tf.cast(each, tf.float32) for each in inputs)
         pasted = self.attend(low, high, mask)
         if not self.fuse:
             return pasted

@@ -26,7 +26,7 @@ class ContextualAttention(tf.keras.layers.Layer):
         propagation: whether neighbouring matches support each other.
         max_memory: bytes the matching may take. What does not fit is done picture by picture in strips, for the same
             numbers, without gradients; None does it all at once. See `tf_inpaint.ops.attention`.
-    Call:
+    Call, in float32 whatever the precision of the inputs:
         inputs: (foreground, background, mask): float [B, H, W, C]; float [B, K, L, C]; float [B or 1, K', L', 1] with
             1 = hole, shrunk to the size of the small background. All sides of the first two are multiples of `rate`.
         returns: (output, offsets): float [B, H, W, C], and int32 [B, H / rate, W / rate, 2], position (row, column)
@@ -57,7 +57,7 @@ class ContextualAttention(tf.keras.layers.Layer):
         self.built = True
 
     def call(self, inputs):
-        foreground, background, mask = inputs
+        foreground, background, mask = (tf.cast(each, tf.float32) for each in inputs)
         for name, features in (("foreground", foreground), ("background", background)):
             if any(side is not None and side % self.rate for side in features.shape[1:3]):
                 raise ValueError(

@@ -29,6 +29,9 @@ class MirrorConv2D(tf.keras.layers.Layer):
         returns: float [B, ceil(H / strides), ceil(W / strides), filters], or what another border leaves.
     Raises:
         ValueError: if an argument is outside what is listed.
+    Attributes:
+        precision, handed_on: tf.DTypes to convolve in, and of bias, activation and outputs; weights are float32 (see
+            `tf_inpaint.layers.precision`).
     Reference: Yu et al. 2018, section 3; kernels start Glorot-uniform and biases at 0, as in release 1.0.0.
     """
 
@@ -46,7 +49,8 @@ class MirrorConv2D(tf.keras.layers.Layer):
         name=None,
         **kwargs,
     ):
-        super().__init__(name=name, **kwargs)
+        super().__init__(name=name, autocast=False, **kwargs)  # Keras would bring inputs back to float32
+        self.precision = self.handed_on = tf.float32
         if padding not in PADDINGS:
             raise ValueError(f"`padding` must be one of {', '.join(PADDINGS)}. Received: {padding!r}")
         if kernel_size % 2 == 0:
@@ -77,11 +81,10 @@ class MirrorConv2D(tf.keras.layers.Layer):
 
     def convolve(self, inputs):
         """The convolution and bias, before the activation."""
-        outputs = self.correlate(inputs, self.effective_kernel())
-        return tf.nn.bias_add(outputs, tf.convert_to_tensor(self.bias)) if self.use_bias else outputs
+        return self._finished(self.correlate(tf.cast(inputs, self.precision), self.effective_kernel()))
 
     def correlate(self, inputs, kernel):
-        """`inputs` with any kernel, by this layer's strides, dilation and padding."""
+        """`inputs` with any kernel, by this layer's strides, dilation and padding, in the inputs' precision."""
         padding = self.padding
         if padding != "SAME":
             border = self._border
@@ -90,7 +93,7 @@ class MirrorConv2D(tf.keras.layers.Layer):
         # tf.nn.convolution and not conv2d, whose dilated form has no gradient on CPUs.
         return tf.nn.convolution(
             inputs,
-            kernel,
+            tf.cast(kernel, inputs.dtype),
             strides=self.strides,
             padding=padding,
             dilations=self.dilation,
@@ -101,8 +104,12 @@ class MirrorConv2D(tf.keras.layers.Layer):
     def _border(self):
         return self.dilation * (self.kernel_size - 1) // 2 if self.border is None else self.border
 
+    def _finished(self, outputs):
+        outputs = tf.cast(outputs, self.handed_on)
+        return tf.nn.bias_add(outputs, tf.cast(self.bias, outputs.dtype)) if self.use_bias else outputs
+
     def effective_kernel(self):
-        """What the inputs are convolved with: [kernel_size, kernel_size, C, filters]."""
+        """What the inputs are convolved with: float32 [kernel_size, kernel_size, C, filters]."""
         return tf.convert_to_tensor(self.kernel)
 
     def compute_output_shape(self, input_shape):
@@ -153,15 +160,16 @@ class UpsampleConv2D(MirrorConv2D):
         batch, height, width = (tf.shape(inputs)[i] for i in range(3))
         # Of a doubled picture, both ways of mirroring repeat the pixel at the border.
         mode = "SYMMETRIC" if self.padding in ("SYMMETRIC", "REFLECT") else "CONSTANT"
-        padded = tf.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]], mode)
+        padded = tf.pad(tf.cast(inputs, self.precision), [[0, 0], [1, 1], [1, 1], [0, 0]], mode)
         kernel = self.effective_kernel()
         rows = []
         for row, taps in enumerate(_pairs_of_taps(kernel, 0)):
             parts = []
             for column, pixel_kernel in enumerate(_pairs_of_taps(taps, 1)):
                 seen = padded[:, row : row + height + 1, column : column + width + 1]
+                pixel_kernel = tf.cast(pixel_kernel, self.precision)
                 part = tf.nn.convolution(seen, pixel_kernel, padding="VALID", data_format="NHWC")
-                parts.append(tf.nn.bias_add(part, tf.convert_to_tensor(self.bias)) if self.use_bias else part)
+                parts.append(self._finished(part))
             rows.append(tf.stack(parts, axis=3))  # [B, H, W, 2, filters]
         outputs = tf.reshape(tf.stack(rows, axis=2), [batch, 2 * height, 2 * width, self.filters])
         double = [None if side is None else 2 * side for side in inputs.shape[1:3]]

@@ -25,6 +25,8 @@ class NormConv2D(tf.keras.layers.Layer):
         inputs: float [B, H, W, C].
         training: as in `BatchNorm`.
         returns: (float [B, h, w, filters], the normalisation's statistics, () without).
+    Attributes:
+        precision: tf.DType to convolve in; weights, norm and outputs are float32.
     Reference: Radford et al. 2016; kernels start as N(0, 0.02), biases at 0.
     """
 
@@ -46,6 +48,7 @@ class NormConv2D(tf.keras.layers.Layer):
         self.kernel_size = kernel_size
         self.strides = strides
         self.padding = padding
+        self.precision = tf.float32
         self.transposed = transposed
         self.activation = tf.keras.activations.get(activation)
         self.train_bias = train_bias
@@ -62,7 +65,9 @@ class NormConv2D(tf.keras.layers.Layer):
         self.built = True
 
     def call(self, inputs, training=False):
-        outputs = self._enlarge(inputs) if self.transposed else self._shrink(inputs)
+        inputs, kernel = tf.cast(inputs, self.precision), tf.cast(self.kernel, self.precision)
+        outputs = self._enlarge(inputs, kernel) if self.transposed else self._shrink(inputs, kernel)
+        outputs = tf.cast(outputs, tf.float32)
         if self.train_bias or not training:
             bias = tf.convert_to_tensor(self.bias)
             # Normalisation takes it out again: its gradient would be rounding, and Adam makes steps of that.
@@ -72,14 +77,14 @@ class NormConv2D(tf.keras.layers.Layer):
             outputs, statistics = self.norm(outputs, training=training)
         return self.activation(outputs), statistics
 
-    def _shrink(self, inputs):
-        return tf.nn.conv2d(inputs, tf.convert_to_tensor(self.kernel), self.strides, self.padding)
+    def _shrink(self, inputs, kernel):
+        return tf.nn.conv2d(inputs, kernel, self.strides, self.padding)
 
-    def _enlarge(self, inputs):
+    def _enlarge(self, inputs, kernel):
         grown = 0 if self.padding == "SAME" else self.kernel_size - self.strides
         batch, height, width = (tf.shape(inputs)[i] for i in range(3))
         size = [batch, height * self.strides + grown, width * self.strides + grown, self.filters]
-        outputs = tf.nn.conv2d_transpose(inputs, tf.convert_to_tensor(self.kernel), size, self.strides, self.padding)
+        outputs = tf.nn.conv2d_transpose(inputs, kernel, size, self.strides, self.padding)
         sides = [None if side is None else side * self.strides + grown for side in inputs.shape[1:3]]
         return tf.ensure_shape(outputs, [inputs.shape[0], *sides, self.filters])
 

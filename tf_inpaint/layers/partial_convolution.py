@@ -47,9 +47,11 @@ class PartialConv2D(MirrorConv2D):
         seen = tf.stop_gradient(self.correlate(known, ones))  # [B or 1, h, w, 1]
         known_after = tf.clip_by_value(seen, 0.0, 1.0)
         window = float(self.kernel_size * self.kernel_size * channels)
-        outputs = self.correlate(features * known, self.effective_kernel()) * (window / (seen + _FLOOR) * known_after)
+        features = tf.cast(features, self.precision) * tf.cast(known, self.precision)
+        outputs = self.correlate(features, self.effective_kernel())
+        outputs = tf.cast(outputs, self.handed_on) * tf.cast(window / (seen + _FLOOR) * known_after, self.handed_on)
         if self.use_bias:
-            outputs = tf.nn.bias_add(outputs, tf.convert_to_tensor(self.bias)) * known_after
+            outputs = self._finished(outputs) * tf.cast(known_after, self.handed_on)
         new_mask = 1.0 - known_after
         if self.multi_channel:
             new_mask = tf.repeat(new_mask, self.filters, axis=-1)

@@ -47,7 +47,7 @@ class SpatialTransformer(tf.keras.layers.Layer):
         foreground, background, mask = inputs
         batch, height, width = (tf.shape(foreground)[i] for i in range(3))
         hole = resize_nearest(mask, (height, width)) * tf.ones([batch, 1, 1, 1], mask.dtype)
-        x = self.conv2(self.conv1(tf.concat([foreground, hole], axis=-1)))
+        x = tf.cast(self.conv2(self.conv1(tf.concat([foreground, hole], axis=-1))), tf.float32)
         change = tf.reshape(self.affine(tf.reduce_mean(x, axis=[1, 2])), [batch, 3, 2])  # added to the identity
 
         grid = pixel_grid(height, width)

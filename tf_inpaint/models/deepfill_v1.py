@@ -158,7 +158,7 @@ class CoarseNetwork(tf.keras.layers.Layer):
         x = self.conv14(x)
         x = self.conv15_upsample(x)
         x = self.conv16(x)
-        return self.bound(self.conv17(self.kind.features(x))), self.kind.hole(x)
+        return self.bound(tf.cast(self.conv17(self.kind.features(x)), tf.float32)), self.kind.hole(x)
 
 
 class RefinementNetwork(tf.keras.layers.Layer):
@@ -247,7 +247,7 @@ class RefinementNetwork(tf.keras.layers.Layer):
         x = self.allconv14(x)
         x = self.allconv15_upsample(x)
         x = self.allconv16(x)
-        return self.bound(self.allconv17(self.kind.features(x))), offsets
+        return self.bound(tf.cast(self.allconv17(self.kind.features(x)), tf.float32)), offsets
 
 
 class DeepFillV1Discriminator(tf.keras.Model):
@@ -292,7 +292,7 @@ class Critic(tf.keras.layers.Layer):
         x = self.conv1(inputs)
         x = self.conv2(x)
         x = self.conv3(x)
-        x = self.conv4(x)
+        x = tf.cast(self.conv4(x), tf.float32)
         return self.head(tf.reshape(x, [tf.shape(x)[0], x.shape[1] * x.shape[2] * x.shape[3]]))
 
 

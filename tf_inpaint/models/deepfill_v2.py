@@ -125,7 +125,7 @@ class DeepFillV2Discriminator(tf.keras.Model):
         x = self.conv4(x, training=training)
         x = self.conv5(x, training=training)
         x = self.conv6(x, training=training)
-        return tf.reshape(x, [tf.shape(x)[0], -1])
+        return tf.cast(tf.reshape(x, [tf.shape(x)[0], -1]), tf.float32)
 
     def advance(self):
         """One step of every layer's power iteration: what a forward pass in training leaves behind."""

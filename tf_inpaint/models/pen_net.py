@@ -87,13 +87,14 @@ class PENNetGenerator(tf.keras.Model):
         x2 = self.at_conv02((x2, x3, mask))
         x1 = self.at_conv01((x1, x2, mask))
 
-        up5 = tf.concat([self.up_conv05(_double(x6)), x5], axis=-1)
-        up4 = tf.concat([self.up_conv04(_double(up5)), x4], axis=-1)
-        up3 = tf.concat([self.up_conv03(_double(up4)), x3], axis=-1)
-        up2 = tf.concat([self.up_conv02(_double(up3)), x2], axis=-1)
-        up1 = tf.concat([self.up_conv01(_double(up2)), x1], axis=-1)
+        up5 = _beside(self.up_conv05(_double(x6)), x5)
+        up4 = _beside(self.up_conv04(_double(up5)), x4)
+        up3 = _beside(self.up_conv03(_double(up4)), x3)
+        up2 = _beside(self.up_conv02(_double(up3)), x2)
+        up1 = _beside(self.up_conv01(_double(up2)), x1)
         pyramid = [self.torgb1(up1), self.torgb2(up2), self.torgb3(up3), self.torgb4(up4), self.torgb5(up5)]
-        return {"predicted": self.decoder2(self.decoder0(_double(up1))), "pyramid": pyramid}
+        pyramid = [tf.cast(level, tf.float32) for level in pyramid]
+        return {"predicted": tf.cast(self.decoder2(self.decoder0(_double(up1))), tf.float32), "pyramid": pyramid}
 
     def get_config(self):
         return {**super().get_config(), "width": self.width}
@@ -125,7 +126,7 @@ class PENNetDiscriminator(tf.keras.Model):
         x = inputs
         for layer in (self.encoder0, self.encoder2, self.encoder4, self.encoder6):
             x = layer(x, training=training, iterations=iterations)
-        return self.classifier(x)
+        return tf.cast(self.classifier(x), tf.float32)
 
     def advance(self, passes=1):
         """What `passes` passes in training leave behind."""
@@ -161,6 +162,11 @@ def _critic_convolution(filters, strides, name):
         kernel_initializer=tf.keras.initializers.RandomNormal(stddev=0.02),
         name=name,
     )
+
+
+def _beside(features, others):
+    """Channels of both, in the precision of the first."""
+    return tf.concat([features, tf.cast(others, features.dtype)], axis=-1)
 
 
 def _double(x):

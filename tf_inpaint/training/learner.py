@@ -12,8 +12,10 @@ import contextlib
 
 import tensorflow as tf
 
+from tf_inpaint.layers.precision import set_precision
 from tf_inpaint.models.weights import named_weights
 from tf_inpaint.recipes import RECIPES
+from tf_inpaint.training.loss_scale import LossScale
 from tf_inpaint.training.moving_average import MovingAverage
 from tf_inpaint.training.optimizers import Optimizers
 from tf_inpaint.training.update import Update
@@ -43,12 +45,16 @@ class Learner:
         with strategy.scope():
             self.recipe = RECIPES[config.recipe](config.options)
             self.recipe.build(*config.data.image_size)
+            for network in (self.recipe.generator, self.recipe.discriminator):
+                set_precision(network, training.precision)
             self._generator = named_weights(self.recipe.generator)
             self._discriminator = named_weights(self.recipe.discriminator)
             self._optimizers = Optimizers(
                 config.optimizer, _trainable(self._generator), _trainable(self._discriminator)
             )
         self._average = MovingAverage(training.ema_decay, self._generator, strategy) if training.ema_decay else None
+        scaled = training.precision == "mixed_float16"
+        self._loss_scales = {name: LossScale() if scaled else None for name in ("generator", "discriminator")}
 
         common = {
             "clip_norm": config.optimizer.clip_norm,
@@ -62,6 +68,7 @@ class Learner:
             self._optimizers.generator,
             between=lambda statistics: self.recipe.advance("generator", statistics),
             afterwards=self._average.update if self._average else None,
+            loss_scale=self._loss_scales["generator"],
             **common,
         )
         self._update_discriminator = Update(
@@ -71,6 +78,7 @@ class Learner:
             _trainable(self._discriminator),
             self._optimizers.discriminator,
             between=lambda statistics: self.recipe.advance("discriminator", statistics),
+            loss_scale=self._loss_scales["discriminator"],
             **common,
         )
         self._complete = tf.function(self.recipe.preview)
@@ -91,7 +99,8 @@ class Learner:
         variables = {"step": self._step, "generator": self._generator, "discriminator": self._discriminator}
         if self._average:
             variables["ema"] = self._average.variables
-        return {**variables, **self._optimizers.variables()}
+        scales = {f"{name}_loss_scale": scale.variables for name, scale in self._loss_scales.items() if scale}
+        return {**variables, **scales, **self._optimizers.variables()}
 
     def take_step(self, batches):
         """All updates of one step.

@@ -25,6 +25,8 @@ class Update:
         between: function of the statistics, averaged over parts and replicas (() where there are none), called in
             cross-replica context when gradients are known and no weight has changed yet.
         afterwards: function called, in cross-replica context, after the weights have changed.
+        loss_scale: `LossScale` of this network, or None. The scale is returned as "<name>_loss_scale", and where an
+            update is left out the gradient norm as 0.
     Call:
         batch: what the strategy's dataset hands out: a dict of tensors, or of a tensor for each replica.
         returns: dict of scalar tensors, averaged over replicas.
@@ -41,6 +43,7 @@ class Update:
         accumulation_steps=1,
         between=None,
         afterwards=None,
+        loss_scale=None,
     ):
         self._name = name
         self._strategy = strategy
@@ -51,6 +54,7 @@ class Update:
         self._parts = accumulation_steps
         self._between = between
         self._afterwards = afterwards
+        self._loss_scale = loss_scale
         self._compiled = tf.function(self._on_all_replicas)
 
     def __call__(self, batch):
@@ -58,18 +62,33 @@ class Update:
 
     def _on_all_replicas(self, batch):
         mean = tf.distribute.ReduceOp.MEAN
-        terms, statistics, gradients = self._strategy.run(self._accumulate, args=(batch,))
+        scale = self._loss_scale.read() if self._loss_scale else None
+        terms, statistics, gradients = self._strategy.run(self._accumulate, args=(batch, scale))
         if self._between is not None:
             self._between(tf.nest.map_structure(lambda x: self._strategy.reduce(mean, x, axis=None), statistics))
-        norm = self._strategy.run(self._apply, args=(gradients,))
+        norm = self._apply_on_all(gradients) if scale is None else self._apply_if_finite(gradients)
         if self._afterwards is not None:
             self._afterwards()
         terms = {name: self._strategy.reduce(mean, term, axis=None) for name, term in terms.items()}
         return {
             **terms,
             f"{self._name}_loss": tf.add_n(list(terms.values())),
-            f"{self._name}_gradient_norm": self._strategy.reduce(mean, norm, axis=None),
+            f"{self._name}_gradient_norm": norm,
+            **({} if scale is None else {f"{self._name}_loss_scale": scale}),
         }
+
+    def _apply_on_all(self, gradients):
+        norm = self._strategy.run(self._apply, args=(gradients,))
+        return self._strategy.reduce(tf.distribute.ReduceOp.MEAN, norm, axis=None)
+
+    def _apply_if_finite(self, gradients):
+        overflows = self._strategy.run(_not_finite, args=(gradients,))
+        overflows = self._strategy.reduce(tf.distribute.ReduceOp.SUM, overflows, axis=None)
+        return tf.cond(
+            self._loss_scale.accepts(tf.equal(overflows, 0)),
+            lambda: self._apply_on_all(gradients),
+            lambda: tf.constant(0.0),
+        )
 
     def _apply(self, gradients):
         """One step of the optimiser with the mean of all replicas' gradients; returns its norm before clipping."""
@@ -86,14 +105,14 @@ class Update:
         )
         return norm
 
-    def _accumulate(self, batch):
+    def _accumulate(self, batch, scale):
         """Terms, statistics and gradients of a replica's batch: means over its parts."""
         if self._parts == 1:
-            return self._differentiate(batch)
+            return self._differentiate(batch, scale)
         parts = {key: _split(tensor, self._parts) for key, tensor in batch.items()}
 
         def of_part(index):
-            return self._differentiate({key: tensor[index] for key, tensor in parts.items()})
+            return self._differentiate({key: tensor[index] for key, tensor in parts.items()}, scale)
 
         def add_part(index, total):
             return index + 1, tf.nest.map_structure(tf.add, total, of_part(index))
@@ -104,18 +123,27 @@ class Update:
         )
         return tf.nest.map_structure(lambda value: value / self._parts, total)
 
-    def _differentiate(self, batch):
+    def _differentiate(self, batch, scale):
         """Terms, statistics, and gradients of the terms' sum, of one part."""
         with tf.GradientTape() as tape:
             losses = self._losses(batch)
             losses, statistics = losses if isinstance(losses, tuple) else (losses, ())
             terms = {name: tf.convert_to_tensor(term) for name, term in losses.items()}
             total = tf.add_n(list(terms.values()))
+            total = total if scale is None else total * scale
         gradients = tape.gradient(total, self._weights)
         reached = {name: gradient for name, gradient in gradients.items() if gradient is not None}
         if not reached:
             raise ValueError(f"`losses` must depend on the {self._name}'s weights. Received: terms {', '.join(terms)}")
+        if scale is not None:
+            reached = {name: gradient / scale for name, gradient in reached.items()}
         return terms, statistics, reached
+
+
+def _not_finite(gradients):
+    """How many gradients have elements that are no finite numbers."""
+    flaws = [tf.reduce_any(~tf.math.is_finite(gradient)) for gradient in gradients.values()]
+    return tf.reduce_sum(tf.cast(tf.stack(flaws), tf.int32))
 
 
 def _split(tensor, parts):

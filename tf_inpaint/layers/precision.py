@@ -1,0 +1,36 @@
+"""In how many bits a network convolves: float32, or 16 bits between float32 weights and float32 results.
+
+Convolutions and what flows between them take most of the time and the memory, and stand half as many bits. Everything
+else stays float32: weights, spectral norms, batch statistics, attention with its softmax and patch norms, pictures,
+scores and losses. Processors convolve in 16 bits, but compute activations in them four times as slowly as in float32,
+so that there what flows between layers is float32 as well.
+
+bfloat16 has float32's range; float16 has more digits, but small gradients vanish in it unless losses are scaled up
+before they are differentiated.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+PRECISIONS = {"float32": tf.float32, "mixed_bfloat16": tf.bfloat16, "mixed_float16": tf.float16}
+
+
+def set_precision(model, precision):
+    """Let every convolution of a built model compute in a precision; what is traced already stays as it is.
+
+    Args:
+        model: a built layer or model whose sublayers are public attributes.
+        precision: a name in `PRECISIONS`.
+    Raises:
+        ValueError: if there is none of that name.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"`precision` must be one of {', '.join(PRECISIONS)}. Received: {precision!r}")
+    if hasattr(model, "precision"):
+        model.precision = PRECISIONS[precision]
+    if hasattr(model, "handed_on"):
+        model.handed_on = PRECISIONS[precision] if tf.config.list_logical_devices("GPU") else tf.float32
+    for name, value in vars(model).items():
+        if not name.startswith("_") and isinstance(value, tf.keras.layers.Layer):
+            set_precision(value, precision)
