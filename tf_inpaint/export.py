@@ -10,7 +10,7 @@ import shutil
 
 import tf_inpaint
 from tf_inpaint import cli, pretrained
-from tf_inpaint.checkpoint_files import versions
+from tf_inpaint.checkpoint_files import find_saved_model, versions
 from tf_inpaint.errors import InputError
 from tf_inpaint.weight_files import ENDING, About, write_weight_file
 
@@ -40,14 +40,14 @@ def main(argv) -> int:
         if not args.output.endswith(f".{args.format}"):
             parser.error(f"--output must end in .{args.format}")
     prefix = pretrained.locate(args.checkpoint_dir)
+    if find_saved_model(prefix):
+        raise InputError(f"{prefix} is exported already: give the checkpoint that it was made from")
     cli.import_tensorflow()
-    from tf_inpaint.inference import Inpainter, SavedInpainter
+    from tf_inpaint.inference import Inpainter
 
     inpainter = Inpainter.load(
         prefix, padding=args.padding, max_pixels=args.max_pixels or MAX_PIXELS, max_memory=args.max_memory
     )
-    if isinstance(inpainter, SavedInpainter):
-        raise InputError(f"{prefix} is exported already: give the checkpoint that it was made from")
     print(inpainter.origin)
     precision = args.precision or ("float16" if args.format == "npz" else "float32")
     if args.format == "npz":
