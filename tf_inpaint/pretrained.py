@@ -43,7 +43,7 @@ __all__ = [
 # recipe -> {the authors' variable name: our weight name}
 RELEASE_NAMES = {r.recipe: {**r.networks["generator"], **r.networks["discriminator"]} for r in RELEASES}
 
-DEFAULT_WEIGHTS = "scenes"  # what completes when nothing is asked for; chosen by measurement, see docs/weights.md
+DEFAULT_WEIGHTS = "photos"  # what completes when nothing is asked for; chosen by measurement, see docs/weights.md
 _SHIPPED = os.path.join(os.path.dirname(__file__), "weights")
 _SKETCH_CHANNELS = {"coarse.conv1.kernel": 3, "conv1.kernel": 4}  # among what DeepFill v2 and its critic take
 _LEAST_POWER = 1e-30  # smaller ones have lost their digits

@@ -152,7 +152,6 @@ RUN = "--checkpoint_dir run"
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        ("--image x.png --mask m.png", "there are no weights to complete with: train some"),
         ("--image x.png --mask m.png --weights places2", "there are no weights named 'places2'"),
         ("--image x.png --mask m.png --checkpoint_dir empty", "there is no checkpoint in empty"),
         ("--image x.png --mask m.png --checkpoint_dir nowhere", "there is no checkpoint at nowhere"),

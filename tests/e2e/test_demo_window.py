@@ -161,7 +161,7 @@ def test_without_a_display_the_page_is_named(guided_run, photo):
         (["--image", "PHOTO", "--output", "o.jpg", "--checkpoint_dir", "RUN"], "the output o.jpg must end in .png"),
         (["--mask", "m.png"], "--mask and --edges need --image"),
         (["--web", "--port", "0"], "--port must be 1 to 65535"),
-        (["--web"], "there are no weights to complete with"),
+        (["--web", "--weights", "places2"], "there are no weights named 'places2'"),
     ],
 )
 def test_bad_usage_is_one_sentence(guided_run, photo, arguments, said):

@@ -14,6 +14,7 @@ from tf_inpaint.models.weights import named_weights
 from tf_inpaint.ops.images import to_float
 from tf_inpaint.pictures import read_image, write_png
 from tf_inpaint.pretrained import to_release_arrays
+from tf_inpaint.pretrained import DEFAULT_WEIGHTS
 from tf_inpaint.recipes import RECIPES
 
 RNG = np.random.default_rng(0)
@@ -299,8 +300,11 @@ def test_the_command_completes_with_a_release_of_pytorch(tmp_path, torch_save, p
     np.testing.assert_array_equal(read_image(tmp_path / "o.png").rgb, pen_net.complete(image, hole))
 
 
-def test_without_anything_to_load_it_says_how_to_get_one():
-    with pytest.raises(InputError, match="quickstart"):
-        Inpainter.load()
-    with pytest.raises(InputError, match="ships none"):
+def test_without_anything_to_load_it_takes_the_default_weights():
+    inpainter = Inpainter.load()
+    assert f"{DEFAULT_WEIGHTS}.npz" in inpainter.origin
+    image, mask = np.full([64, 64, 3], 120, np.uint8), np.zeros([64, 64], bool)
+    mask[24:40, 24:40] = True
+    assert abs(inpainter.complete(image, mask)[mask].mean() - 120) < 20
+    with pytest.raises(InputError, match="no weights named 'places2'; shipped are:"):
         Inpainter.load(weights="places2")

@@ -272,7 +272,6 @@ def test_strangers_are_told_apart_by_their_variables(shapes, said):
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        ({}, "python train.py --config configs/quickstart.yml"),
         ({"weights": "places2"}, "there are no weights named 'places2'"),
         ({"weights": "places2", "checkpoint_dir": "x"}, "exclude each other"),
         ({"checkpoint_dir": "no/such"}, "no checkpoint at no/such"),
