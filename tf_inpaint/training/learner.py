@@ -60,6 +60,7 @@ class Learner:
         common = {
             "clip_norm": config.optimizer.clip_norm,
             "accumulation_steps": training.accumulation_steps,
+            "xla": training.xla,
         }
         self._update_generator = Update(
             "generator",

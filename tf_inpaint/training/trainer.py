@@ -191,8 +191,11 @@ class Trainer:
                     values, self._rates = self.learner.take_step(batches)
                 else:
                     values, self._rates = self.learner.take_steps(batches, count)
-        except tf.errors.UnimplementedError as error:
-            if "determinis" not in str(error).lower():
+        except tf.errors.OpError as error:
+            said = str(error).lower()
+            if self.config.training.xla and ("xla" in said or "compil" in said):
+                raise InputError("an operation of this recipe cannot be compiled: set training.xla: false") from error
+            if not isinstance(error, tf.errors.UnimplementedError) or "determinis" not in said:
                 raise
             raise InputError(
                 "an operation of this recipe has no deterministic form here: set training.deterministic: false"

@@ -317,3 +317,17 @@ def test_float16_goes_on_with_the_loss_scale_of_the_checkpoint(toy_config, tmp_p
     plain, _ = train(toy_config(training={"strategy": strategy}))
     for name, value in weights(plain).items():  # the toy's layers are Keras' own: scaling changes nothing
         np.testing.assert_allclose(saved[name], value, rtol=1e-5, atol=1e-7)
+
+
+def test_what_xla_cannot_compile_is_refused_in_a_sentence(toy_config, monkeypatch):
+    config = toy_config(training={"xla": True})
+    trainer = Trainer(config, report=lambda line: None)
+    losses = trainer.learner.recipe.generator_losses
+
+    def with_python(batch):
+        image = tf.numpy_function(lambda image: image, [batch["image"]], tf.float32)
+        return losses({**batch, "image": tf.ensure_shape(image, batch["image"].shape)})
+
+    monkeypatch.setattr(trainer.learner._update_generator, "_losses", with_python)
+    with pytest.raises(InputError, match="^an operation of this recipe cannot be compiled: set training.xla: false$"):
+        trainer.train()

@@ -104,3 +104,12 @@ def test_the_scale_doubles_after_enough_good_updates_and_never_falls_below_1(mon
         accepted = bool(scale.accepts(tf.constant(finite)))
         seen.append((accepted, float(scale.read())))
     assert seen == [(True, 2), (True, 4), (False, 2), (True, 2), (False, 1), (True, 1), (True, 1)]
+
+
+@pytest.mark.parametrize("kind", ["one_device", "mirrored"])
+@pytest.mark.parametrize("parts", [1, 2])
+def test_xla_makes_the_same_update(kind, parts):
+    values, weight = run(kind, accumulation_steps=parts, xla=True, loss_scale=LossScale())
+    terms, gradient, start = by_hand()
+    assert values["square"] == pytest.approx(terms["square"], rel=1e-6)
+    np.testing.assert_allclose(weight, start - gradient, rtol=1e-5)
