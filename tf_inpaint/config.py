@@ -117,7 +117,7 @@ class TrainingConfig:
             AVX512_BF16 or AMX), or "mixed_float16" (older GPUs), with losses scaled up before they are differentiated
             and updates left out whose gradients overflow. Weights, optimiser, norms, attention and losses are float32.
         xla: compile losses and gradients by XLA, which takes minutes at the start; for GPUs: processors are slower
-            with it.
+            with it. It draws other random numbers where losses need some (gradient penalties, DCGAN's codes).
         steps_per_call: steps made in one call of one graph, for devices that would wait for Python between short
             updates; a call ends earlier where something is to be written, and a signal waits for its end.
         accumulation_steps: parts each device's share of a batch is split into to save memory; their gradients are

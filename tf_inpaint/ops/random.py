@@ -16,7 +16,6 @@ def uniform_per_example(seed, stream):
     """
 
     def draw(one):
-        seed = one + tf.constant([0, stream], one.dtype)
-        return tf.random.stateless_uniform([], seed, alg="philox")  # left out, XLA takes another
+        return tf.random.stateless_uniform([], one + tf.constant([0, stream], one.dtype))
 
     return tf.map_fn(draw, seed, fn_output_signature=tf.TensorSpec([], tf.float32))

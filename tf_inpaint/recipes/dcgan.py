@@ -112,7 +112,7 @@ class DCGANRecipe(Recipe):
         spec = tf.TensorSpec([self.options.code_size], tf.float32)
 
         def draw(one):
-            return tf.random.stateless_uniform(spec.shape, one, -1.0, 1.0, alg="philox")  # as in ops.random
+            return tf.random.stateless_uniform(spec.shape, one, -1.0, 1.0)
 
         return tf.map_fn(draw, seed, fn_output_signature=spec)
 
