@@ -42,19 +42,11 @@ ALLOWED = {
     "training": {"errors", "ops", "layers", "models", "recipes", "config", "data", "metrics", "pictures", "pretrained"},
     "sizes": {"errors", "ops"},
     "completion": {"ops", "recipes"},
-    "inference": {
-        "errors",
-        "blending",
-        "completion",
-        "recipes",
-        "config",
-        "pretrained",
-        "checkpoint_files",
-        "sizes",
-        "weight_files",
-    },
+    "inference": {"errors", "ops", "layers", "blending", "completion", "recipes", "config", "pretrained"}
+    | {"checkpoint_files", "sizes", "weight_files"},
     "jobs": {"errors", "pictures"},
-    "complete": {"errors", "cli", "jobs", "pictures", "inference", "pretrained"},
+    "batches": set(),
+    "complete": {"errors", "batches", "cli", "jobs", "pictures", "inference", "pretrained"},
     "serving": {"errors", "cli", "completion", "models", "ops", "pictures", "reading"},
     "export": {
         "errors",

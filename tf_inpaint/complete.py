@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from dataclasses import dataclass
 
 import numpy as np
 
 from tf_inpaint import cli, pretrained
+from tf_inpaint.batches import grouped
 from tf_inpaint.errors import InputError
-from tf_inpaint.jobs import Job, check_inputs, check_outputs, jobs_from_list, jobs_from_paths
+from tf_inpaint.jobs import Job, check_inputs, check_outputs, jobs_from_list, jobs_from_paths, shard
 from tf_inpaint.pictures import Picture, read_image, read_mask, write_png
 
 EDGE_LEVEL = 0.6  # of white; brighter is a line, as in the release
 LARGE_PICTURE = 1 << 21  # pixels from which memory is told beforehand
 _SUSPICIOUS_COVER = 0.9
+_LOOK_AHEAD = 4  # batches' worth of pictures that may be held to be completed together
 
 
 def main(argv) -> int:
@@ -39,10 +43,13 @@ def main(argv) -> int:
         jobs = jobs_from_list(args.flist)
     else:
         jobs = jobs_from_paths(args.image, args.mask, args.output, args.edges)
+    if args.batch_size < 1:
+        raise InputError(f"--batch_size must be at least 1, not {args.batch_size}")
     check_outputs(jobs, args.save_coarse, args.save_attention)
+    jobs = shard(jobs, args.shard)
     pretrained.locate(args.checkpoint_dir, args.weights)
 
-    if args.flist is None and not os.path.isdir(args.image):
+    if args.flist is None and not os.path.isdir(args.image) and jobs:
         return _complete_one(jobs[0], args)
     return _complete_many(jobs, args)
 
@@ -146,58 +153,149 @@ def _parser() -> cli.Parser:
         help="for holes far larger than those of training: crop shows the network what is around the hole only, resize "
         "shows it that at the size of its training (default: exact, the whole picture)",
     )
+    add(
+        "--precision",
+        choices=("float32", "mixed_bfloat16", "mixed_float16"),
+        default="float32",
+        help="what convolutions compute in: 16 bits are faster where a device has them (default: float32)",
+    )
+    add(
+        "--batch_size",
+        type=int,
+        default=1,
+        help="pictures of one size that are completed together, from a folder or list (default: 1)",
+    )
+    add("--shard", metavar="I/N", help="of a folder or list, the part of machine I of N: every N-th from the I-th on")
+    add("--verbose", action="store_true", help="tell seconds per batch and picture, and how many graphs were built")
     add("--invert_mask", action="store_true", help="holes are black")
     add("--save_coarse", action="store_true", help="write x_coarse.png too, completed by the first stage alone")
     add("--save_attention", action="store_true", help="write x_attention.png too: what each place attended to")
     return parser
 
 
+@dataclass(frozen=True)
+class _Work:
+    """What was read for a job."""
+
+    job: Job
+    picture: Picture
+    hole: np.ndarray
+    edges: np.ndarray | None
+
+
 def _complete_one(job: Job, args) -> int:
-    picture, hole, warning = read_job(job, args.invert_mask)
-    edges = read_edges(job, picture)
-    if warning:
+    warnings = []
+    work = _read(job, warnings, args)
+    for warning in warnings:
         cli.warn(warning)
-    _write(job, picture, hole, edges, _load(args), args)
+    inpainter = _load(args)
+    _write(work, _outputs([work], inpainter, args)[0], args)
     print(job.output)
+    if args.verbose:
+        print(f"graphs built: {inpainter.graphs}")
     return cli.DONE
 
 
 def _complete_many(jobs: list[Job], args) -> int:
     """Completes what can be completed; sentences come after the progress bar, which they would tear."""
-    ready, sentences = [], []
+    ready, sentences = [], {job.output: [] for job in jobs}
     for job in jobs:
         try:
             check_inputs(job)
             ready.append(job)
         except InputError as error:
-            sentences.append(f"failed: {error}")
+            sentences[job.output].append(f"failed: {error}")
     done = 0
     try:
-        for job, inpainter in _with_progress(ready, args):
-            try:
-                picture, hole, warning = read_job(job, args.invert_mask)
-                if warning:
-                    sentences.append(f"warning: {warning}")
-                _write(job, picture, hole, read_edges(job, picture), inpainter, args)
-                done += 1
-            except InputError as error:
-                sentences.append(f"failed: {error}")
+        if ready:
+            done = _complete_ready(ready, sentences, args)
     finally:
-        for sentence in sentences:
+        for sentence in (each for job in jobs for each in sentences[job.output]):
             print(sentence, file=sys.stderr)
     print(f"{done} of {len(jobs)} pictures completed")
     return cli.DONE if done == len(jobs) else cli.SOME_FAILED
 
 
-def _with_progress(jobs: list[Job], args):
-    """Each job with the Inpainter, a progress bar advancing; loads nothing where there is no job."""
-    if not jobs:
-        return
+def _complete_ready(jobs: list[Job], sentences: dict[str, list[str]], args) -> int:
+    """How many jobs were done, in batches; of the others it adds a sentence to those of their output."""
     inpainter = _load(args)
     bar = cli.import_tensorflow().keras.utils.Progbar(len(jobs), unit_name="picture")
-    for job in jobs:
-        yield job, inpainter
-        bar.add(1)
+    begin, done, batches = time.perf_counter(), 0, 0
+
+    def works():
+        for job in jobs:
+            warnings = []
+            try:
+                yield _read(job, warnings, args)
+            except InputError as error:
+                sentences[job.output].append(f"failed: {error}")
+                bar.add(1)
+            sentences[job.output] += [f"warning: {warning}" for warning in warnings]
+
+    def size(work):
+        return inpainter.joint_size(*work.hole.shape) if args.batch_size > 1 else None
+
+    def most(size):
+        return inpainter.most_at_once(*size, args.batch_size)
+
+    for batch in grouped(works(), size, most, _LOOK_AHEAD * args.batch_size):
+        done += _complete_batch(batch, inpainter, sentences, args)
+        batches += 1
+        bar.add(len(batch))
+    if args.verbose:
+        seconds = time.perf_counter() - begin
+        print(f"{done} pictures in {batches} batches, {seconds:.1f} s with reading and writing")
+        print(f"graphs built: {inpainter.graphs}")
+    return done
+
+
+def _complete_batch(batch: list[_Work], inpainter, sentences: dict[str, list[str]], args) -> int:
+    """How many pictures of a batch were completed and written."""
+    begin = time.perf_counter()
+    try:
+        outputs = _outputs(batch, inpainter, args)
+    except InputError as error:
+        if len(batch) > 1:  # what is too much together, or refused for one of them
+            return sum(_complete_batch([work], inpainter, sentences, args) for work in batch)
+        sentences[batch[0].job.output].append(f"failed: {error}")
+        return 0
+    if args.verbose:
+        seconds, (height, width) = time.perf_counter() - begin, batch[0].hole.shape
+        each = f", {seconds / len(batch):.2f} s a picture" if len(batch) > 1 else ""
+        print(f"\n{len(batch)} of {width} x {height}: {seconds:.2f} s{each}", flush=True)
+    done = 0
+    for work, of_work in zip(batch, outputs):
+        try:
+            _write(work, of_work, args)
+            done += 1
+        except InputError as error:
+            sentences[work.job.output].append(f"failed: {error}")
+    return done
+
+
+def _read(job: Job, warnings: list[str], args) -> _Work:
+    picture, hole, warning = read_job(job, args.invert_mask)
+    if warning:
+        warnings.append(warning)
+    return _Work(job, picture, hole, read_edges(job, picture))
+
+
+def _outputs(batch: list[_Work], inpainter, args) -> list[dict]:
+    """What the networks say about pictures that go together."""
+    for work in batch:
+        job, (height, width) = work.job, work.hole.shape
+        if work.edges is not None and not inpainter.takes_edges:
+            raise InputError(
+                f"{job.image}: this model follows no sketch: leave out {job.edges}, or take a guided model"
+            )
+        needed = inpainter.memory(height, width)
+        if height * width >= LARGE_PICTURE and inpainter.strategy == "exact" and needed is not None:
+            print(f"{job.image}: {width} x {height} pixels, about {needed / 2**30:.1f} GiB of memory", flush=True)
+    pictures = [(work.picture.rgb, work.hole, work.edges) for work in batch]
+    try:
+        return [inpainter.outputs(*pictures[0])] if len(batch) == 1 else inpainter.outputs_together(pictures)
+    except InputError as error:
+        raise InputError(f"{batch[0].job.image}: {error}") from error
 
 
 def _load(args):
@@ -211,22 +309,14 @@ def _load(args):
         max_pixels=args.max_pixels,
         max_memory=args.max_memory,
         strategy=args.strategy,
+        precision=args.precision,
     )
     print(inpainter.origin)
     return inpainter
 
 
-def _write(job: Job, picture: Picture, hole: np.ndarray, edges, inpainter, args) -> None:
-    if edges is not None and not inpainter.takes_edges:
-        raise InputError(f"{job.image}: this model follows no sketch: leave out {job.edges}, or take a guided model")
-    height, width = hole.shape
-    needed = inpainter.memory(height, width)
-    if height * width >= LARGE_PICTURE and inpainter.strategy == "exact" and needed is not None:
-        print(f"{job.image}: {width} x {height} pixels, about {needed / 2**30:.1f} GiB of memory", flush=True)
-    try:
-        outputs = inpainter.outputs(picture.rgb, hole, edges)
-    except InputError as error:
-        raise InputError(f"{job.image}: {error}") from error
+def _write(work: _Work, outputs, args) -> None:
+    job, picture, hole = work.job, work.picture, work.hole
     files = {job.output: restore(picture, outputs["completed"], hole)}
     for wanted, name, path in (
         (args.save_coarse, "coarse", job.coarse_output),

@@ -116,6 +116,10 @@ class TrainingConfig:
         precision: "float32", or what convolutions compute in: "mixed_bfloat16" (GPUs from Ampere on, processors with
             AVX512_BF16 or AMX), or "mixed_float16" (older GPUs), with losses scaled up before they are differentiated
             and updates left out whose gradients overflow. Weights, optimiser, norms, attention and losses are float32.
+        xla: compile losses and gradients by XLA, which takes minutes at the start; for GPUs: processors are slower
+            with it. It draws other random numbers where losses need some (gradient penalties, DCGAN's codes).
+        steps_per_call: steps made in one call of one graph, for devices that would wait for Python between short
+            updates; a call ends earlier where something is to be written, and a signal waits for its end.
         accumulation_steps: parts each device's share of a batch is split into to save memory; their gradients are
             averaged, so that an update still is of `data.batch_size` pictures.
         ema_decay: in [0, 1); decay per step of a running mean of the generator's weights, kept beside them and
@@ -139,6 +143,8 @@ class TrainingConfig:
     run_folder: str = ""
     strategy: Literal["auto", "one_device", "mirrored"] = "auto"
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    xla: bool = False
+    steps_per_call: int = 1
     accumulation_steps: int = 1
     ema_decay: float = 0.0
     init_from: str = ""
@@ -240,6 +246,7 @@ RANGES = {
     "training.seed": "[0, 2147483647]",
     "training.steps": "[1, inf)",
     "training.accumulation_steps": "[1, inf)",
+    "training.steps_per_call": "[1, inf)",
     "training.ema_decay": "[0, 1)",
     "training.log_every": "[1, inf)",
     "training.view_every": "[0, inf)",

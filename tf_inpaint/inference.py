@@ -14,6 +14,8 @@ from tf_inpaint.checkpoint_files import RUN_SUBFOLDER, find_saved_model, is_weig
 from tf_inpaint.completion import Completion, padded_sides
 from tf_inpaint.config import config_from_dict, load_config
 from tf_inpaint.errors import InputError
+from tf_inpaint.layers.precision import set_precision
+from tf_inpaint.ops.windows import mirrored
 from tf_inpaint.pretrained import describe, load_weights, locate
 from tf_inpaint.recipes import RECIPES
 from tf_inpaint.sizes import (
@@ -42,6 +44,7 @@ class Inpainter:
         origin: where the weights come from, a line for people.
         max_memory: how much memory completing may take, in bytes or as "8G"; None is what the machine has.
         strategy: "exact", "crop" or "resize", see `tf_inpaint.sizes`.
+        precision: what convolutions compute in, see `tf_inpaint.layers.precision`; the recipe's networks keep it.
         trained_size: side of the pictures that the network was trained on, which "crop" and "resize" go by.
     Raises:
         InputError: if `max_memory` cannot be read, or the strategy is of no use to the model.
@@ -49,7 +52,16 @@ class Inpainter:
     Call `Inpainter.load` to get one from a checkpoint.
     """
 
-    def __init__(self, recipe, max_pixels=None, origin="", max_memory=None, strategy="exact", trained_size=256):
+    def __init__(
+        self,
+        recipe,
+        max_pixels=None,
+        origin="",
+        max_memory=None,
+        strategy="exact",
+        precision="float32",
+        trained_size=_PUBLISHED_SIZE,
+    ):
         if strategy not in STRATEGIES:
             raise ValueError(f"`strategy` must be one of {', '.join(STRATEGIES)}. Received: {strategy!r}")
         if strategy != "exact" and hasattr(recipe.generator, "image_size"):
@@ -61,6 +73,8 @@ class Inpainter:
         self.max_memory = installed_memory() if max_memory is None else parse_memory(max_memory)
         for layer in recipe.generator.attention_layers:
             layer.max_memory = attention_share(self.max_memory)
+        for network in (recipe.generator, recipe.discriminator):
+            set_precision(network, precision)
         self.origin = origin
         plane = tf.TensorSpec([None, None, None], tf.bool)
         signature = [tf.TensorSpec([None, None, None, 3], tf.uint8), plane, plane]
@@ -76,6 +90,7 @@ class Inpainter:
         max_pixels=None,
         max_memory=None,
         strategy="exact",
+        precision="float32",
     ):
         """An Inpainter from a checkpoint of this project or of the authors.
 
@@ -91,12 +106,14 @@ class Inpainter:
             max_memory: how much memory completing may take, in bytes or as "8G"; by default what the machine has.
             strategy: "exact" shows the network the whole picture, "crop" the part around the hole, "resize" that part
                 at the size of its training, for holes far larger than those it knows.
+            precision: "float32"; or "mixed_bfloat16" or "mixed_float16", in which convolutions compute, for speed on
+                devices that have them: a picture's levels change by a few at most.
         Raises:
             InputError: if there is nothing to load, or it cannot be used.
         """
         prefix = locate(checkpoint_dir, weights)
         if find_saved_model(prefix):
-            return SavedInpainter(prefix, padding, max_pixels, max_memory, strategy)
+            return SavedInpainter(prefix, padding, max_pixels, max_memory, strategy, precision)
         description = describe(prefix)
         recipe, trained_size = _recipe(description, padding)
         side = recipe.generator.minimum_size
@@ -106,7 +123,7 @@ class Inpainter:
             recipe.build(side, side)
         report = load_weights(prefix, recipe.generator, recipe.discriminator if recipe.completes_with_critic else None)
         origin = f"{prefix}: {description}: {report}"
-        return cls(recipe, max_pixels, origin, max_memory, strategy, trained_size)
+        return cls(recipe, max_pixels, origin, max_memory, strategy, precision, trained_size)
 
     @property
     def takes_edges(self):
@@ -117,6 +134,11 @@ class Inpainter:
     def blending(self):
         """Whether completions are blended into the known pixels' colours."""
         return self.recipe.blending
+
+    @property
+    def graphs(self):
+        """How many graphs have been built: one, once a picture was completed, whatever the sizes."""
+        return self._forward.experimental_get_tracing_count()
 
     def complete(self, image, mask, edges=None):
         """Completes one picture or a batch.
@@ -145,10 +167,7 @@ class Inpainter:
             "predicted": float32 in [-1, 1], the last stage's raw prediction, known pixels included.
             A model without a coarse stage or attention lacks that entry.
         """
-        images, holes = _as_batch(image, mask)
-        if edges is not None and not self.takes_edges:
-            raise ValueError("`edges` is for guided models, this one takes none. Received: " + _describe(edges))
-        lines = np.zeros_like(holes) if edges is None else _as_planes("edges", edges, EDGE_THRESHOLD, images)
+        images, holes, lines = self._arrays(image, mask, edges)
         if self.strategy == "exact":
             results = self._whole(images, holes, lines)
         else:
@@ -157,12 +176,64 @@ class Inpainter:
             results = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
         return results if np.ndim(image) == 4 else {name: value[0] for name, value in results.items()}
 
+    def joint_size(self, height, width):
+        """The (height, width) that the network sees of a picture; those with the same may be completed together.
+
+        None for pictures that are completed one by one: those of strategies other than "exact".
+        """
+        if self.strategy != "exact":
+            return None
+        if hasattr(self.recipe.generator, "image_size"):
+            return height, width
+        return tuple(padded_sides(self.recipe.generator, height, width))
+
+    def outputs_together(self, pictures):
+        """`outputs` of pictures that share a `joint_size`, from one pass of the network.
+
+        Args:
+            pictures: list of (image, mask, edges), each as `outputs` takes one.
+        Returns:
+            list of dicts, as of `outputs` one by one, up to rounding: a completed pixel may be a level off.
+        Raises:
+            InputError: if they take too much memory together.
+            ValueError: if their sizes do not go together, or an argument has another type or shape.
+        """
+        sizes = {self.joint_size(*np.shape(image)[:2]) for image, _, _ in pictures}
+        if len(sizes) != 1 or None in sizes:
+            raise ValueError(f"`pictures` must share a `joint_size`. Received: {sizes}")
+        padded = [self._continued(*self._arrays(*picture), *next(iter(sizes))) for picture in pictures]
+        together = self._whole(*(np.concatenate(planes) for planes in zip(*padded)))
+        sides = [np.shape(image)[:2] for image, _, _ in pictures]
+        return [
+            {name: value[index, :height, :width] for name, value in together.items()}
+            for index, (height, width) in enumerate(sides)
+        ]
+
+    def most_at_once(self, height, width, wanted):
+        """How many pictures of a joint size, `wanted` at most, `max_memory` allows in one pass; at least 1."""
+        fits = (count for count in range(wanted, 1, -1) if self.memory(height, width, count) <= self.max_memory)
+        return next(fits, 1)
+
     def memory(self, height, width, batch=1):
         """About how many bytes completing pictures of this size as a whole takes, program included; None: unknown."""
         generator = self.recipe.generator
         if hasattr(generator, "image_size"):
             return memory_needed(generator, generator.image_size, generator.image_size, self.max_memory, batch)
         return memory_needed(generator, *padded_sides(generator, height, width), self.max_memory, batch)
+
+    def _arrays(self, image, mask, edges):
+        """(uint8 [B, H, W, 3], bool [B, H, W], bool [B, H, W]) of what `complete` takes."""
+        images, holes = _as_batch(image, mask)
+        if edges is not None and not self.takes_edges:
+            raise ValueError("`edges` is for guided models, this one takes none. Received: " + _describe(edges))
+        lines = np.zeros_like(holes) if edges is None else _as_planes("edges", edges, EDGE_THRESHOLD, images)
+        return images, holes, lines
+
+    @staticmethod
+    def _continued(images, holes, lines, height, width):
+        """The same below and to the right as their mirror image, as `Completion` does it."""
+        rows, columns = (mirrored(np.arange(side), own).numpy() for side, own in zip((height, width), holes.shape[1:3]))
+        return [planes[:, rows][:, :, columns] for planes in (images, holes, lines)]
 
     def _whole(self, images, holes, lines):
         """`outputs` of uint8 [B, H, W, 3], bool [B, H, W] and bool [B, H, W], whatever the strategy."""
@@ -210,15 +281,21 @@ class SavedInpainter(Inpainter):
         max_pixels: largest picture accepted, height x width; None is the export's own limit, which holds anyway.
         max_memory: None; it is part of the export.
         strategy: as `Inpainter`.
+        precision: "float32"; it is part of the export.
     Raises:
         InputError: if the folder holds no such model.
     """
 
     takes_edges = blending = False
+    graphs = None  # they are part of the export
 
-    def __init__(self, folder, padding=None, max_pixels=None, max_memory=None, strategy="exact"):
-        for name, value in (("padding", padding), ("max_memory", max_memory)):
-            if value is not None:
+    def joint_size(self, height, width):
+        """None: pictures are completed one by one."""
+
+    def __init__(self, folder, padding=None, max_pixels=None, max_memory=None, strategy="exact", precision="float32"):
+        own = {"padding": (padding, None), "max_memory": (max_memory, None), "precision": (precision, "float32")}
+        for name, (value, default) in own.items():
+            if value != default:
                 raise InputError(f"{folder} is an exported model, whose {name} is its own: leave out {name}")
         try:
             self._model = tf.saved_model.load(folder)  # kept, since its weights live no longer than it

@@ -157,7 +157,7 @@ class UpsampleConv2D(MirrorConv2D):
             )
 
     def convolve(self, inputs):
-        batch, height, width = (tf.shape(inputs)[i] for i in range(3))
+        batch, height, width = (inputs.shape[i] or tf.shape(inputs)[i] for i in range(3))
         # Of a doubled picture, both ways of mirroring repeat the pixel at the border.
         mode = "SYMMETRIC" if self.padding in ("SYMMETRIC", "REFLECT") else "CONSTANT"
         padded = tf.pad(tf.cast(inputs, self.precision), [[0, 0], [1, 1], [1, 1], [0, 0]], mode)
@@ -166,7 +166,8 @@ class UpsampleConv2D(MirrorConv2D):
         for row, taps in enumerate(_pairs_of_taps(kernel, 0)):
             parts = []
             for column, pixel_kernel in enumerate(_pairs_of_taps(taps, 1)):
-                seen = padded[:, row : row + height + 1, column : column + width + 1]
+                # Not by indices, whose gradient takes many times as long.
+                seen = tf.slice(padded, [0, row, column, 0], [-1, height + 1, width + 1, -1])
                 pixel_kernel = tf.cast(pixel_kernel, self.precision)
                 part = tf.nn.convolution(seen, pixel_kernel, padding="VALID", data_format="NHWC")
                 parts.append(self._finished(part))

@@ -76,7 +76,7 @@ def propagate(scores):
     def along_diagonal(values):
         b, h, w, kh, kw = (tf.shape(values)[i] for i in range(5))
         flat = tf.pad(tf.reshape(values, [b, h * w, kh * kw]), [[0, 0], [1, 1], [1, 1]])
-        flat = flat[:, :-2, :-2] + flat[:, 1:-1, 1:-1] + flat[:, 2:, 2:]
+        flat = tf.add_n([tf.slice(flat, [0, begin, begin], [-1, h * w, kh * kw]) for begin in range(3)])
         return tf.reshape(flat, [b, h, w, kh, kw])
 
     scores = along_diagonal(scores)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import collections
 import math
 
+import numpy as np
+
 
 class Guard:
     """Collects the named values of updates, finds the first that is not a finite number, and averages the rest.
@@ -19,11 +21,15 @@ class Guard:
 
     def __len__(self):
         """How many updates wait to be looked at."""
-        return len(self._held)
+        return sum(len(updates) * count for _, count, updates in self._held)
 
     def hold(self, step, values):
         """Keep the scalar tensors of one update of a step (the count it belongs to, from 1)."""
-        self._held.append((step, values))
+        self._held.append((step, 1, [values]))
+
+    def hold_steps(self, step, count, updates):
+        """Keep the values of `count` steps from `step` on: for each update of a step a dict of tensors [count]."""
+        self._held.append((step, count, updates))
 
     def look(self):
         """Examine everything held since the last look.
@@ -32,13 +38,16 @@ class Guard:
             None, or a clause that names the first value that is not finite and its step.
         """
         held, self._held = self._held, []
-        for step, values in held:
-            for name, tensor in values.items():
-                value = float(tensor)
-                if not math.isfinite(value):
-                    return f"`{name}` became {value} at step {step}"
-                self._sums[name] += value
-                self._counts[name] += 1
+        for first, count, updates in held:
+            updates = [{name: np.reshape(tensor, [count]) for name, tensor in values.items()} for values in updates]
+            for index in range(count):
+                for values in updates:
+                    for name, of_steps in values.items():
+                        value = float(of_steps[index])
+                        if not math.isfinite(value):
+                            return f"`{name}` became {value} at step {first + index}"
+                        self._sums[name] += value
+                        self._counts[name] += 1
         return None
 
     def take_means(self):

@@ -39,6 +39,7 @@ class Learner:
         training = config.training
         self.strategy = strategy
         self._steps = training.steps
+        self._steps_per_call = training.steps_per_call
         with tf.device("CPU:0"):  # read at every step, which must not wait for a GPU
             self._step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
         tf.keras.utils.set_random_seed(training.seed)
@@ -59,6 +60,7 @@ class Learner:
         common = {
             "clip_norm": config.optimizer.clip_norm,
             "accumulation_steps": training.accumulation_steps,
+            "xla": training.xla,
         }
         self._update_generator = Update(
             "generator",
@@ -82,6 +84,7 @@ class Learner:
             **common,
         )
         self._complete = tf.function(self.recipe.preview)
+        self._take_steps_in_graph = tf.function(self._many_steps)
 
     @property
     def step(self):
@@ -111,14 +114,49 @@ class Learner:
             (values, rates): for each update its dict of scalar tensors, not yet waited for; the learning rates by name.
         """
         rates = self._optimizers.set_learning_rates(self.step, self._steps)
+        values = self._updates(batches)
+        self._step.assign_add(1)
+        return values, rates
+
+    def take_steps(self, batches, count):
+        """The same `count` times, in one call of one graph, so that devices do not wait for Python between updates.
+
+        Args:
+            batches: as in `take_step`.
+            count: 1 .. `training.steps_per_call`.
+        Returns:
+            (values, rates): for each update of a step its dict of tensors [count]; the learning rates of the last step.
+        """
+        rates = [self._optimizers.learning_rates(self.step + index, self._steps) for index in range(count)]
+        table = [list(each.values()) for each in rates + rates[-1:] * (self._steps_per_call - count)]
+        values = self._take_steps_in_graph(batches, tf.constant(table), tf.constant(count))
+        columns = iter(tf.unstack(values, axis=1))
+        self._step.assign_add(count)
+        return [{name: next(columns) for name in names} for names in self._value_names], rates[-1]
+
+    def _many_steps(self, batches, rates, count):
+        """A step for each of the first `count` rows of learning rates [steps_per_call, optimisers].
+
+        Always of the same size, so that there is one graph. Returns all values, [count, values].
+        """
+
+        def one_step(rates):
+            self._optimizers.assign_learning_rates(tf.unstack(rates))
+            values = self._updates(batches)
+            self._value_names = [list(each) for each in values]  # known as soon as the graph is built
+            return tf.stack([value for each in values for value in each.values()])
+
+        return tf.map_fn(one_step, rates[:count], parallel_iterations=1)
+
+    def _updates(self, batches):
+        """The updates of one step, and the values of each."""
         values, batch = [], None
         updates = [self._update_discriminator] * self.recipe.n_critic
         for update in updates + [self._update_generator] * self.recipe.n_generator:
             if batch is None or self.recipe.fresh_batch_per_update:
                 batch = next(batches)
             values.append(update(batch))
-        self._step.assign_add(1)
-        return values, rates
+        return values
 
     def complete(self, batch):
         """The recipe's outputs for a batch, on the first device."""

@@ -79,14 +79,23 @@ class Optimizers:
         Returns:
             dict of what was set, by the name it is logged under.
         """
+        rates = self.learning_rates(step, steps)
+        self.assign_learning_rates(list(rates.values()))
+        return rates
+
+    def learning_rates(self, step, steps):
+        """What `set_learning_rates` would set."""
         options, factor = self._options, learning_rate_factor(self._options, step, steps)
         rates = {"learning_rate": factor * options.learning_rate}
-        self.generator.learning_rate = rates["learning_rate"]
         if not options.shared_count:
             own = options.discriminator_learning_rate
             rates["discriminator_learning_rate"] = factor * (options.learning_rate if own is None else own)
-            self.discriminator.learning_rate = rates["discriminator_learning_rate"]
         return rates
+
+    def assign_learning_rates(self, rates):
+        """Set the values of `learning_rates`, numbers, or scalars of a graph."""
+        for optimizer, rate in zip((self.generator, self.discriminator), rates):
+            optimizer.learning_rate = rate
 
     def take_over(self, updates, moments):
         """Go on with the moments of another training.

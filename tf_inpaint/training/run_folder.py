@@ -36,6 +36,7 @@ _FREE_KEYS = {
     "training.run_folder",
     "training.steps",
     "training.strategy",
+    "training.steps_per_call",
     "training.log_every",
     "training.view_every",
     "training.view_count",

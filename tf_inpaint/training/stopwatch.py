@@ -20,9 +20,9 @@ class Stopwatch:
     def start(self):
         self._begin = time.perf_counter()
 
-    def count_step(self):
-        """One more step is done; it counts only if its time does."""
-        self._steps += self.running
+    def count_step(self, count=1):
+        """One more step is done, or several; they count only if their time does."""
+        self._steps += count if self.running else 0
 
     def stop(self):
         if self.running:

@@ -90,12 +90,11 @@ class Trainer:
         steps = max(self.config.training.steps - self.learner.step, 0)
         self.report("building the graphs of one step ...")
         batches = self._batches()
-        self._take_step(batches)  # builds the graphs
+        self._take_steps(batches)  # builds the graphs
         self._look()
         stopwatch = Stopwatch()
         stopwatch.start()
-        self._take_step(batches)
-        stopwatch.count_step()
+        stopwatch.count_step(self._take_steps(batches))
         self._look()
         stopwatch.stop()
         seconds = 1.0 / stopwatch.take_rate()
@@ -140,8 +139,7 @@ class Trainer:
         stopwatch = Stopwatch()
         ends = False
         while not ends:
-            self._take_step(batches)
-            stopwatch.count_step()
+            stopwatch.count_step(self._take_steps(batches))
             finished, stopped = self.learner.step >= self.config.training.steps, bool(stop.received)
             ends = finished or stopped
             due = self._due(finished, stopped)
@@ -184,18 +182,33 @@ class Trainer:
         if "views" in due:
             self._write_views()
 
-    def _take_step(self, batches):
+    def _take_steps(self, batches):
+        """A step, or as many as a call makes and nothing has to be written between; returns how many."""
+        first, count = self.learner.step + 1, self._steps_until_due()
         try:
             with self.data.explained_errors():
-                values, self._rates = self.learner.take_step(batches)
-        except tf.errors.UnimplementedError as error:
-            if "determinis" not in str(error).lower():
+                if self.config.training.steps_per_call == 1:
+                    values, self._rates = self.learner.take_step(batches)
+                else:
+                    values, self._rates = self.learner.take_steps(batches, count)
+        except tf.errors.OpError as error:
+            said = str(error).lower()
+            if self.config.training.xla and ("xla" in said or "compil" in said):
+                raise InputError("an operation of this recipe cannot be compiled: set training.xla: false") from error
+            if not isinstance(error, tf.errors.UnimplementedError) or "determinis" not in said:
                 raise
             raise InputError(
                 "an operation of this recipe has no deterministic form here: set training.deterministic: false"
             ) from error
-        for each in values:
-            self._guard.hold(self.learner.step, each)
+        self._guard.hold_steps(first, count, values)
+        return count
+
+    def _steps_until_due(self):
+        """Steps to make in the next call: `steps_per_call`, or fewer up to what is to be written next."""
+        training, step = self.config.training, self.learner.step
+        intervals = (training.log_every, training.validate_every, training.checkpoint_every, training.view_every)
+        ends = [interval - step % interval for interval in intervals if interval]
+        return min(training.steps_per_call, max(training.steps - step, 1), *ends)
 
     def _look(self):
         """Wait for the device, and stop if a value is not finite: a checkpoint is written only after this."""

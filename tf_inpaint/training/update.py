@@ -25,6 +25,7 @@ class Update:
         between: function of the statistics, averaged over parts and replicas (() where there are none), called in
             cross-replica context when gradients are known and no weight has changed yet.
         afterwards: function called, in cross-replica context, after the weights have changed.
+        xla: whether losses and gradients are compiled by XLA.
         loss_scale: `LossScale` of this network, or None. The scale is returned as "<name>_loss_scale", and where an
             update is left out the gradient norm as 0.
     Call:
@@ -44,6 +45,7 @@ class Update:
         between=None,
         afterwards=None,
         loss_scale=None,
+        xla=False,
     ):
         self._name = name
         self._strategy = strategy
@@ -55,6 +57,8 @@ class Update:
         self._between = between
         self._afterwards = afterwards
         self._loss_scale = loss_scale
+        if xla:
+            self._differentiate = tf.function(self._differentiate, jit_compile=True)
         self._compiled = tf.function(self._on_all_replicas)
 
     def __call__(self, batch):

@@ -251,3 +251,83 @@ def test_a_new_run_starts_from_the_weights_of_another(toy_config, tmp_path, monk
         np.testing.assert_allclose(saved[f"{copy}/conv..kernel/.ATTRIBUTES/VARIABLE_VALUE"], 1.0, atol=1e-6)
     _, lines = train(config(2))  # goes on: from its own checkpoint
     assert "1 variable loaded" not in lines
+
+
+@pytest.mark.parametrize("strategy", ["one_device", "mirrored"])
+def test_several_steps_in_a_call_are_the_same_run(toy_config, tmp_path, strategy):
+    def run(folder, **training):
+        sections = {"run_folder": str(tmp_path / folder), "steps": 7, "log_every": 5, "strategy": strategy, **training}
+        schedule = {"shared_count": False, "discriminator_learning_rate": 0.02, "schedule": "cosine"}
+        config = toy_config(training={"checkpoint_every": 3, "ema_decay": 0.5, **sections}, optimizer=schedule)
+        trainer, _ = train(config)
+        lines = scalars(config)
+        for line in lines:
+            line.pop("images_per_second", None)
+        return trainer, weights(trainer), lines
+
+    _, expected, lines = run("one by one")
+    trainer, saved, own_lines = run("together", steps_per_call=4)
+    same(expected, saved)
+    assert [line["step"] for line in own_lines] == [5, 7] and own_lines == lines
+    assert trainer.learner._take_steps_in_graph.experimental_get_tracing_count() == 1
+    kept = sorted(path.name for path in (tmp_path / "together" / "checkpoints").glob("*.index"))
+    assert kept == ["step-00000003.index", "step-00000006.index", "step-00000007.index"]
+
+
+def test_a_signal_is_followed_at_the_end_of_a_call_and_the_run_goes_on(toy_config, tmp_path):
+    def config(folder):
+        training = {"steps_per_call": 3, "steps": 9, "log_every": 4, "checkpoint_every": 100}
+        return toy_config(training={"run_folder": str(tmp_path / folder), **training})
+
+    whole, _ = train(config("whole"))
+    stopped = Trainer(config("parts"), report=interrupt_at(5))
+    stopped.train()
+    assert stopped.folder.last_step() == 7  # 4 were logged, then a call of three
+    resumed, _ = train(config("parts"))
+    same(weights(whole), weights(resumed))
+
+
+def test_a_step_that_is_no_number_within_a_call_is_named(toy_config):
+    config = toy_config(training={"log_every": 100, "steps": 8, "steps_per_call": 8, "checkpoint_every": 100})
+    trainer = Trainer(config, report=lambda line: None)
+    take_steps = trainer.learner.take_steps
+
+    def poisoned(batches, count):
+        values, rates = take_steps(batches, count)
+        values[1]["critic"] = tf.constant([1.0] * 4 + [float("nan")] + [1.0] * (count - 5))
+        return values, rates
+
+    trainer.learner.take_steps = poisoned
+    with pytest.raises(InputError, match="`critic` became nan at step 5 and training stopped; there is no checkpoint"):
+        trainer.train()
+
+
+@pytest.mark.parametrize("strategy", ["one_device", "mirrored"])
+def test_float16_goes_on_with_the_loss_scale_of_the_checkpoint(toy_config, tmp_path, strategy):
+    def config(folder, steps=4):
+        training = {"precision": "mixed_float16", "strategy": strategy, "steps": steps, "steps_per_call": 2}
+        return toy_config(training={"run_folder": str(tmp_path / folder), **training})
+
+    whole, _ = train(config("whole"))
+    saved = weights(whole)
+    assert saved["generator_loss_scale/scale/.ATTRIBUTES/VARIABLE_VALUE"] == 2**15
+    assert saved["discriminator_loss_scale/good/.ATTRIBUTES/VARIABLE_VALUE"] == 4 * 2
+    train(config("parts", steps=2))
+    same(saved, weights(train(config("parts"))[0]))
+    plain, _ = train(toy_config(training={"strategy": strategy}))
+    for name, value in weights(plain).items():  # the toy's layers are Keras' own: scaling changes nothing
+        np.testing.assert_allclose(saved[name], value, rtol=1e-5, atol=1e-7)
+
+
+def test_what_xla_cannot_compile_is_refused_in_a_sentence(toy_config, monkeypatch):
+    config = toy_config(training={"xla": True})
+    trainer = Trainer(config, report=lambda line: None)
+    losses = trainer.learner.recipe.generator_losses
+
+    def with_python(batch):
+        image = tf.numpy_function(lambda image: image, [batch["image"]], tf.float32)
+        return losses({**batch, "image": tf.ensure_shape(image, batch["image"].shape)})
+
+    monkeypatch.setattr(trainer.learner._update_generator, "_losses", with_python)
+    with pytest.raises(InputError, match="^an operation of this recipe cannot be compiled: set training.xla: false$"):
+        trainer.train()

@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_inpaint.training import loss_scale
+from tf_inpaint.training.loss_scale import LossScale
 from tf_inpaint.training.strategy import make_strategy
 from tf_inpaint.training.update import Update
 
@@ -71,3 +73,43 @@ def test_losses_that_reach_no_weight_are_a_mistake():
     update = Update("net", strategy, lambda batch: {"x": batch["x"]}, {"w": weight}, tf.keras.optimizers.SGD(1.0))
     with pytest.raises(ValueError, match="must depend on the net's weights. Received: terms x"):
         update({"x": tf.constant(1.0)})
+
+
+@pytest.mark.parametrize("kind", ["one_device", "mirrored"])
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_loss_scale_changes_no_number(kind, parts):
+    values, weight = run(kind, accumulation_steps=parts, loss_scale=LossScale())
+    _, gradient, start = by_hand()
+    assert values["net_loss_scale"] == 2**15
+    assert values["net_gradient_norm"] == pytest.approx(np.linalg.norm(gradient), rel=1e-6)
+    np.testing.assert_allclose(weight, start - gradient, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["one_device", "mirrored"])
+def test_an_update_that_overflows_is_left_out_and_halves_the_scale(kind):
+    scale = LossScale()
+    scale.variables["scale"].assign(1e38)
+    values, weight = run(kind, loss_scale=scale)
+    assert values["net_gradient_norm"] == 0.0 and np.isfinite(values["net_loss"])
+    np.testing.assert_array_equal(weight, [[1.0], [2.0]])
+    assert scale.read() == np.float32(0.5e38) and scale.variables["good"] == 0
+
+
+def test_the_scale_doubles_after_enough_good_updates_and_never_falls_below_1(monkeypatch):
+    monkeypatch.setattr(loss_scale, "PATIENCE", 2)
+    scale = LossScale()
+    scale.variables["scale"].assign(2.0)
+    seen = []
+    for finite in (True, True, False, True, False, False, False):
+        accepted = bool(scale.accepts(tf.constant(finite)))
+        seen.append((accepted, float(scale.read())))
+    assert seen == [(True, 2), (True, 4), (False, 2), (True, 2), (False, 1), (True, 1), (True, 1)]
+
+
+@pytest.mark.parametrize("kind", ["one_device", "mirrored"])
+@pytest.mark.parametrize("parts", [1, 2])
+def test_xla_makes_the_same_update(kind, parts):
+    values, weight = run(kind, accumulation_steps=parts, xla=True, loss_scale=LossScale())
+    terms, gradient, start = by_hand()
+    assert values["square"] == pytest.approx(terms["square"], rel=1e-6)
+    np.testing.assert_allclose(weight, start - gradient, rtol=1e-5)
