@@ -112,7 +112,9 @@ class TrainingConfig:
         seed: 0 .. 2^31 - 1; weights, pictures, holes and every random number follow from it.
         steps: the run ends after this many.
         run_folder: where checkpoints, curves and views go; "" is runs/<name>.
-        strategy: "one_device", "mirrored" (all GPUs of this machine), or "auto": mirrored where there are several.
+        strategy: "one_device"; "mirrored" (all GPUs of this machine); "multi_worker" (of all machines in TF_CONFIG);
+            "slurm" (of all tasks of a Slurm job step); or "auto": multi_worker where TF_CONFIG names several workers,
+            else mirrored where there are several GPUs.
         accumulation_steps: parts each device's share of a batch is split into to save memory; their gradients are
             averaged, so that an update still is of `data.batch_size` pictures.
         ema_decay: in [0, 1); decay per step of a running mean of the generator's weights, kept beside them and
@@ -134,7 +136,7 @@ class TrainingConfig:
     seed: int = 0
     steps: int = 1_000_000
     run_folder: str = ""
-    strategy: Literal["auto", "one_device", "mirrored"] = "auto"
+    strategy: Literal["auto", "one_device", "mirrored", "multi_worker", "slurm"] = "auto"
     accumulation_steps: int = 1
     ema_decay: float = 0.0
     init_from: str = ""
@@ -294,6 +296,8 @@ def to_yaml(config: Config) -> str:
 
 def check(config: Config) -> None:
     """Raise InputError, naming the keys, if a value is out of its range or two values do not go together."""
+    import tensorflow as tf
+
     from tf_inpaint.recipes import RECIPES
 
     if config.name in ("", ".", "..") or set(config.name) & set("/\\\0"):
@@ -304,7 +308,9 @@ def check(config: Config) -> None:
     _check_mask(config.mask, config.data.image_size)
     _check_edges(config)
     _check_optimizer(config.optimizer, config.training)
-    RECIPES[config.recipe].check(config.options, config.data.image_size, config.mask)
+    # In a graph nothing is computed, not even a new Keras model's counters: workers must be joined before that.
+    with tf.Graph().as_default():
+        RECIPES[config.recipe].check(config.options, config.data.image_size, config.mask)
 
 
 def _resolve(document, name):
