@@ -296,8 +296,6 @@ def to_yaml(config: Config) -> str:
 
 def check(config: Config) -> None:
     """Raise InputError, naming the keys, if a value is out of its range or two values do not go together."""
-    import tensorflow as tf
-
     from tf_inpaint.recipes import RECIPES
 
     if config.name in ("", ".", "..") or set(config.name) & set("/\\\0"):
@@ -308,9 +306,7 @@ def check(config: Config) -> None:
     _check_mask(config.mask, config.data.image_size)
     _check_edges(config)
     _check_optimizer(config.optimizer, config.training)
-    # In a graph nothing is computed, not even a new Keras model's counters: workers must be joined before that.
-    with tf.Graph().as_default():
-        RECIPES[config.recipe].check(config.options, config.data.image_size, config.mask)
+    RECIPES[config.recipe].check(config.options, config.data.image_size, config.mask)
 
 
 def _resolve(document, name):
