@@ -58,13 +58,17 @@ def cluster_from_tf_config(environment: Mapping[str, str] = os.environ) -> Clust
     task = values.get("task") if isinstance(values, dict) else None
     if not isinstance(jobs, dict) or not isinstance(task, dict):
         raise _wrong("must have a cluster and a task")
-    unknown = sorted({*jobs, task.get("type", "")} - set(_JOBS))
-    if unknown:
-        raise _wrong(f"has a task of type {unknown[0]!r}, but here every process is a worker, or the chief")
+    kind, index = task.get("type"), task.get("index")
+    for job in (*jobs, kind):
+        if job not in _JOBS:
+            raise _wrong(f"has a task of type {job!r}, but here every process is a worker, or the chief")
     addresses = [address for job in _JOBS if job in jobs for address in _addresses(job, jobs[job])]
-    kind, index = task["type"], task.get("index")
-    if not isinstance(index, int) or not 0 <= index < len(jobs.get(kind, [])):
-        raise _wrong(f"says that this is {kind} {index}, but there are {len(jobs.get(kind, []))}, counted from 0")
+    for address in addresses:
+        if addresses.count(address) > 1:
+            raise _wrong(f"names {address} twice")
+    count = len(jobs.get(kind, []))
+    if type(index) is not int or not 0 <= index < count:
+        raise _wrong(f"says that this is {kind} {index!r}, but there are {count}, counted from 0")
     return Cluster(tuple(addresses), index + (len(jobs.get("chief", [])) if kind == "worker" else 0))
 
 
