@@ -158,7 +158,7 @@ def test_a_killed_worker_ends_the_other_and_the_same_commands_go_on(folder, undi
         np.testing.assert_array_equal(found[name], value, err_msg=name)
 
 
-def test_a_signal_to_one_worker_stops_all_after_the_same_step(folder, undisturbed):
+def test_a_signal_to_one_worker_stops_all_after_the_same_step(folder):
     run_folder = folder / "stopped"
     with started(run_folder) as processes:
         wait_for(run_folder / "checkpoints" / "checkpoint", processes[0])
