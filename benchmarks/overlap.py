@@ -2,8 +2,8 @@
 
     python benchmarks/overlap.py --train photos/train --validation photos/val
 
-Pictures are shrunk to 16 x 16 greys and compared by correlation, upright and mirrored, whole and by their middle halves,
-so that another size, compression, brightness or cut does not hide a pair. The closest pairs are printed: look at them.
+Pictures are shrunk to 16 x 16 greys and compared by correlation, upright and mirrored, whole and by their middles.
+Another size, compression, brightness or cut does not hide a pair. The closest pairs are printed: look at them.
 """
 
 import sys
@@ -47,7 +47,7 @@ def main(argv):
     for alike, path, nearest in pairs[: arguments.closest]:
         print(f"{alike:.3f}  {path}  {nearest}")
     close = sum(alike >= ALIKE for alike, _, _ in pairs)
-    print(f"{len(train)} training and {len(validation)} validation pictures: {close} pairs correlate by {ALIKE} or more")
+    print(f"{len(train)} training, {len(validation)} validation pictures: {close} pairs correlate by {ALIKE} or more")
     return cli.DONE
 
 

@@ -112,7 +112,9 @@ class TrainingConfig:
         seed: 0 .. 2^31 - 1; weights, pictures, holes and every random number follow from it.
         steps: the run ends after this many.
         run_folder: where checkpoints, curves and views go; "" is runs/<name>.
-        strategy: "one_device", "mirrored" (all GPUs of this machine), or "auto": mirrored where there are several.
+        strategy: "one_device"; "mirrored" (all GPUs of this machine); "multi_worker" (of all machines in TF_CONFIG);
+            "slurm" (of all tasks of a Slurm job step); or "auto": multi_worker where TF_CONFIG names several workers,
+            else mirrored where there are several GPUs.
         precision: "float32", or what convolutions compute in: "mixed_bfloat16" (GPUs from Ampere on, processors with
             AVX512_BF16 or AMX), or "mixed_float16" (older GPUs), with losses scaled up before they are differentiated
             and updates left out whose gradients overflow. Weights, optimiser, norms, attention and losses are float32.
@@ -141,7 +143,7 @@ class TrainingConfig:
     seed: int = 0
     steps: int = 1_000_000
     run_folder: str = ""
-    strategy: Literal["auto", "one_device", "mirrored"] = "auto"
+    strategy: Literal["auto", "one_device", "mirrored", "multi_worker", "slurm"] = "auto"
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     xla: bool = False
     steps_per_call: int = 1

@@ -13,8 +13,7 @@ from tf_inpaint.inference import Inpainter
 from tf_inpaint.models.weights import named_weights
 from tf_inpaint.ops.images import to_float
 from tf_inpaint.pictures import read_image, write_png
-from tf_inpaint.pretrained import to_release_arrays
-from tf_inpaint.pretrained import DEFAULT_WEIGHTS
+from tf_inpaint.pretrained import DEFAULT_WEIGHTS, to_release_arrays
 from tf_inpaint.recipes import RECIPES
 
 RNG = np.random.default_rng(0)

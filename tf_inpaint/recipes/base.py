@@ -9,15 +9,19 @@ import tensorflow as tf
 from tf_inpaint.errors import InputError
 
 
-def check_image_size(generator, title, image_size):
-    """Raise InputError, in the keys of a config, if a DeepFill generator cannot take pictures of (height, width)."""
-    multiple, minimum = generator.size_multiple, generator.minimum_size
+def check_image_size(title, image_size, multiple, minimum=1, padding=""):
+    """Raise InputError, in the keys of a config, if a generator cannot take pictures of (height, width).
+
+    Args:
+        title: of the network.
+        image_size: (height, width).
+        multiple, minimum: what each side must be a multiple of, and its least length, which depends on `padding`.
+    """
     if any(side % multiple for side in image_size):
         raise InputError(f"data.image_size must be multiples of {multiple} for {title}, not {image_size}")
     if min(image_size) < minimum:
         raise InputError(
-            f"data.image_size must be at least {minimum} pixels with options.padding {generator.padding}, "
-            f"not {image_size}"
+            f"data.image_size must be at least {minimum} pixels with options.padding {padding}, not {image_size}"
         )
 
 
@@ -65,7 +69,10 @@ class Recipe(abc.ABC):
     @classmethod
     @abc.abstractmethod
     def check(cls, options, image_size, mask_options):
-        """Raise InputError if networks, image size (height, width) and holes do not fit together."""
+        """Raise InputError if networks, image size (height, width) and holes do not fit together.
+
+        Makes no network: a new Keras model computes something, and workers must be joined before that.
+        """
 
     @abc.abstractmethod
     def build(self, height, width):

@@ -20,7 +20,7 @@ from tf_inpaint.losses.adversarial import (
 )
 from tf_inpaint.losses.perceptual import PERCEPTUAL_LAYERS, STYLE_LAYERS, VGGFeatures, perceptual_loss, style_loss
 from tf_inpaint.losses.reconstruction import discounted_l1, hole_l1, total_variation, valid_l1
-from tf_inpaint.models.deepfill_v1 import DeepFillV1Discriminator, DeepFillV1Generator
+from tf_inpaint.models.deepfill_v1 import DeepFillV1Discriminator, DeepFillV1Generator, minimum_size
 from tf_inpaint.ops.discount import box_discount, distance_discount
 from tf_inpaint.ops.images import composite
 from tf_inpaint.ops.masks import crop_patches, hole_position
@@ -115,7 +115,8 @@ class DeepFillV1Recipe(Recipe):
     @classmethod
     def check(cls, options, image_size, mask_options):
         # Messages name the keys of a config, so that a file and line can be told.
-        check_image_size(DeepFillV1Generator(options.width, options.padding), "DeepFill v1", image_size)
+        least = minimum_size(options.padding)
+        check_image_size("DeepFill v1", image_size, DeepFillV1Generator.size_multiple, least, options.padding)
         patch = tuple(options.local_patch)
         if any(extent > side for extent, side in zip(patch, image_size)):
             raise InputError(f"options.local_patch {patch} is larger than the picture, data.image_size {image_size}")

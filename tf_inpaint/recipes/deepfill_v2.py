@@ -10,6 +10,7 @@ import tensorflow as tf
 from tf_inpaint.errors import InputError
 from tf_inpaint.losses.adversarial import hinge_discriminator_loss, hinge_generator_loss
 from tf_inpaint.losses.reconstruction import hole_l1
+from tf_inpaint.models.deepfill_v1 import minimum_size
 from tf_inpaint.models.deepfill_v2 import DeepFillV2Discriminator, DeepFillV2Generator
 from tf_inpaint.ops.images import composite
 from tf_inpaint.recipes.base import Recipe, check_image_size
@@ -74,8 +75,8 @@ class DeepFillV2Recipe(Recipe):
             raise InputError(
                 "options.guided: true is not for options.convolution partial, which does not read what lies in a hole"
             )
-        generator = DeepFillV2Generator(options.width, options.padding, convolution=options.convolution)
-        check_image_size(generator, "DeepFill v2", image_size)
+        least = minimum_size(options.padding)
+        check_image_size("DeepFill v2", image_size, DeepFillV2Generator.size_multiple, least, options.padding)
 
     def build(self, height, width):
         image, plane = tf.zeros([1, height, width, 3]), tf.zeros([1, height, width, 1])

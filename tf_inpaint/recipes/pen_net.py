@@ -67,7 +67,7 @@ class PENNetRecipe(Recipe):
 
     @classmethod
     def check(cls, options, image_size, mask_options):
-        check_image_size(PENNetGenerator(options.width), "PEN-Net", image_size)
+        check_image_size("PEN-Net", image_size, PENNetGenerator.size_multiple)
 
     def build(self, height, width):
         image = tf.zeros([1, height, width, 3])

@@ -24,11 +24,12 @@ def versions(strategy):
         "platform": platform.platform(),
         **{package: importlib.metadata.version(package) for package in ("tensorflow", "keras", "numpy")},
         "devices": device_names(strategy),
+        "workers": strategy.num_replicas_in_sync // len(strategy.extended.worker_devices),
     }
 
 
 def device_names(strategy):
-    """One entry for each replica's device, such as "GPU:0 NVIDIA A100" or "CPU:0"."""
+    """One entry for each replica's device in this process, such as "GPU:0 NVIDIA A100" or "CPU:0"."""
     return [_device_name(device) for device in strategy.extended.worker_devices]
 
 

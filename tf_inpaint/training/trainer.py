@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_inpaint import metrics
+from tf_inpaint.config import to_yaml
 from tf_inpaint.data import ImageData
 from tf_inpaint.errors import InputError
 from tf_inpaint.models.weights import parameter_count
@@ -18,6 +19,7 @@ from tf_inpaint.training.stop_signals import StopSignals
 from tf_inpaint.training.stopwatch import Stopwatch, duration
 from tf_inpaint.training.strategy import make_strategy
 from tf_inpaint.training.views import picture_grid, view_rows
+from tf_inpaint.training.workers import Workers
 
 _LONGEST_HOLD = 100  # steps whose loss values wait on their device before they are looked at
 _METRICS = {
@@ -36,6 +38,7 @@ class Trainer:
     """Trains what a config describes, in its run folder, from wherever that folder stands.
 
     It sets TensorFlow's seeds and, for `training.deterministic`, its deterministic operations for the whole process.
+    Where several workers train together, the chief alone reports and writes; every worker makes the same calls.
 
     Args:
         config: a whole `Config`.
@@ -46,19 +49,23 @@ class Trainer:
         learner: networks and optimisers.
         folder: the run folder.
     Raises:
-        InputError: if the folder holds another run, there are no pictures, or a batch cannot be shared out evenly.
+        InputError: if the folder holds another run, there are no pictures, a batch cannot be shared out evenly, or
+            workers cannot be joined, differ in what they are to train, or are lost.
     """
 
     def __init__(self, config, report=say):
         training = config.training
         self.config = config
-        self.report = report
         self.folder = RunFolder(training.run_folder or f"runs/{config.name}", training.keep_checkpoints)
         self.folder.check(config)
+        strategy = make_strategy(training.strategy)  # before TensorFlow computes anything: workers need that
+        self._workers = Workers(strategy)
+        self.report = report if self._workers.is_chief else lambda line: None
         self.data = ImageData(config.data, config.mask, training.seed)
-        strategy = make_strategy(training.strategy)
         self._examples_per_part = _examples_per_part(config, strategy.num_replicas_in_sync)
-        self.learner = Learner(config, strategy)
+        with self._explained_loss():
+            self._workers.check_same({"config": to_yaml(config), "number of pictures": str(self.data.count)})
+            self.learner = Learner(config, strategy)
         self._checkpoint = tf.train.Checkpoint(**self.learner.variables())
         self._guard = Guard()
         self._rates = {}
@@ -67,26 +74,32 @@ class Trainer:
         """Go on to `training.steps`, or to the end of the step in which SIGINT or SIGTERM arrives, and save.
 
         Raises:
-            InputError: if a loss is no longer a finite number, pictures cannot be read, or files cannot be written. The
-                last whole checkpoint stays.
+            InputError: if a loss is no longer a finite number, pictures cannot be read, files cannot be written, or
+                another worker is lost. The last whole checkpoint stays.
         """
         with StopSignals() as stop:
             try:
-                self._begin()
-                if self.learner.step < self.config.training.steps:
-                    self._run(stop)
+                with self._explained_loss():
+                    self._begin()
+                    if self.learner.step < self.config.training.steps:
+                        self._run(stop)
+                    self._workers.wait()  # for the chief, who writes
             finally:
                 self.folder.close()
         finished = self.learner.step >= self.config.training.steps
-        end = "done" if finished else f"stopped by {stop.received}, and the same command goes on"
+        by = stop.received or "a signal to another worker"
+        end = "done" if finished else f"stopped by {by}, and the same command goes on"
         self.report(f"{end}: {self.learner.step} steps, last checkpoint {self.folder.last_checkpoint()}")
         self._report_broken_files()
 
     def dry_run(self):
         """Make every update once, time it, and report what training would be like; writes nothing."""
         self._describe()
-        if not self.folder.restore(self._checkpoint):
-            self._load_initial_weights()
+        with self._explained_loss():
+            self._dry_run()
+
+    def _dry_run(self):
+        self._load()
         steps = max(self.config.training.steps - self.learner.step, 0)
         self.report("building the graphs of one step ...")
         batches = self._batches()
@@ -109,14 +122,23 @@ class Trainer:
 
     def _begin(self):
         self._describe()
-        self.folder.start(self.config, versions(self.learner.strategy))
-        if self.folder.restore(self._checkpoint):
-            self.report(f"going on after step {self.learner.step} in {self.folder.path}")
-            return
-        self.report(f"new run in {self.folder.path}")
-        self._load_initial_weights()
-        if self.config.training.view_every:
+        if self._workers.is_chief:
+            self.folder.start(self.config, versions(self.learner.strategy))
+        resumed = self._load()
+        begin = f"going on after step {self.learner.step}" if resumed else "new run"
+        self.report(f"{begin} in {self.folder.path}")
+        if self._workers.is_chief and not resumed and self.config.training.view_every:
             self._write_views()
+
+    def _load(self):
+        """Begin where the run folder stands, or with initial weights; whether it was the former, on the chief."""
+        resumed = False
+        if self._workers.is_chief:
+            resumed = self.folder.restore(self._checkpoint)
+            if not resumed:
+                self._load_initial_weights()
+        self._workers.take_over_from_chief(self.learner.variables())
+        return resumed
 
     def _load_initial_weights(self):
         training, recipe = self.config.training, self.learner.recipe
@@ -140,7 +162,7 @@ class Trainer:
         ends = False
         while not ends:
             stopwatch.count_step(self._take_steps(batches))
-            finished, stopped = self.learner.step >= self.config.training.steps, bool(stop.received)
+            finished, stopped = self.learner.step >= self.config.training.steps, self._workers.any(stop.received)
             ends = finished or stopped
             due = self._due(finished, stopped)
             held_long = len(self._guard) >= _LONGEST_HOLD * (self.learner.recipe.n_critic + 1)
@@ -166,6 +188,8 @@ class Trainer:
         return due
 
     def _write(self, due, stopwatch):
+        if not self._workers.is_chief:
+            return
         # Scalars before the checkpoint: going on from a checkpoint finds every line up to it, and drops those after it.
         if due & {"scalars", "validation"}:
             values = {**self._guard.take_means(), **self._rates}
@@ -181,6 +205,9 @@ class Trainer:
             self.folder.write_loss_graph()
         if "views" in due:
             self._write_views()
+
+    def _explained_loss(self):
+        return self._workers.explained_loss(self.folder.last_checkpoint)
 
     def _take_steps(self, batches):
         """A step, or as many as a call makes and nothing has to be written between; returns how many."""
@@ -278,7 +305,8 @@ class Trainer:
         self.report(f"run            {config.name}: {config.recipe} at {height} x {width}")
         self.report(f"pictures       {self.data.count}")
         self.report(f"batch          {batch}" + (f", in {parts} parts" if parts > 1 else ""))
-        self.report(f"devices        {', '.join(device_names(strategy))}")
+        workers = f", on each of {self._workers.count} workers" if self._workers.count > 1 else ""
+        self.report(f"devices        {', '.join(device_names(strategy))}{workers}")
         self.report(f"generator      {parameter_count(recipe.generator):,} parameters")
         parameters = f"{parameter_count(recipe.discriminator):,} parameters"
         self.report(f"discriminator  {parameters}, {recipe.n_critic} updates a step")

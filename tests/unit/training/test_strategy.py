@@ -1,6 +1,9 @@
+import json
+
 import pytest
 import tensorflow as tf
 
+from tf_inpaint.errors import InputError
 from tf_inpaint.training.strategy import make_strategy
 
 
@@ -18,5 +21,29 @@ def test_one_replica_unless_there_are_several_gpus(kind):
 
 
 def test_unknown_strategy_is_named():
-    with pytest.raises(ValueError, match="auto, one_device, mirrored. Received: 'tpu'"):
+    with pytest.raises(ValueError, match="auto, one_device, mirrored, multi_worker, slurm. Received: 'tpu'"):
         make_strategy("tpu")
+
+
+def test_several_workers_need_a_cluster(monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    with pytest.raises(InputError, match="multi_worker needs the environment variable TF_CONFIG"):
+        make_strategy("multi_worker")
+    monkeypatch.delenv("SLURM_PROCID", raising=False)
+    with pytest.raises(InputError, match="slurm needs the environment variable SLURM_PROCID"):
+        make_strategy("slurm")
+
+
+@pytest.mark.parametrize("kind", ["auto", "multi_worker"])
+def test_workers_cannot_be_joined_once_something_has_been_computed(monkeypatch, kind):
+    tf.constant(0)
+    cluster = {"worker": ["127.0.0.1:1", "127.0.0.1:2"]}
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": {"type": "worker", "index": 0}}))
+    with pytest.raises(InputError, match="must begin before this process computes anything"):
+        make_strategy(kind)
+
+
+def test_a_cluster_of_one_is_none(monkeypatch):
+    cluster = {"worker": ["127.0.0.1:1"]}
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": {"type": "worker", "index": 0}}))
+    assert not isinstance(make_strategy("auto"), tf.distribute.MultiWorkerMirroredStrategy)
