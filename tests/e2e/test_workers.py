@@ -1,6 +1,7 @@
 """`python train.py` as two workers on one machine: the run of one process, files from the chief alone, and losses."""
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -46,7 +47,9 @@ def folder(tmp_path_factory):
     return folder
 
 
+@functools.lru_cache
 def free_ports(count):
+    """The same at every call: who starts a killed worker again takes the same command."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:
@@ -173,3 +176,9 @@ def test_workers_that_are_told_different_things_do_not_train(folder):
     assert different.startswith("error: this worker and the chief have not the same config: ")
     assert lost.startswith("error: another worker has ended") and lost.endswith("there is no checkpoint yet\n")
     assert not (folder / "different").exists()
+
+
+def test_a_port_that_is_taken_is_one_sentence(folder):
+    with socket.create_server(("", free_ports(2)[0])), started(folder / "taken") as processes:
+        ((_, errors),) = ends(processes[:1], code=2)
+    assert "error: worker 0 cannot begin at 127.0.0.1:" in errors and "its port free?" in errors

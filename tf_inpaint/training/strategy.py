@@ -80,7 +80,6 @@ def _over_workers(cluster):
         num_accelerators={"GPU": len(tf.config.list_physical_devices("GPU"))},
         rpc_layer="grpc",
     )
-    address = cluster.addresses[cluster.index]
     try:
         return tf.distribute.MultiWorkerMirroredStrategy(resolver)
     except RuntimeError as error:
@@ -91,7 +90,10 @@ def _over_workers(cluster):
         ) from error
     except tf.errors.OpError as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"worker {cluster.index}, {address}, cannot join the others: {reason}") from error
+        raise InputError(
+            f"worker {cluster.index} cannot begin at {cluster.addresses[cluster.index]} ({reason}): is that an address "
+            "of this machine, and its port free?"
+        ) from error
 
 
 def _devices():

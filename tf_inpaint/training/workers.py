@@ -46,6 +46,7 @@ class Workers:
         self._addresses = tasks
         self.count = max(len(tasks), 1)
         self.is_chief = self.count == 1 or resolver.task_id == 0
+        self._sum = tf.function(self._sum_over_workers)  # eager collectives start threads, and may not end them
 
     def any(self, wish):
         """Whether any worker wishes it; every worker must ask."""
@@ -59,8 +60,13 @@ class Workers:
         """Give every worker the chief's values of a nest of variables."""
         if self.count == 1:
             return
-        for variable in tf.nest.flatten(variables):
-            variable.assign(self._of_chief(tf.convert_to_tensor(variable)))
+        variables = tf.nest.flatten(variables)
+        for dtype in sorted({variable.dtype for variable in variables}, key=str):  # in the same order everywhere
+            alike = [variable for variable in variables if variable.dtype == dtype]
+            values = self._of_chief(tf.concat([tf.reshape(variable, [-1]) for variable in alike], axis=0))
+            parts = tf.split(values, [variable.shape.num_elements() for variable in alike])
+            for variable, part in zip(alike, parts):
+                variable.assign(tf.reshape(part, variable.shape))
 
     def check_same(self, texts):
         """Raise InputError at the workers where a text, by what it is, is not the chief's."""
@@ -96,6 +102,6 @@ class Workers:
     def _of_chief(self, value):
         return self._sum(value if self.is_chief else tf.zeros_like(value))
 
-    def _sum(self, value):
-        """Over workers, of a value that each has one of."""
+    def _sum_over_workers(self, value):
+        """Of a value that each worker has one of."""
         return self._strategy.reduce(tf.distribute.ReduceOp.SUM, value, axis=None)
