@@ -5,7 +5,8 @@
     python benchmarks/precision.py --width 8 --critic_width 4 --side 64 --batch 1 --forms float32 float32*16
 
 Times are ratios to the first form, all of the same run. A step is whole: critic and generator, losses, gradients and
-Adam, on a batch that stays in memory; "*16" makes 16 of them in a call (`training.steps_per_call`). On a GPU float32 means TF32 where the card has it, "float32-" without.
+Adam, on a batch that stays in memory; "*16" makes 16 of them in a call (`training.steps_per_call`). On a GPU float32
+means TF32 where the card has it, "float32-" without.
 """
 
 import numpy as np
