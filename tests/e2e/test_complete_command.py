@@ -117,6 +117,29 @@ def test_a_list_in_which_some_fail(tmp_path, run_folder):
     np.testing.assert_array_equal(completed[~hole], upright[~hole])
 
 
+def test_two_machines_and_batches_give_the_pictures_of_one_by_one(tmp_path, run_folder):
+    sizes = [(64, 64), (64, 72), (61, 64), (64, 70), (64, 64), (60, 60)]
+    for number, (height, width) in enumerate(sizes):
+        write_png(tmp_path / "images" / f"{number}.png", _picture(height, width))
+        _write_mask(tmp_path / "masks" / f"{number}.png", _hole(height, width))
+    (tmp_path / "images" / "broken.png").write_text("not a picture")
+    arguments = ["--image", tmp_path / "images", "--mask", tmp_path / "masks", "--checkpoint_dir", run_folder]
+    done = _run(*arguments, "--output", tmp_path / "alone", "--verbose")
+    assert done.returncode == 1 and done.stdout.endswith("6 of 7 pictures completed\n")
+    assert "6 pictures in 6 batches" in done.stdout and "graphs built: 1\n" in done.stdout
+    together = ["--output", tmp_path / "together", "--batch_size", 4, "--verbose"]
+    first = _run(*arguments, *together, "--shard", "1/2")
+    assert first.returncode == 1 and first.stdout.endswith("3 of 4 pictures completed\n")
+    assert "3 of 64 x 64: " in first.stdout and " s a picture" in first.stdout and "graphs built: 1\n" in first.stdout
+    second = _run(*arguments, *together, "--shard", "2/2")
+    assert (second.returncode, second.stderr) == (0, "") and second.stdout.endswith("3 of 3 pictures completed\n")
+    names = sorted(path.name for path in (tmp_path / "alone").iterdir())
+    assert names == sorted(path.name for path in (tmp_path / "together").iterdir()) and len(names) == 6
+    for name in names:
+        one, other = (read_image(tmp_path / folder / name).rgb.astype(int) for folder in ("alone", "together"))
+        assert np.abs(one - other).max() <= 1
+
+
 def test_one_picture_with_black_holes_goes_beside_it(tmp_path, run_folder):
     hole, image = _hole(64, 64), _picture(64, 64)
     write_png(tmp_path / "x.png", image)
@@ -164,6 +187,11 @@ RUN = "--checkpoint_dir run"
         (f"--image x.png --mask m.png --output x.png {RUN}", "x.png is one of the inputs"),
         (f"--image x.png --mask m.png --output o.jpg {RUN}", "the output o.jpg must end in .png"),
         (f"--image x.png --mask m.png --max_pixels 100 {RUN}", "64 x 64 pixels are more than the limit of 100"),
+        (
+            f"--image x.png --mask m.png --shard 0/4 {RUN}",
+            "--shard must be i/n with i from 1 to n, such as 2/8, not 0/4",
+        ),
+        (f"--image x.png --mask m.png --batch_size 0 {RUN}", "--batch_size must be at least 1, not 0"),
         (f"--image x.png --mask m.png --edges absent.png {RUN}", "absent.png does not exist"),
         (
             f"--image x.png --mask m.png --edges small.png {RUN}",

@@ -118,6 +118,21 @@ def assert_same_run(run, expected_run):
             np.testing.assert_allclose(saved[name], value, atol=5e-6, rtol=0, err_msg=name)
 
 
+def test_several_steps_in_a_call_are_the_same_run(recipe, pictures, one_device, tmp_path):
+    _, saved = train(recipe, pictures, tmp_path / "run", steps_per_call=STEPS, log_every=STEPS)
+    for name, value in one_device[1].items():
+        np.testing.assert_array_equal(saved[name], value, err_msg=name)
+
+
+def test_in_16_bits_the_losses_are_nearly_the_same(recipe, pictures, one_device, tmp_path):
+    scalars, saved = train(recipe, pictures, tmp_path / "run", precision="mixed_bfloat16")
+    for line, expected in zip(scalars, one_device[0]):
+        for name in ("generator_loss", "discriminator_loss"):
+            assert line[name] == pytest.approx(expected[name], rel=0.05), name
+    assert all(value.dtype != np.float16 and value.dtype.itemsize >= 4 for value in saved.values())
+    assert any(np.any(saved[name] != value) for name, value in one_device[1].items() if name.startswith("generator"))
+
+
 ABLATIONS = {  # of DeepFill v1: options, and what is left of the generator's terms
     "partial convolutions, spatial transformer, total variation in place of l1": (
         {"convolution": "partial", "attention": "spatial_transformer"}

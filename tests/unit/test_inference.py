@@ -10,6 +10,7 @@ from tf_inpaint import complete
 from tf_inpaint.config import config_from_dict, to_yaml
 from tf_inpaint.errors import InputError
 from tf_inpaint.inference import Inpainter
+from tf_inpaint.layers.precision import set_precision
 from tf_inpaint.models.weights import named_weights
 from tf_inpaint.ops.images import to_float
 from tf_inpaint.pictures import read_image, write_png
@@ -112,6 +113,41 @@ def test_one_trace_serves_every_size_and_batch(recipe):
         inpainter.complete(_picture(*shape), _hole(*shape))
     inpainter.complete(np.stack([_picture(64, 64)] * 2), _hole(64, 64))
     assert inpainter._forward.experimental_get_tracing_count() == 1
+
+
+def test_pictures_of_one_padded_size_go_together(recipe):
+    inpainter = Inpainter(recipe)
+    sizes = [(66, 75), (72, 80), (65, 73)]
+    assert {inpainter.joint_size(*size) for size in sizes} == {(72, 80)}
+    pictures = [(_picture(*size), _hole(*size), None) for size in sizes]
+    for (image, hole, _), outputs in zip(pictures, inpainter.outputs_together(pictures)):
+        alone = inpainter.outputs(image, hole)
+        assert set(outputs) == set(alone)
+        np.testing.assert_array_equal(outputs["completed"][~hole], image[~hole])
+        for name in ("completed", "coarse"):
+            assert outputs[name].shape == image.shape
+            assert np.abs(outputs[name].astype(int) - alone[name]).max() <= 1
+    assert inpainter.graphs == 1
+    with pytest.raises(ValueError, match="`pictures` must share a `joint_size`"):
+        inpainter.outputs_together([*pictures, (_picture(64, 64), _hole(64, 64), None)])
+    assert Inpainter(recipe, strategy="crop").joint_size(66, 75) is None
+
+
+def test_no_more_go_together_than_memory_allows(recipe):
+    needed = [Inpainter(recipe).memory(512, 512, count) for count in (1, 2, 3)]
+    assert [Inpainter(recipe, max_memory=each).most_at_once(512, 512, 8) for each in (*needed, 1)] == [1, 2, 3, 1]
+
+
+@pytest.mark.parametrize("precision, share", [("mixed_bfloat16", 0.98), ("mixed_float16", 0.999)])
+def test_in_16_bits_levels_hardly_change(recipe, inpainter, precision, share):
+    image, hole = _picture(64, 80), _hole(64, 80)
+    expected = inpainter.complete(image, hole)
+    try:
+        completed = Inpainter(recipe, precision=precision).complete(image, hole)
+    finally:
+        set_precision(recipe.generator, "float32")
+    difference = np.abs(completed.astype(int) - expected)[hole]
+    assert 0 < difference.max() <= 8 and np.mean(difference <= 2) > share
 
 
 def test_attention_is_shown_in_blocks_at_the_size_of_the_picture(inpainter):
