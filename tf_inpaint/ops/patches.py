@@ -6,25 +6,21 @@ along its diagonals (query and key moved together), with zero beyond the border.
 for a ninth and a quarter of the multiplications.
 
 Score matrices have rank 5: [B, h, w, kh, kw], query at (row h, column w), key at (row k, column l).
+
+A sum along diagonals is a sum of slices. Read as one long vector, with `stride` entries for each query, a matrix has
+the pair that is p queries and k keys further just p * stride + k entries further, wherever one starts. What must not
+count has to lie there as a zero, so pictures are laid out in wider rows, the last columns of which are none, with none
+before and after: products with none are zero by themselves.
+    One column further, (p + 1, k + 1), lies stride + 1 entries further, one row, (p + width, k + width), width times
+that. The stride is one less than a multiple of 16: slices that begin and end so are views of the vector, not copies,
+and a sum takes one pass. Only speed depends on it.
 """
 
 from __future__ import annotations
 
 import tensorflow as tf
 
-
-def _shifted(scores, axis, step):
-    """scores[q + step, k + step] along one pair of axes (axis, axis + 2), 0 outside; step is -1 or 1."""
-    queries, keys = tf.shape(scores)[axis], tf.shape(scores)[axis + 2]
-    paddings = [[0, 0]] * 5
-    begin = [0] * 5
-    size = [-1] * 5
-    for pair, length in ((axis, queries), (axis + 2, keys)):
-        paddings[pair] = [0, 1] if step > 0 else [1, 0]
-        begin[pair] = 1 if step > 0 else 0
-        size[pair] = length
-    shifted = tf.slice(tf.pad(scores, paddings), begin, size)
-    return tf.ensure_shape(shifted, scores.shape)
+VIEW = 16  # entries: slices of float32 that begin and end at multiples of it need not be copied
 
 
 def patch_norms(keys, ksize=3):
@@ -50,14 +46,27 @@ def patch_similarity(queries, keys, ksize=3):
     """
     if ksize not in (1, 3):
         raise ValueError(f"`ksize` must be 1 or 3. Received: {ksize}")
-    b, h, w, c = (tf.shape(queries)[i] for i in range(4))
-    kh, kw = tf.shape(keys)[1], tf.shape(keys)[2]
-    scores = tf.matmul(tf.reshape(queries, [b, h * w, c]), tf.reshape(keys, [b, kh * kw, c]), transpose_b=True)
-    scores = tf.reshape(scores, [b, h, w, kh, kw])
-    if ksize == 3:
-        for axis in (1, 2):
-            scores = scores + _shifted(scores, axis, 1) + _shifted(scores, axis, -1)
-    return scores
+    b, h, w, c = _sides(queries)
+    kh, kw = _sides(keys)[1:3]
+    if ksize == 1:
+        scores = tf.matmul(tf.reshape(queries, [b, h * w, c]), tf.reshape(keys, [b, kh * kw, c]), transpose_b=True)
+        return tf.reshape(scores, [b, h, w, kh, kw])
+    width = tf.maximum(w, kw) + 1
+    corner = width + 1  # positions from a patch's first pixel to its middle
+    stride = _aligned(corner + kh * width + 1) - 1
+    across = [step * (stride + 1) for step in range(3)]
+    down = [width * step for step in across]
+    rows = _aligned(h * width) + _spare(across, stride) + _spare(down, stride)
+
+    def laid_out(features, count):
+        features = _pad(features, 2, 0, width - _sides(features)[2])
+        positions = _sides(features)[1] * width
+        return _pad(tf.reshape(features, [b, positions, c]), 1, corner, count - corner - positions)
+
+    scores = tf.matmul(laid_out(queries, rows), laid_out(keys, stride), transpose_b=True)
+    scores = _diagonal_sum(_diagonal_sum(scores, across), down)
+    scores = tf.reshape(tf.slice(scores, [0, 0, 0], [b, h * width, kh * width]), [b, h, width, kh, width])
+    return tf.slice(scores, [0] * 5, [b, h, w, kh, kw])
 
 
 def propagate(scores):
@@ -72,23 +81,31 @@ def propagate(scores):
         float [B, h, w, kh, kw].
     Reference: Yu et al. 2018, equation 3, in the form of release 1.0.0 (both directions at once, kernel 3).
     """
+    b, h, w, kh, kw = _sides(scores)
+    queries, keys = h * w, kh * kw
 
-    def along_diagonal(values):
-        b, h, w, kh, kw = (tf.shape(values)[i] for i in range(5))
-        flat = tf.pad(tf.reshape(values, [b, h * w, kh * kw]), [[0, 0], [1, 1], [1, 1]])
-        flat = tf.add_n([tf.slice(flat, [0, begin, begin], [-1, h * w, kh * kw]) for begin in range(3)])
-        return tf.reshape(flat, [b, h, w, kh, kw])
+    stride = _aligned(keys + 2) - 1
+    steps = [step * (stride + 1) for step in range(3)]
+    rows = _aligned(queries) + _spare(steps, stride)
+    lines = _pad(tf.reshape(scores, [b, queries, keys]), 1, 1, rows - queries - 1)
+    lines = _diagonal_sum(_pad(lines, 2, 1, stride - keys - 1), steps)
+    lines = tf.slice(lines, [0, 0, 0], [b, queries, keys])
 
-    scores = along_diagonal(scores)
-    scores = along_diagonal(tf.transpose(scores, [0, 2, 1, 4, 3]))
-    return tf.transpose(scores, [0, 2, 1, 4, 3])
+    stride = _aligned(keys + 2 * kw + 1) - 1
+    steps = [step * (w * stride + kw) for step in range(3)]
+    rows = _aligned(queries) + _spare(steps, stride)
+    columns = _continued(lines, 2, kw, stride - keys - 2 * kw)
+    columns = _continued(columns, 1, w, rows - queries - 2 * w)
+    columns = tf.slice(_diagonal_sum(columns, steps), [0, 0, 0], [b, queries, keys])
+    return tf.reshape(columns, [b, h, w, kh, kw])
 
 
 def paste_patches(weights, background, rate):
     """Each query pastes its weighted sum of the background's 2 rate x 2 rate patches; overlaps are added up.
 
     The patch of key (i, j) covers rows rate * i - rate // 2 ... + 2 rate of `background` (zero outside), and is
-    pasted at the same place relative to the query.
+    pasted at the same place relative to the query. So patches consist of four blocks of rate x rate pixels, and every
+    block belongs to four patches: its weight is the sum of theirs.
 
     Args:
         weights: float [B, h, w, kh, kw].
@@ -97,54 +114,95 @@ def paste_patches(weights, background, rate):
     Returns:
         float [B, h * rate, w * rate, C].
     """
-    b, h, w, kh, kw = (tf.shape(weights)[i] for i in range(5))
-    c = background.shape[-1]
+    b, h, w, kh, kw = _sides(weights)
+    width = tf.maximum(w, kw) + 1
+    positions, keys = (h + 1) * width, (kh + 1) * width  # of blocks
+    stride = _aligned(keys + 1) - 1
+    steps = [step * (stride + 1) for step in (0, 1, width, width + 1)]
+    rows = _aligned(positions) + _spare(steps, stride)
+    weights = tf.pad(weights, [[0, 0], [1, 0], [1, width - w - 1], [1, 0], [1, width - kw - 1]])
+    weights = tf.reshape(weights, [b, positions, keys])
+    weights = _diagonal_sum(tf.pad(weights, [[0, 0], [0, rows - positions], [0, stride - keys]]), steps)
 
-    def from_both(values, axis, neighbour):
-        return values + _shifted(values, axis, neighbour)
+    first, last = rate // 2, rate - rate // 2
+    blocks = tf.pad(background, [[0, 0], [first, last], [first, last], [0, 0]])
+    blocks = tf.nn.space_to_depth(blocks, rate) if rate > 1 else blocks  # [B, kh + 1, kw + 1, rate * rate * C]
+    depth = blocks.shape[-1]
+    blocks = tf.reshape(_pad(blocks, 2, 0, width - kw - 1), [b, keys, depth])
 
-    bands = []
-    for (row_step, _, rows), cells in zip(phases(rate), background_cells(background, rate)):
-        by_row = from_both(weights, 1, row_step)
-        parts = []
-        for (column_step, _, columns), pixels in zip(phases(rate), cells):
-            matrix = tf.reshape(from_both(by_row, 2, column_step), [b, h * w, kh * kw])
-            parts.append(tf.reshape(tf.matmul(matrix, pixels), [b, h, w, rows, columns, c]))
-        bands.append(tf.concat(parts, axis=4))
-    pasted = tf.concat(bands, axis=3)  # [B, h, w, rate, rate, C]
-    pasted = tf.transpose(pasted, [0, 1, 3, 2, 4, 5])
-    return tf.reshape(pasted, [b, h * rate, w * rate, c])
-
-
-def phases(rate):
-    """Which two patches a pixel lies in, along one axis: its own cell's and that of the cell before or after.
-
-    Args:
-        rate: pixels in a cell.
-    Returns:
-        tuples (step, start, count): the other patch is the cell's at `step`, -1 or 1, for `count` pixels from `start`.
-    """
-    before = rate - rate // 2
-    return [each for each in ((-1, 0, before), (1, before, rate - before)) if each[2]]
+    pasted = tf.matmul(weights, _pad(blocks, 1, 0, stride - keys))
+    pasted = tf.reshape(tf.slice(pasted, [0, 0, 0], [b, positions, depth]), [b, h + 1, width, depth])
+    pasted = tf.nn.depth_to_space(pasted, rate) if rate > 1 else pasted
+    return tf.slice(pasted, [0, first, first, 0], [b, h * rate, w * rate, background.shape[-1]])
 
 
-def background_cells(background, rate):
-    """The pixels of each phase, as the matrix that weights are multiplied with.
+def _continued(scores, axis, width, after):
+    """Where columns lead beyond the first and last row: from the head of one to the foot of that before, and back.
 
     Args:
-        background: float [B, k * rate, l * rate, C].
-        rate: pixels in a cell.
+        scores: float [B, h * w, kh * kw].
+        axis: 1 or 2, whose positions are continued.
+        width: of its rows.
+        after: zeros appended.
     Returns:
-        for each phase of rows a list, for each of columns, of float [B, k * l, rows * columns * C].
+        `scores` with `width` more positions at either end: nothing and the last row's but for its last one, and the
+        first row's but for its first one and nothing.
     """
-    b, height, width = (tf.shape(background)[i] for i in range(3))
-    kh, kw, c = height // rate, width // rate, background.shape[-1]
-    cells = tf.reshape(background, [b, kh, rate, kw, rate, c])
-    cells = tf.transpose(cells, [0, 1, 3, 2, 4, 5])  # [B, kh, kw, rate, rate, C]
-    return [
-        [
-            tf.reshape(cells[:, :, :, top : top + rows, left : left + columns], [b, kh * kw, rows * columns * c])
-            for _, left, columns in phases(rate)
-        ]
-        for _, top, rows in phases(rate)
-    ]
+    begin, size = [0, 0, 0], [-1, -1, -1]
+    size[axis] = width - 1
+    begin[axis] = _sides(scores)[axis] - width
+    feet = tf.slice(scores, begin, size)
+    begin[axis] = 1
+    heads = tf.slice(scores, begin, size)
+    return tf.concat([_pad(feet, axis, 1, 0), scores, _pad(heads, axis, 0, 1 + after)], axis)
+
+
+def _diagonal_sum(matrix, steps):
+    """Sums of the entries that lie `steps` further, the first step being 0 and the last the longest.
+
+    Args:
+        matrix: float [B, queries, stride].
+        steps: entries, in ascending order.
+    Returns:
+        float [B, at least queries - _spare(steps, stride), stride]: later sums would reach into the next picture.
+    """
+    b, queries, stride = _sides(matrix)
+    spare = _spare(steps, stride)
+    sums = _sum_of_slices(tf.reshape(matrix, [-1]), steps, (b * queries - spare) * stride)
+    if matrix.shape[0] != 1:  # no sums of the last picture's spare queries: any number will do
+        sums = _pad(sums, 0, 0, spare * stride)
+    return tf.reshape(sums, [b, -1, stride])
+
+
+def _sum_of_slices(vector, steps, size):
+    """Sum of the slices of `size` entries that begin at `steps`; so is its gradient, of a vector with zeros around."""
+
+    @tf.custom_gradient
+    def total(vector):
+        def gradient(upstream):
+            length = tf.size(vector, out_type=tf.int64)
+            upstream = _pad(upstream, 0, steps[-1], length - size)
+            return _sum_of_slices(upstream, [steps[-1] - step for step in reversed(steps)], length)
+
+        return tf.add_n([tf.slice(vector, [step], [size]) for step in steps]), gradient
+
+    return total(vector)
+
+
+def _spare(steps, stride):
+    """Queries that a sum over so many steps takes beyond the last one summed, in a number that keeps slices views."""
+    return _aligned(-(-steps[-1] // stride))
+
+
+def _aligned(count):
+    return -(-count // VIEW) * VIEW
+
+
+def _pad(values, axis, before, after):
+    paddings = [[0, 0]] * len(values.shape)
+    paddings[axis] = [before, after]
+    return tf.pad(values, paddings)
+
+
+def _sides(values):
+    return tf.unstack(tf.shape(values, out_type=tf.int64))

@@ -20,8 +20,6 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tf_inpaint.ops.patches import background_cells, phases
-
 MARGIN = 6  # columns to each side: 2 each for similarity, propagation and pasting, of which the border's are not whole
 TILES = 16  # alive at a time; measured
 
@@ -105,7 +103,7 @@ class _Strips:
         self.not_first, self.not_last = (tf.cast(column != end, tf.float32) for end in (0, self.kw - 1))
         keys = tf.pad(keys, [[0, 1], [0, 0], [0, 0]])
         self.keys = tf.transpose(tf.reshape(keys, [self.stride, keys.shape[-1]]))
-        cells = background_cells(tf.pad(background, [[0, rate], [0, 0], [0, 0]])[tf.newaxis], rate)
+        cells = _background_cells(tf.pad(background, [[0, rate], [0, 0], [0, 0]])[tf.newaxis], rate)
         self.cells = [[pixels[0] for pixels in row] for row in cells]
 
         self.above_picture = self.w + MARGIN + 1
@@ -142,7 +140,7 @@ class _Strips:
             pasted = pasted.write(row, self._paste(weights_above, weights, weights_below))
             return row + 1, above, here, scores, scores_below, weights, weights_below, pasted, best
 
-        none = (tf.zeros([self.columns * self.stride + 2 * self.kw]),) * len(phases(self.rate))
+        none = (tf.zeros([self.columns * self.stride + 2 * self.kw]),) * len(_phases(self.rate))
         pasted = tf.TensorArray(tf.float32, self.h + 1)  # each row when the next is known
         best = tf.TensorArray(tf.int32, self.h)
         scores, above, here = next_scores(0, products(-1), products(0))
@@ -226,16 +224,16 @@ class _Strips:
         own = _slice(weights, begin, size)
         sides = {-1: (self.not_last, self.before), 1: (self.not_first, self.after)}
         return tuple(
-            own + _slice(weights * sides[step][0], begin + sides[step][1], size) for step, *_ in phases(self.rate)
+            own + _slice(weights * sides[step][0], begin + sides[step][1], size) for step, *_ in _phases(self.rate)
         )
 
     def _paste(self, above, here, below):
         """What a row of queries and the rows next to it paste there: [columns, rate, rate, D]."""
         size = self.columns * self.stride
         bands = []
-        for (row_step, _, rows), cells in zip(phases(self.rate), self.cells):
+        for (row_step, _, rows), cells in zip(_phases(self.rate), self.cells):
             parts = []
-            for column, (_, _, columns) in enumerate(phases(self.rate)):
+            for column, (_, _, columns) in enumerate(_phases(self.rate)):
                 other = _slice(above[column], 0, size) if row_step < 0 else _slice(below[column], 2 * self.kw, size)
                 weights = tf.reshape(_slice(here[column], self.kw, size) + other, [-1, self.stride])
                 parts.append(tf.reshape(tf.matmul(weights, cells[column]), [self.columns, rows, columns, -1]))
@@ -245,3 +243,37 @@ class _Strips:
 
 def _slice(tile, begin, size):
     return tf.slice(tf.reshape(tile, [-1]), [begin], [size])
+
+
+def _phases(rate):
+    """Which two patches a pixel lies in, along one axis: its own cell's and that of the cell before or after.
+
+    Args:
+        rate: pixels in a cell.
+    Returns:
+        tuples (step, start, count): the other patch is the cell's at `step`, -1 or 1, for `count` pixels from `start`.
+    """
+    before = rate - rate // 2
+    return [each for each in ((-1, 0, before), (1, before, rate - before)) if each[2]]
+
+
+def _background_cells(background, rate):
+    """The pixels of each phase, as the matrix that weights are multiplied with.
+
+    Args:
+        background: float [B, k * rate, l * rate, C].
+        rate: pixels in a cell.
+    Returns:
+        for each phase of rows a list, for each of columns, of float [B, k * l, rows * columns * C].
+    """
+    b, height, width = (tf.shape(background)[i] for i in range(3))
+    kh, kw, c = height // rate, width // rate, background.shape[-1]
+    cells = tf.reshape(background, [b, kh, rate, kw, rate, c])
+    cells = tf.transpose(cells, [0, 1, 3, 2, 4, 5])  # [B, kh, kw, rate, rate, C]
+    return [
+        [
+            tf.reshape(cells[:, :, :, top : top + rows, left : left + columns], [b, kh * kw, rows * columns * c])
+            for _, left, columns in _phases(rate)
+        ]
+        for _, top, rows in _phases(rate)
+    ]
