@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_inpaint.errors import InputError
-from tf_inpaint.ops.attention import AT_ONCE, NARROW, SMALL_TILES
+from tf_inpaint.ops.attention import AT_ONCE, MATRICES, NARROW, SMALL_TILES
 from tf_inpaint.ops.images import to_float, to_uint8
 from tf_inpaint.ops.strips import strip_memory
 from tf_inpaint.ops.windows import cut_window, put_back, window_around
@@ -65,7 +65,7 @@ def memory_needed(generator, height, width, max_memory, batch=1):
     if not stride:
         return _PROGRAM + maps
     kh, kw = -(-height // stride), -(-width // stride)
-    at_once = 24.0 * batch * (kh * kw) ** 2
+    at_once = 4.0 * MATRICES * batch * (kh * kw) ** 2
     strips = min(attention_share(max_memory), max(SMALL_TILES, strip_memory(min(NARROW, kw), kh, kw)))
     attention = at_once if at_once <= AT_ONCE else max(strips, strip_memory(1, kh, kw))
     return _PROGRAM + max(maps, 0.4 * maps + attention)  # few maps are as large as the picture

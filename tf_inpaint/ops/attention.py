@@ -7,7 +7,7 @@ import tensorflow as tf
 from tf_inpaint.ops.patches import paste_patches, patch_similarity, propagate
 from tf_inpaint.ops.strips import attend_in_strips, strip_columns, strip_memory
 
-MATRICES = 6  # of all queries by all keys, alive at a time; measured
+MATRICES = 5  # of all queries by all keys, alive at a time; measured
 AT_ONCE = 256 << 20  # bytes up to which strips, where they are allowed, are no faster
 SMALL_TILES = 128 << 20  # bytes up to which tiles stay in a processor's cache: a step touches a few of them
 NARROW = 64  # columns, below which a strip's margins count
@@ -45,11 +45,11 @@ def attend(
     b, h, w, kh, kw = (*(tf.shape(queries)[i] for i in range(3)), tf.shape(keys)[1], tf.shape(keys)[2])
 
     def at_once():
-        scores = patch_similarity(queries, keys, ksize) / norms[:, tf.newaxis, tf.newaxis]
+        scores = patch_similarity(queries, keys, ksize) * (scale / norms)[:, tf.newaxis, tf.newaxis]
         scores = propagate(scores) if propagation else scores
         factor = valid[:, tf.newaxis, tf.newaxis]  # [B or 1, 1, 1, kh, kw]
         shape = [b, h, w, kh, kw]
-        weights = tf.nn.softmax(tf.reshape(scores * (factor * scale), [b, h, w, kh * kw]))
+        weights = tf.nn.softmax(tf.reshape(scores * factor, [b, h, w, kh * kw]))
         weights = tf.reshape(weights, shape) * factor
         weights = tf.maximum(weights, floor) if floor else weights
         best = tf.argmax(tf.reshape(weights, [b, h, w, kh * kw]), axis=-1, output_type=tf.int32)
