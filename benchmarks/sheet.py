@@ -1,6 +1,7 @@
 """A sheet of completed sample photographs: input, completed, truth, side by side.
 
-python benchmarks/sheet.py --checkpoint_dir runs/quickstart --samples data/samples --output docs/quickstart.png
+python -m tf_inpaint.samples --output data/samples
+PYTHONPATH=. python benchmarks/sheet.py
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ GAP = 6  # white pixels between pictures
 
 def main(argv):
     parser = cli.Parser(prog="sheet.py", description=__doc__.splitlines()[0])
-    parser.add_argument("--checkpoint_dir", default="runs/quickstart")
+    parser.add_argument("--checkpoint_dir", help="default: the weights that ship")
     parser.add_argument("--samples", default="data/samples")
-    parser.add_argument("--output", default="docs/quickstart.png")
+    parser.add_argument("--output", default="docs/photos.png")
     parser.add_argument("--names", nargs="+", default=["hopper", "camera", "grass", "coffee"])
     parser.add_argument("--height", type=int, default=160, help="of a row, in pixels")
     arguments = parser.parse_args(argv)
