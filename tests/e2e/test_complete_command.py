@@ -223,7 +223,12 @@ def test_debug_shows_the_trace(files):
 
 
 @pytest.mark.parametrize(
-    "arguments", ["--image x.png --mask m.png", f"--image x.png --mask small.png {RUN}", f"--flist absent.flist {RUN}"]
+    "arguments",
+    [
+        "--image x.png --mask m.png --weights places2",
+        f"--image x.png --mask small.png {RUN}",
+        f"--flist absent.flist {RUN}",
+    ],
 )
 def test_what_needs_no_tensorflow_is_refused_without(files, arguments):
     program = f"import sys; from tf_inpaint import complete\ntry: complete.main({arguments.split()})\n"
