@@ -21,7 +21,6 @@ STEPS = 12
 OPTIONS = {
     "deepfill_v1": "{width: 4, critic_width: 4, local_patch: 32, n_critic: 1}",
     "deepfill_v2": "{width: 8, critic_width: 4, guided: true}",
-    "pen_net": "{width: 4, critic_width: 4}",
     "context_encoder": "{image_size: 64, region: whole, overlap: 0, width: 4, critic_width: 4, bottleneck: 20}",
 }
 EDGES = {"deepfill_v2": "canny"}
