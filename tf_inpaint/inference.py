@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 import re
+from contextlib import contextmanager
 
 import numpy as np
 import tensorflow as tf
@@ -298,7 +300,8 @@ class SavedInpainter(Inpainter):
             if value != default:
                 raise InputError(f"{folder} is an exported model, whose {name} is its own: leave out {name}")
         try:
-            self._model = tf.saved_model.load(folder)  # kept, since its weights live no longer than it
+            with _without_warnings():
+                self._model = tf.saved_model.load(folder)  # kept, since its weights live no longer than it
         except (tf.errors.OpError, OSError, RuntimeError, ValueError, KeyError) as error:
             raise InputError(f"{folder} cannot be read as an exported model ({error})") from error
         serve = self._model.signatures.get("serving_default")
@@ -333,6 +336,18 @@ class SavedInpainter(Inpainter):
         super()._check_size(batch, height, width)
         if not self._size.is_compatible_with([height, width]):
             raise InputError(f"this model was exported for pictures of {self._size[1]} x {self._size[0]} pixels alone")
+
+
+@contextmanager
+def _without_warnings():
+    """While this lasts, TensorFlow does not tell that a model has no gradients, which nobody wants of it."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _as_levels(planes):
