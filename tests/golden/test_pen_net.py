@@ -242,8 +242,8 @@ def test_learning_rates(reference, config):
 
 
 def _square_masks():
-    file = EXTRACTS / "pennet" / "square_masks.json"
-    return json.loads(file.read_text())["cases"]
+    file = EXTRACTS / "pennet" / "square_masks.jsonl"
+    return [json.loads(line) for line in file.read_text().splitlines()]
 
 
 @pytest.mark.parametrize("case", _square_masks(), ids=lambda case: case["key"])
