@@ -13,6 +13,7 @@ from tf_inpaint import cli, pretrained
 from tf_inpaint.checkpoint_files import find_saved_model, versions
 from tf_inpaint.errors import InputError
 from tf_inpaint.weight_files import ENDING, About, write_weight_file
+from tf_inpaint.whole_files import write_whole
 
 EXTRA_FOLDER = "assets.extra"  # Serving's name for files beside a model
 NOTES_FILE = "tf_inpaint.json"
@@ -114,7 +115,7 @@ def export_weights(inpainter, output: str, text: str = "", half: bool = True) ->
         text: one line that says what they are, for `--list_weights`.
         half: keep them as float16, which changes a completion by a level here and there.
     Raises:
-        InputError: if this model completes with its critic too.
+        InputError: if this model completes with its critic too, or the file cannot be written there.
     """
     from tf_inpaint.models.weights import named_weights
     from tf_inpaint.recipes import RECIPES
@@ -144,7 +145,7 @@ def export_file(inpainter, output: str, kind: str, size, precision: str = "float
     Returns:
         Largest difference of its predictions from the network's.
     Raises:
-        InputError: if this model cannot be exported so.
+        InputError: if this model cannot be exported so, or the file not be written there.
     """
     from tf_inpaint.serving import lite
     from tf_inpaint.serving.signatures import ServedModel
@@ -158,16 +159,7 @@ def export_file(inpainter, output: str, kind: str, size, precision: str = "float
         contents, difference = lite.to_tflite(model, size, precision == "float16")
     else:
         contents, difference = lite.to_onnx(model, size)
-    folder = os.path.dirname(output)
-    os.makedirs(folder or os.curdir, exist_ok=True)
-    unfinished = os.path.join(folder, f".unfinished-{secrets.token_hex(6)}")
-    try:
-        with open(unfinished, "wb") as file:
-            file.write(contents)
-        os.replace(unfinished, output)
-    finally:
-        if os.path.exists(unfinished):
-            os.unlink(unfinished)
+    write_whole(output, contents)
     return difference
 
 

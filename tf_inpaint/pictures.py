@@ -12,13 +12,13 @@ import functools
 import glob
 import io
 import os
-import secrets
 from typing import Iterable, NamedTuple, Sequence
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from tf_inpaint.errors import InputError
+from tf_inpaint.errors import InputError, reason
+from tf_inpaint.whole_files import write_whole
 
 IMAGE_EXTENSIONS = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff"),
@@ -66,7 +66,7 @@ def read_image(path, pixel_limit: int = PIXEL_LIMIT) -> Picture:
         except MemoryError:
             raise
         except Exception as error:  # Pillow's readers raise a dozen types at damaged data
-            raise InputError(f"{path} is damaged: {_reason(error)}") from error
+            raise InputError(f"{path} is damaged: {reason(error)}") from error
         orientation = _orientation(image)
     if alpha is not None:
         alpha = upright(alpha, orientation)
@@ -127,22 +127,7 @@ def write_png(path, array: np.ndarray) -> None:
         raise InputError(f"{path} cannot be written: pictures are written as PNG, so the name must end in .png")
     encoded = io.BytesIO()
     Image.fromarray(array[:, :, 0] if array.shape[2:] == (1,) else array).save(encoded, "PNG")
-    folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f".{name[:100]}.{secrets.token_hex(6)}.part")
-    try:
-        os.makedirs(folder or os.curdir, exist_ok=True)
-        with open(temporary, "xb") as file:
-            file.write(encoded.getbuffer())
-        os.replace(temporary, path)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise InputError(f"{path} cannot be written: {folder} is not a folder") from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {_reason(error)}") from error
-    finally:
-        try:
-            os.unlink(temporary)  # gone already where all went well
-        except OSError:
-            pass
+    write_whole(path, encoded.getbuffer())
 
 
 def list_files(source: str | Sequence[str], base: str | None = None) -> list[str]:
@@ -255,9 +240,9 @@ def _open(path, pixel_limit):
         limit = min(pixel_limit, 2 * Image.MAX_IMAGE_PIXELS)
         raise InputError(f"{path} has more pixels than the limit of {limit:,}: make it smaller first") from None
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {_reason(error)}") from error
+        raise InputError(f"{path} cannot be read: {reason(error)}") from error
     except Exception as error:
-        raise InputError(f"{path} is damaged: {_reason(error)}") from error
+        raise InputError(f"{path} is damaged: {reason(error)}") from error
     width, height = image.size
     if width < 1 or height < 1:
         complaint = f"has no pixels ({width} x {height})"
@@ -292,12 +277,6 @@ def _orientation(image) -> int:
         return 1
 
 
-def _reason(error: Exception) -> str:
-    """What an exception says, in the operating system's words where they are its."""
-    said = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
-    return said[:1].lower() + said[1:] if said[1:2].islower() else said
-
-
 def _list_source(source: str, base: str | None) -> list[str]:
     path = _locate(source, base) or source
     if os.path.isdir(path):
@@ -329,7 +308,7 @@ def _walk(folder: str) -> list[str]:
     """Pictures in and below a folder; links are followed, but no folder is entered twice."""
 
     def fail(error):
-        raise InputError(f"{error.filename} cannot be listed: {_reason(error)}") from error
+        raise InputError(f"{error.filename} cannot be listed: {reason(error)}") from error
 
     files, entered = [], set()
     for here, folders, names in os.walk(folder, followlinks=True, onerror=fail):
@@ -407,4 +386,4 @@ def _text(path: str) -> str:
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not a list: its bytes are not UTF-8 text") from error
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {_reason(error)}") from error
+        raise InputError(f"{path} cannot be read: {reason(error)}") from error

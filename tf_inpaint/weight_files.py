@@ -6,9 +6,8 @@ and runs nothing that the file holds.
 
 from __future__ import annotations
 
+import io
 import json
-import os
-import secrets
 import zipfile
 import zlib
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tf_inpaint.errors import InputError
+from tf_inpaint.whole_files import write_whole
 
 ENDING = ".npz"
 _ABOUT = "about.json"
@@ -40,27 +40,22 @@ class About(NamedTuple):
 
 
 def write_weight_file(path: str, weights, about: About, half: bool = True) -> None:
-    """Writes a file, under another name first, so that it is never half there.
+    """Writes a file as a whole or not at all.
 
     Args:
         path: ends in .npz; a file of that name is replaced.
         weights: name -> float array.
         about: see `About`.
         half: keep the weights as float16.
+    Raises:
+        InputError: if it cannot be written there.
     """
     contents = {name: np.asarray(value, np.float16 if half else np.float32) for name, value in weights.items()}
     notes = json.dumps({"format": _FORMAT, **about._asdict()})
     contents[_ABOUT] = np.frombuffer(notes.encode(), np.uint8)
-    folder = os.path.dirname(path)
-    os.makedirs(folder or os.curdir, exist_ok=True)
-    unfinished = os.path.join(folder, f".unfinished-{secrets.token_hex(6)}")
-    try:
-        with open(unfinished, "wb") as file:
-            np.savez_compressed(file, **contents)
-        os.replace(unfinished, path)
-    finally:
-        if os.path.exists(unfinished):
-            os.unlink(unfinished)
+    archive = io.BytesIO()
+    np.savez_compressed(archive, **contents)
+    write_whole(path, archive.getbuffer())
 
 
 def read_about(path: str) -> About:

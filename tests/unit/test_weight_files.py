@@ -38,6 +38,13 @@ def test_what_goes_in_comes_out(tmp_path, half):
     assert [each.name for each in tmp_path.iterdir()] == ["w.npz"]
 
 
+def test_what_cannot_be_written_is_a_sentence(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(InputError, match="w.npz cannot be written: .*file is not a folder"):
+        write_weight_file(str(tmp_path / "file" / "w.npz"), {"a": np.float32([1])}, ABOUT)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_an_inpainter_of_a_file_completes_as_the_network_does(file, recipe):
     draw = np.random.default_rng(0)
     image, mask = draw.integers(0, 256, [70, 90, 3]).astype(np.uint8), np.zeros([70, 90], bool)
