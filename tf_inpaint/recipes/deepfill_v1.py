@@ -63,7 +63,7 @@ class Options:
         total_variation_weight: of neighbouring pixels' differences in and along the hole, `total_variation`.
         vgg: which network `perceptual_weight` and `style_weight` look through; loaded if one of them is not 0.
         vgg_weights: "imagenet" lets Keras download its own, or the path of an .h5 file of them without top.
-        adversarial_weight: of both adversarial terms of the generator.
+        adversarial_weight: of both adversarial terms of the generator; 0 trains without critics.
         global_weight: of the global critic relative to the local one.
         penalty_weight: of the gradient penalties.
     """
@@ -110,7 +110,8 @@ class DeepFillV1Recipe(Recipe):
         self.discriminator = DeepFillV1Discriminator(options.critic_width)
         self._critic_loss, self._generator_loss = _LOSSES[options.gan]
         self.features = None  # function of a picture to its VGG features by layer, where a loss needs them
-        self.n_critic = 0 if options.pretrain_coarse else options.n_critic
+        self._with_critics = bool(options.adversarial_weight) and not options.pretrain_coarse
+        self.n_critic = options.n_critic if self._with_critics else 0
 
     @classmethod
     def check(cls, options, image_size, mask_options):
@@ -164,9 +165,8 @@ class DeepFillV1Recipe(Recipe):
             **self._reconstruction(stages, image, mask, position),
             **self._impression(outputs["completed"], image, mask),
         }
-        if not self.options.pretrain_coarse:
-            completed = outputs["completed"]
-            completed = self._seen(completed, mask)
+        if self._with_critics:
+            completed = self._seen(outputs["completed"], mask)
             scores = self.discriminator((completed, self._patch(completed, position)), training=True)
             weight = self.options.adversarial_weight
             losses["adversarial_global"] = weight * self.options.global_weight * self._generator_loss(scores["global"])

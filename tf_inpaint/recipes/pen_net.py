@@ -35,7 +35,7 @@ class Options:
         hole_weight: of the l1 in the hole, `hole`.
         valid_weight: of the l1 outside, `valid`.
         pyramid_weight: of the l1 of the pyramid's pictures, `pyramid`.
-        adversarial_weight: of the generator's adversarial term, `adversarial`.
+        adversarial_weight: of the generator's adversarial term, `adversarial`; 0 trains without a critic.
     """
 
     width: int = 32
@@ -56,7 +56,6 @@ class PENNetRecipe(Recipe):
     """
 
     Options = Options
-    n_critic = 1
     fresh_batch_per_update = False
 
     def __init__(self, options=None):
@@ -64,6 +63,7 @@ class PENNetRecipe(Recipe):
         self.generator = PENNetGenerator(self.options.width)
         self.discriminator = PENNetDiscriminator(self.options.critic_width)
         self._critic_loss, self._generator_loss = _LOSSES[self.options.gan]
+        self.n_critic = 1 if self.options.adversarial_weight else 0
 
     @classmethod
     def check(cls, options, image_size, mask_options):
@@ -83,13 +83,15 @@ class PENNetRecipe(Recipe):
     def generator_losses(self, batch):
         options, image, mask = self.options, batch["image"], batch["mask"]
         outputs = self.complete(batch, training=True)
-        scores = self.discriminator(outputs["completed"], iterations=1)
-        return {
+        terms = {
             "hole": options.hole_weight * self.hole_l1(outputs["predicted"], image, mask),
             "valid": options.valid_weight * self.valid_l1(outputs["predicted"], image, mask),
             "pyramid": options.pyramid_weight * pyramid_l1(outputs["pyramid"], image),
-            "adversarial": options.adversarial_weight * self._generator_loss(scores),
         }
+        if options.adversarial_weight:
+            scores = self.discriminator(outputs["completed"], iterations=1)
+            terms["adversarial"] = options.adversarial_weight * self._generator_loss(scores)
+        return terms
 
     def discriminator_losses(self, batch):
         completed = tf.stop_gradient(self.complete(batch, training=True)["completed"])

@@ -200,6 +200,12 @@ def test_without_reconstruction_there_are_no_such_terms():
 
 
 @pytest.mark.parametrize("options", [{"pretrain_coarse": True}, {"adversarial_weight": 0.0}])
+def test_without_an_adversarial_term_there_is_no_critic(options):
+    recipe = _recipe(**options)
+    assert recipe.n_critic == 0 and list(recipe.generator_losses(_batch())) == ["l1", "autoencoder"]
+
+
+@pytest.mark.parametrize("options", [{"pretrain_coarse": True}, {"adversarial_weight": 0.0}])
 def test_a_generator_that_learns_nothing_is_refused(options):
     options = DeepFillV1Recipe.Options(**SMALL, l1_weight=0.0, autoencoder_weight=0.0, **options)
     with pytest.raises(InputError, match="options.l1_weight and all other weights.*nothing to learn"):

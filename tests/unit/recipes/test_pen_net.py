@@ -50,6 +50,11 @@ def test_weights_multiply_their_terms():
         np.testing.assert_allclose(after[term], 2 * before[term], rtol=1e-5)
 
 
+def test_without_an_adversarial_term_there_is_no_critic():
+    recipe = _recipe(adversarial_weight=0.0)
+    assert recipe.n_critic == 0 and list(recipe.generator_losses(_batch())) == TERMS[:3]
+
+
 def test_losses_leave_the_critic_s_state_alone_and_an_update_moves_it_by_its_passes():
     recipe, batch = _recipe(), _batch()
     u = named_weights(recipe.discriminator)["encoder4.u"]
