@@ -296,6 +296,22 @@ def config_from_dict(values: Mapping[str, Any], name: str = "") -> Config:
     return _resolve(yaml_config.Document("config", dict(values)), name)
 
 
+def options_from_dict(recipe: str, values: Mapping[str, Any], source: str):
+    """A recipe's options alone, without the pictures and holes that a training of it would have to fit.
+
+    Args:
+        recipe: key of `RECIPES`.
+        values: of the options; those left out keep their defaults.
+        source: where they come from, for messages.
+    Raises:
+        InputError: on any mistake.
+    """
+    document = yaml_config.Document(source, {"name": "options", "recipe": recipe, "options": dict(values)})
+    config = _built(document)
+    _check_ranges(config)
+    return config.options
+
+
 def config_to_dict(config: Config) -> dict:
     """Plain dicts, lists and scalars, complete and in order: the inverse of `config_from_dict`."""
     return yaml_config.to_plain(config)
@@ -322,19 +338,23 @@ def check(config: Config) -> None:
 
 
 def _resolve(document, name):
-    from tf_inpaint.ops.masks import MaskOptions
-    from tf_inpaint.recipes import RECIPES
-
     document.values.setdefault("name", name)
-    recipe, options = document.values.get("recipe"), dict  # without a recipe, building stops at its missing name
-    if isinstance(recipe, str):
-        options = RECIPES[document.convert("recipe", recipe, Literal[tuple(RECIPES)])].Options
-    config = document.build(Config, {"RecipeOptions": options, "MaskOptions": MaskOptions})
+    config = _built(document)
     try:
         check(config)
     except InputError as error:
         raise document.error(str(error)) from None
     return config
+
+
+def _built(document):
+    from tf_inpaint.ops.masks import MaskOptions
+    from tf_inpaint.recipes import RECIPES
+
+    recipe, options = document.values.get("recipe"), dict  # without a recipe, building stops at its missing name
+    if isinstance(recipe, str):
+        options = RECIPES[document.convert("recipe", recipe, Literal[tuple(RECIPES)])].Options
+    return document.build(Config, {"RecipeOptions": options, "MaskOptions": MaskOptions})
 
 
 def _check_choice(key, value, allowed):

@@ -14,7 +14,7 @@ import tensorflow as tf
 from tf_inpaint.blending import blend
 from tf_inpaint.checkpoint_files import RUN_SUBFOLDER, find_saved_model, is_weight_file
 from tf_inpaint.completion import Completion, padded_sides
-from tf_inpaint.config import config_from_dict, load_config
+from tf_inpaint.config import load_config, options_from_dict
 from tf_inpaint.errors import InputError
 from tf_inpaint.layers.precision import set_precision
 from tf_inpaint.ops.windows import mirrored
@@ -361,8 +361,8 @@ def _recipe(description, padding):
     config_file = _config_beside(description.prefix) if description.kind == "run" else None
     if is_weight_file(description.prefix):
         about = read_about(description.prefix)
-        config = config_from_dict({"recipe": about.recipe, "options": about.options}, "weights")
-        name, options, trained_size = config.recipe, config.options, about.trained_size
+        options = options_from_dict(about.recipe, about.options, description.prefix)
+        name, trained_size = about.recipe, about.trained_size
     elif config_file is not None:
         config = load_config(config_file)
         name, options, trained_size = config.recipe, config.options, min(config.data.image_size)

@@ -8,7 +8,7 @@ from tf_inpaint.checkpoint_files import find_checkpoint
 from tf_inpaint.errors import InputError
 from tf_inpaint.inference import Inpainter
 from tf_inpaint.models.weights import named_weights
-from tf_inpaint.recipes import DeepFillV2Recipe
+from tf_inpaint.recipes import RECIPES, DeepFillV2Recipe
 from tf_inpaint.weight_files import About, read_about, read_weights, write_weight_file
 
 ABOUT = About("deepfill_v2", {"width": 4, "critic_width": 2}, 128, "tiny, for tests")
@@ -54,6 +54,31 @@ def test_an_inpainter_of_a_file_completes_as_the_network_does(file, recipe):
     difference = loaded.complete(image, mask).astype(int) - Inpainter(recipe).complete(image, mask)
     assert np.abs(difference).max() <= 1
     assert np.mean(difference != 0) < 0.01
+
+
+@pytest.mark.parametrize(
+    "name, options",
+    [
+        ("deepfill_v2", {"width": 4, "critic_width": 2, "guided": True}),
+        ("deepfill_v1", {"width": 4, "critic_width": 2, "discount": "box", "local_patch": [32, 32]}),
+    ],
+)
+def test_options_that_a_training_would_need_more_for_are_read(tmp_path, name, options):
+    recipe = RECIPES[name](RECIPES[name].Options(**options))
+    recipe.build(64, 64)
+    path = str(tmp_path / "w.npz")
+    weights = {name: weight.numpy() for name, weight in named_weights(recipe.generator).items()}
+    write_weight_file(path, weights, About(name, options, 64, ""))
+    assert Inpainter.load(path).takes_edges == options.get("guided", False)
+
+
+@pytest.mark.parametrize("options, said", [({"wide": 4}, "wide"), ({"width": -4}, "options.width must be")])
+def test_options_that_no_network_has_are_a_sentence(recipe, tmp_path, options, said):
+    path = str(tmp_path / "w.npz")
+    weights = {name: weight.numpy() for name, weight in named_weights(recipe.generator).items()}
+    write_weight_file(path, weights, ABOUT._replace(options=options))
+    with pytest.raises(InputError, match=said):
+        Inpainter.load(path)
 
 
 def test_shipped_weights_go_by_their_names(file, monkeypatch, tmp_path):
