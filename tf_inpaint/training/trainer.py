@@ -43,6 +43,7 @@ class Trainer:
     Args:
         config: a whole `Config`.
         report: called with every line of progress.
+        notes: lines to report before anything else.
 
     Attributes:
         data: the pictures.
@@ -53,7 +54,7 @@ class Trainer:
             workers cannot be joined, differ in what they are to train, or are lost.
     """
 
-    def __init__(self, config, report=say):
+    def __init__(self, config, report=say, notes=()):
         training = config.training
         self.config = config
         self.folder = RunFolder(training.run_folder or f"runs/{config.name}", training.keep_checkpoints)
@@ -61,7 +62,10 @@ class Trainer:
         strategy = make_strategy(training.strategy)  # before TensorFlow computes anything: workers need that
         self._workers = Workers(strategy)
         self.report = report if self._workers.is_chief else lambda line: None
-        self.data = ImageData(config.data, config.mask, training.seed)
+        for line in notes:
+            self.report(line)
+        with self._workers.said_by_chief():
+            self.data = ImageData(config.data, config.mask, training.seed)
         self._examples_per_part = _examples_per_part(config, strategy.num_replicas_in_sync)
         with self._explained_loss():
             self._workers.check_same({"config": to_yaml(config), "number of pictures": str(self.data.count)})

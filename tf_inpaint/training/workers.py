@@ -8,6 +8,7 @@ others for ever. In a single process nothing has to be, and everything here does
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 import zlib
 
@@ -76,6 +77,17 @@ class Workers:
                 raise InputError(
                     f"this worker and the chief have not the same {what}: give all workers the same commands and files"
                 )
+
+    @contextlib.contextmanager
+    def said_by_chief(self):
+        """Context in which warnings that all workers have alike are the chief's to say."""
+        logger = logging.getLogger("tf_inpaint")
+        level = logger.level
+        logger.setLevel(level if self.is_chief else logging.ERROR)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
 
     @contextlib.contextmanager
     def explained_loss(self, last_checkpoint):
