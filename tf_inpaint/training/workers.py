@@ -43,9 +43,8 @@ class Workers:
     def __init__(self, strategy):
         self._strategy = strategy
         resolver = strategy.cluster_resolver
-        tasks = resolver.cluster_spec().as_dict().get("worker", []) if resolver is not None else []
-        self._addresses = tasks
-        self.count = max(len(tasks), 1)
+        self._addresses = resolver.cluster_spec().as_dict().get("worker", []) if resolver is not None else []
+        self.count = max(len(self._addresses), 1)
         self.is_chief = self.count == 1 or resolver.task_id == 0
         self._sum = tf.function(self._sum_over_workers)  # eager collectives start threads, and may not end them
 
