@@ -32,11 +32,12 @@ def main(argv):
     cli.import_tensorflow()
     from tf_inpaint.config import load_config
 
-    config = load_config(arguments.config, arguments.set, report=print)
+    notes = []
+    config = load_config(arguments.config, arguments.set, report=notes.append)
 
     from tf_inpaint.training.trainer import Trainer
 
-    trainer = Trainer(config)
+    trainer = Trainer(config, notes=notes)
     if arguments.dry_run:
         trainer.dry_run()
     else:

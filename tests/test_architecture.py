@@ -47,7 +47,8 @@ ALLOWED = {
     | {"checkpoint_files", "sizes", "weight_files"},
     "jobs": {"errors", "pictures"},
     "batches": set(),
-    "complete": {"errors", "batches", "cli", "jobs", "pictures", "inference", "pretrained"},
+    "shards": {"errors"},
+    "complete": {"errors", "batches", "cli", "jobs", "pictures", "inference", "pretrained", "shards"},
     "serving": {"errors", "cli", "completion", "models", "ops", "pictures", "reading"},
     "export": {
         "errors",
@@ -61,8 +62,8 @@ ALLOWED = {
         "weight_files",
         "whole_files",
     },
-    "evaluation": {"errors", "cli", "inference", "metrics", "pictures", "pretrained"},
-    "evaluate": {"cli", "evaluation"},
+    "evaluation": {"errors", "cli", "inference", "metrics", "pictures", "pretrained", "shards"},
+    "evaluate": {"cli", "evaluation", "shards"},
     "demo": {"errors", "cli", "complete", "inference", "jobs", "pictures", "pretrained"},
 }
 FORBIDDEN_NAMES = {"utils.py", "common.py", "helpers.py"}

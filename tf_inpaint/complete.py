@@ -16,8 +16,9 @@ import numpy as np
 from tf_inpaint import cli, pretrained
 from tf_inpaint.batches import grouped
 from tf_inpaint.errors import InputError
-from tf_inpaint.jobs import Job, check_inputs, check_outputs, jobs_from_list, jobs_from_paths, shard
+from tf_inpaint.jobs import Job, check_inputs, check_outputs, jobs_from_list, jobs_from_paths
 from tf_inpaint.pictures import Picture, read_image, read_mask, write_png
+from tf_inpaint.shards import Shard
 
 EDGE_LEVEL = 0.6  # of white; brighter is a line, as in the release
 LARGE_PICTURE = 1 << 21  # pixels from which memory is told beforehand
@@ -46,7 +47,7 @@ def main(argv) -> int:
     if args.batch_size < 1:
         raise InputError(f"--batch_size must be at least 1, not {args.batch_size}")
     check_outputs(jobs, args.save_coarse, args.save_attention)
-    jobs = shard(jobs, args.shard)
+    jobs = Shard.parse(args.shard).of(jobs)
     pretrained.locate(args.checkpoint_dir, args.weights)
 
     if args.flist is None and not os.path.isdir(args.image) and jobs:

@@ -12,6 +12,7 @@ from tf_inpaint.evaluation import PROTOCOLS, evaluate
 from tf_inpaint.evaluation.methods import BASELINES
 from tf_inpaint.evaluation.run import export_tasks
 from tf_inpaint.evaluation.table import bins_table, terminal_table
+from tf_inpaint.shards import Shard
 
 _FIT_NOTES = {"crop": "", "stretch": ", of the whole picture squashed to a square"}
 
@@ -29,7 +30,10 @@ def main(argv: Sequence[str]) -> int:
         "limit": args.limit,
     }
     images = args.images[0] if len(args.images) == 1 else args.images
+    part = Shard.parse(args.shard)
     if args.export_tasks:
+        if not part.whole:
+            parser.error("--export_tasks writes all tasks: leave out --shard")
         written, left_out = export_tasks(images, args.export_tasks, **shared)
         print(f"{written} pictures and masks in {args.export_tasks}")
         return _report_left_out(left_out)
@@ -49,11 +53,19 @@ def main(argv: Sequence[str]) -> int:
             inception_weights=args.inception_weights,
             vgg_weights=args.vgg_weights,
             restart=args.restart,
+            shard=args.shard,
             progress=bar,
             **shared,
         )
     finally:
         bar.end()
+    if not part.whole:
+        count = results["pictures"]["count"]
+        print(
+            f"part {part}: {count} picture{'' if count == 1 else 's'} measured, numbers in {args.output}; "
+            "once all parts are there, the same command without --shard makes the results"
+        )
+        return _report_left_out(results["pictures"]["left_out"])
     print(terminal_table(results))
     by_share = bins_table(results, "psnr")
     if by_share:
@@ -145,6 +157,7 @@ def _parser() -> cli.Parser:
     add("--inception_weights", metavar="FILE", help="for FID: Keras' InceptionV3 weights without top, or download")
     add("--vgg_weights", metavar="FILE", help="for vgg_distance: Keras' VGG16 weights without top, or download")
     add("--restart", action="store_true", help="drop what an earlier evaluation has left in --output")
+    add("--shard", metavar="I/N", help="measure only the part of machine I of N: every N-th picture from the I-th on")
     add("--export_tasks", metavar="DIR", help="only write pictures and masks of the protocol, for other programs")
     return parser
 

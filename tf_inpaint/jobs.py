@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import re
 from dataclasses import dataclass
 
 from tf_inpaint.errors import InputError
@@ -97,24 +96,6 @@ def check_inputs(job) -> None:
         raise InputError(f"no mask for {job.image}: no file in the folder of masks has its name")
     for path in (job.image, job.mask, *([job.edges] if job.edges else [])):
         check_image(path)
-
-
-def shard(jobs, part) -> list[Job]:
-    """The share of one of several machines that have the same list: every n-th job, from the i-th on.
-
-    Args:
-        jobs: all of them.
-        part: "i/n", i = 1 .. n; None takes all.
-    Raises:
-        InputError: if it is not of that form.
-    """
-    if part is None:
-        return jobs
-    match = re.fullmatch(r"([0-9]+)/([0-9]+)", part)
-    number, count = (int(each) for each in match.groups()) if match else (0, 0)
-    if not 1 <= number <= count:
-        raise InputError(f"--shard must be i/n with i from 1 to n, such as 2/8, not {part}")
-    return jobs[number - 1 :: count]
 
 
 def check_outputs(jobs, coarse=False, attention=False) -> None:

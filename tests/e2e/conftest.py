@@ -5,12 +5,9 @@ from pathlib import Path
 
 import cv2
 import pytest
-import tensorflow as tf
+from runs import write_untrained_run
 
-from tf_inpaint.config import config_from_dict, to_yaml
-from tf_inpaint.models.weights import named_weights
 from tf_inpaint.pictures import write_png
-from tf_inpaint.recipes import RECIPES
 from tf_inpaint.samples import SAMPLES, load_sample
 
 
@@ -26,14 +23,7 @@ def guided_run(tmp_path_factory):
         "data": {"image_size": 64, "edges": "canny"},
         "mask": {"kind": "brush_stroke"},
     }
-    config = config_from_dict(values, "guided")
-    tf.keras.utils.set_random_seed(1)
-    recipe = RECIPES[config.recipe](config.options)
-    recipe.build(64, 64)
-    for name, weight in named_weights(recipe.generator).items():
-        weight.assign(2.5 * weight if name.endswith("kernel") else weight)
-    (folder / "config.yml").write_text(to_yaml(config))
-    tf.train.Checkpoint(generator=named_weights(recipe.generator)).write(str(folder / "checkpoints" / "step-00000001"))
+    write_untrained_run(folder, values, contrast=2.5)
     return folder
 
 

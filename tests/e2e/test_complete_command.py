@@ -3,20 +3,17 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from runs import ROOT, TINY, write_untrained_run
 
 from tf_inpaint import cli, complete
-from tf_inpaint.config import config_from_dict, to_yaml
-from tf_inpaint.models.weights import named_weights
 from tf_inpaint.pictures import read_image, write_png
-from tf_inpaint.recipes import RECIPES
 
-PROGRAM = Path(__file__).resolve().parents[2] / "test.py"
+PROGRAM = ROOT / "test.py"
 RNG = np.random.default_rng(0)
 
 
@@ -28,12 +25,7 @@ def _run(*arguments, cwd=None):
 def run_folder(tmp_path_factory):
     """A run of train.py with a narrow, untrained net."""
     folder = tmp_path_factory.mktemp("run")
-    config = config_from_dict({"recipe": "deepfill_v1", "options": {"width": 4}}, "tiny")
-    recipe = RECIPES["deepfill_v1"](config.options)
-    recipe.generator((tf.zeros([1, 64, 64, 3]), tf.zeros([1, 64, 64, 1])))
-    checkpoint = tf.train.Checkpoint(generator=named_weights(recipe.generator))
-    checkpoint.write(str(folder / "checkpoints" / "step-00000001"))
-    (folder / "config.yml").write_text(to_yaml(config))
+    write_untrained_run(folder, TINY)
     return folder
 
 

@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from runs import ROOT, free_ports
 
 from tf_inpaint.pictures import read_image, read_mask
 
@@ -30,13 +30,13 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-PROGRAM = Path(__file__).resolve().parents[2] / "guided_demo.py"
+PROGRAM = ROOT / "guided_demo.py"
 SCREENSHOTS = os.environ.get("TF_INPAINT_SCREENSHOTS")  # a folder, to look at the page
 
 
 @pytest.fixture(scope="module")
 def address(guided_run):
-    port = _free_port()
+    (port,) = free_ports(1)
     command = [sys.executable, "-u", PROGRAM, "--web", "--port", str(port), "--checkpoint_dir", guided_run]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
@@ -50,12 +50,6 @@ def address(guided_run):
     finally:
         process.terminate()
         process.wait(20)
-
-
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture

@@ -5,17 +5,17 @@ import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from runs import ROOT, until
 
 from tf_inpaint.pictures import read_image, read_mask, write_png
 
 pytestmark = pytest.mark.slow
 
-PROGRAM = Path(__file__).resolve().parents[2] / "guided_demo.py"
+PROGRAM = ROOT / "guided_demo.py"
 SCREENSHOTS = os.environ.get("TF_INPAINT_SCREENSHOTS")  # a folder, to look at the window
 
 
@@ -34,17 +34,6 @@ def screen():
     yield {**{key: value for key, value in os.environ.items() if key != "WAYLAND_DISPLAY"}, "DISPLAY": display}
     server.terminate()
     server.wait(10)
-
-
-def _until(condition, what, process, seconds=90):
-    end = time.monotonic() + seconds
-    while not condition():
-        if process.poll() is not None:
-            pytest.fail(f"the program ended before {what}:\n{process.stdout.read()}")
-        if time.monotonic() > end:
-            process.kill()
-            pytest.fail(f"waited in vain for {what}:\n{process.stdout.read()}")
-        time.sleep(0.1)
 
 
 def test_draw_complete_undo_save(screen, guided_run, photo, tmp_path):
@@ -74,12 +63,12 @@ def test_draw_complete_undo_save(screen, guided_run, photo, tmp_path):
 
     def saved(name):
         press("s")
-        _until(lambda: (tmp_path / name).exists(), name, process, 20)
+        until((tmp_path / name).exists, name, process, 20)
         time.sleep(0.3)
         return {path.name: path for path in tmp_path.iterdir()}
 
     try:
-        _until(lambda: xdotool("search", "--name", "^tf_inpaint$").stdout.strip(), "the window", process)
+        until(lambda: xdotool("search", "--name", "^tf_inpaint$").stdout.strip(), "the window", process, 90)
         time.sleep(1)
         window = xdotool("search", "--name", "^tf_inpaint$").stdout.split()[-1]
         xdotool("windowmove", window, 20, 20)

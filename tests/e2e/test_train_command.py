@@ -1,17 +1,14 @@
 """`python train.py` as a user runs it: sentences, exit codes, and what is written."""
 
 import importlib.util
-from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
-from PIL import Image
+from runs import ROOT, small_config, write_pictures
 
 from tf_inpaint import cli
 
-PROGRAM = Path(__file__).resolve().parents[2] / "train.py"
-GENERATOR = np.random.default_rng(0)
+PROGRAM = ROOT / "train.py"
 ONE_STAGE = "options.pretrain_coarse=true"  # graphs that are built soon, where any network will do
 
 
@@ -28,9 +25,9 @@ def main():
 def train(main, tmp_path, capsys):
     """A function of arguments to (exit code, stdout, stderr) of train.py on a small config."""
 
-    def run(*overrides, pictures=None, dry_run=False, text=None):
+    def run(*overrides, dry_run=False, text=None):
         config = tmp_path / "tiny.yml"
-        config.write_text(text or yaml.safe_dump(small_config(pictures or tmp_path / "pictures", tmp_path / "run")))
+        config.write_text(text or tiny(tmp_path))
         arguments = ["--config", str(config), *(["--set", *overrides] if overrides else [])]
         with pytest.raises(SystemExit) as ended:
             cli.run(main, [*arguments, *(["--dry-run"] if dry_run else [])])
@@ -40,20 +37,10 @@ def train(main, tmp_path, capsys):
     return run
 
 
-def small_config(pictures, run_folder):
-    return {
-        "recipe": "deepfill_v1",
-        "options": {"width": 4, "critic_width": 4, "local_patch": 32, "n_critic": 1},
-        "data": {"train": str(pictures), "image_size": 64, "batch_size": 2},
-        "mask": {"height": 32, "width": 32, "max_delta_height": 8, "max_delta_width": 8},
-        "training": {"steps": 2, "run_folder": str(run_folder), "deterministic": False, "view_every": 0},
-    }
-
-
-def make_pictures(folder, count=4):
-    folder.mkdir()
-    for i in range(count):
-        Image.fromarray(GENERATOR.integers(0, 256, (70, 90, 3), np.uint8)).save(folder / f"{i}.jpg", quality=95)
+def tiny(folder):
+    options = {"width": 4, "critic_width": 4, "local_patch": 32, "n_critic": 1}
+    training, data = {"steps": 2, "deterministic": False}, {"batch_size": 2}
+    return yaml.safe_dump(small_config("deepfill_v1", options, folder / "pictures", folder / "run", training, data))
 
 
 def truncate(path):
@@ -66,15 +53,15 @@ def one_error_line(err):
 
 
 def test_a_typo_in_the_config_is_named_with_its_line(train, tmp_path):
-    make_pictures(tmp_path / "pictures")
-    text = yaml.safe_dump(small_config(tmp_path / "pictures", tmp_path / "run")).replace("batch_size", "batchsize")
+    write_pictures(tmp_path / "pictures", 4, "jpg")
+    text = tiny(tmp_path).replace("batch_size", "batchsize")
     code, out, err = train(text=text)
     assert code == 2 and out == ""
     assert "tiny.yml:" in one_error_line(err) and "batch_size" in one_error_line(err)
 
 
 def test_a_typo_in_an_override_is_named(train, tmp_path):
-    make_pictures(tmp_path / "pictures")
+    write_pictures(tmp_path / "pictures", 4, "jpg")
     code, _, err = train("data.batchsize=8")
     assert code == 2 and "--set data.batchsize" in one_error_line(err)
 
@@ -93,7 +80,7 @@ def test_an_empty_folder_is_one_sentence_and_nothing_is_written(train, tmp_path)
 
 
 def test_too_many_broken_pictures_are_named(train, tmp_path):
-    make_pictures(tmp_path / "pictures")
+    write_pictures(tmp_path / "pictures", 4, "jpg")
     (tmp_path / "pictures" / "notes.png").write_text("not a picture")
     code, _, err = train()
     line = one_error_line(err)
@@ -103,7 +90,7 @@ def test_too_many_broken_pictures_are_named(train, tmp_path):
 
 @pytest.mark.slow
 def test_pictures_found_broken_while_training_end_it_in_a_sentence(train, tmp_path):
-    make_pictures(tmp_path / "pictures")
+    write_pictures(tmp_path / "pictures", 4, "jpg")
     truncate(tmp_path / "pictures" / "2.jpg")  # its head is whole: only decoding it shows the damage
     code, _, err = train(ONE_STAGE, "training.steps=50")
     line = one_error_line(err)
@@ -112,7 +99,7 @@ def test_pictures_found_broken_while_training_end_it_in_a_sentence(train, tmp_pa
 
 @pytest.mark.slow
 def test_a_truncated_picture_is_replaced_and_named_and_training_goes_on(train, tmp_path):
-    make_pictures(tmp_path / "pictures")
+    write_pictures(tmp_path / "pictures", 4, "jpg")
     truncate(tmp_path / "pictures" / "2.jpg")
     code, out, err = train(ONE_STAGE, "data.max_broken_share=0.5", "training.steps=4")
     assert code == 0, err
@@ -122,7 +109,7 @@ def test_a_truncated_picture_is_replaced_and_named_and_training_goes_on(train, t
 
 @pytest.mark.slow
 def test_a_dry_run_writes_nothing(train, tmp_path):
-    make_pictures(tmp_path / "pictures")
+    write_pictures(tmp_path / "pictures", 4, "jpg")
     code, out, err = train(dry_run=True)
     assert code == 0, err
     for part in ("pictures       4", "58,086 parameters", "images/s", "memory"):
@@ -132,7 +119,7 @@ def test_a_dry_run_writes_nothing(train, tmp_path):
 
 @pytest.mark.slow
 def test_a_loss_that_is_no_number_ends_with_exit_code_2(train, tmp_path):
-    make_pictures(tmp_path / "pictures")
+    write_pictures(tmp_path / "pictures", 4, "jpg")
     code, _, err = train(ONE_STAGE, "optimizer.learning_rate=1e30", "training.steps=9", "training.checkpoint_every=1")
     line = one_error_line(err)
     assert code == 2 and "at step 2 and training stopped" in line

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tf_inpaint.errors import InputError
-from tf_inpaint.jobs import Job, check_inputs, check_outputs, jobs_from_list, jobs_from_paths, shard
+from tf_inpaint.jobs import Job, check_inputs, check_outputs, jobs_from_list, jobs_from_paths
 from tf_inpaint.pictures import write_png
 
 
@@ -161,17 +161,3 @@ def test_inputs_that_are_no_pictures_are_refused_by_their_heads(tmp_path):
     for name, said in (("text.png", "is not a picture"), ("none.png", "does not exist")):
         with pytest.raises(InputError, match=f"{name} {said}"):
             check_inputs(Job(f"{folder}/a.png", f"{folder}/{name}", "o.png"))
-
-
-def test_shards_share_a_list_without_overlap():
-    jobs = [Job(f"{i}.png", "m.png", f"o{i}.png") for i in range(7)]
-    parts = [shard(jobs, f"{i}/3") for i in (1, 2, 3)]
-    assert [len(part) for part in parts] == [3, 2, 2] and parts[1] == [jobs[1], jobs[4]]
-    assert sorted((job for part in parts for job in part), key=lambda job: job.image) == jobs
-    assert shard(jobs, None) == jobs == shard(jobs, "1/1") and shard(jobs, "9/9") == []
-
-
-@pytest.mark.parametrize("part", ["0/4", "5/4", "1", "a/b", "-1/2", "1/0", "1/2/3", ""])
-def test_a_shard_that_is_none_is_a_sentence(part):
-    with pytest.raises(InputError, match=f"^--shard must be i/n with i from 1 to n, such as 2/8, not {part}$"):
-        shard([], part)

@@ -6,17 +6,19 @@ on disk, so that an evaluation goes on where it stopped, and the statistics are 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 from pathlib import Path
-from typing import Iterable
+from typing import Callable, Iterable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from tf_inpaint.errors import InputError
 from tf_inpaint.evaluation.measures import LOWER, SET, WHOLE, Measure
+from tf_inpaint.shards import EVERYTHING, Shard
 
 INCEPTION_FEATURES = 2048
 _INCEPTION_SIDE = 299
@@ -146,27 +148,65 @@ def _short(error):
 
 
 class FeatureFile:
-    """Features of every picture on disk: float32 [count, width], rows written in any order."""
+    """Features of pictures on disk: float32 rows, written in any order, of each part of an evaluation in a file.
 
-    def __init__(self, path, count: int, width: int):
-        self._path, self._shape = Path(path), (count, width)
+    Args:
+        path: of the file of the whole; the names of the parts' files end in their suffix, before ".f32".
+        width: of a row.
+        shard: the part whose features are written here.
+    """
+
+    def __init__(self, path, width: int, shard: Shard = EVERYTHING):
+        self._path, self._bytes, self._shard = Path(path), 4 * width, shard
 
     def write(self, number: int, row: np.ndarray) -> None:
         """Keeps the features of a picture."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self._path, "r+b" if self._path.exists() else "w+b") as file:
-            file.seek(number * self._shape[1] * 4)
+        path = self._path_of(self._shard)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "r+b" if path.exists() else "w+b") as file:
+            file.seek(self._offset(number, self._shard))
             file.write(np.ascontiguousarray(row, "<f4").tobytes())
 
-    def chunks(self, numbers: list[int]) -> Iterable[np.ndarray]:
-        """float64 [n, width], n at most a few hundred: the features of these pictures in order."""
-        with open(self._path, "rb") as file:
+    def chunks(self, numbers: Sequence[int], part_of: Callable[[int], Shard]) -> Iterable[np.ndarray]:
+        """float64 [n, width], n at most a few hundred: the features of these pictures in order.
+
+        Args:
+            numbers: of the pictures.
+            part_of: function of a picture's number to the part that measured it.
+        Raises:
+            InputError: if they are not there.
+        """
+        with contextlib.ExitStack() as stack:
+            files = {}
             for first in range(0, len(numbers), _CHUNK):
                 rows = []
                 for number in numbers[first : first + _CHUNK]:
-                    file.seek(number * self._shape[1] * 4)
-                    rows.append(np.frombuffer(file.read(self._shape[1] * 4), "<f4"))
+                    part = part_of(number)
+                    if part not in files:
+                        files[part] = stack.enter_context(self._open(part))
+                    files[part].seek(self._offset(number, part))
+                    rows.append(np.frombuffer(files[part].read(self._bytes), "<f4"))
+                    if rows[-1].nbytes != self._bytes:
+                        raise self._incomplete(part)
                 yield np.stack(rows).astype(np.float64)
+
+    def _path_of(self, part):
+        return self._path.with_name(f"{self._path.stem}{part.suffix}{self._path.suffix}")
+
+    def _offset(self, number, part):
+        return number // part.count * self._bytes
+
+    def _open(self, part):
+        try:
+            return open(self._path_of(part), "rb")
+        except FileNotFoundError:
+            raise self._incomplete(part) from None
+
+    def _incomplete(self, part):
+        return InputError(
+            f"the features of pictures measured are not all in {self._path_of(part)}: bring the file there from where "
+            "they were measured, or give --restart to begin anew"
+        )
 
 
 def mean_and_covariance(chunks: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

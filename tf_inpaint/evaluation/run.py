@@ -30,6 +30,7 @@ from tf_inpaint.evaluation.protocols import (
 )
 from tf_inpaint.evaluation.summary import BINS, Summary, rounded
 from tf_inpaint.pictures import list_files, read_image, source_root, split_sketches, write_png
+from tf_inpaint.shards import Shard
 
 FORMAT = 1  # of rows and results; another number begins anew
 
@@ -53,6 +54,7 @@ def evaluate(
     inception_weights: str | None = None,
     vgg_weights: str | None = None,
     restart: bool = False,
+    shard: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict:
     """Completes pictures by a protocol with several methods, measures them all alike, and writes what came out.
@@ -78,16 +80,20 @@ def evaluate(
         strategies: of completing, see `Inpainter.load`; of several, each checkpoint is measured with each.
         inception_weights, vgg_weights: Keras' weights without top for FID and the VGG distance: a file, "download", or
             None for what an earlier download has left.
-        restart: drop what an earlier evaluation has left in `output`.
+        restart: drop what an earlier evaluation has left in `output`; of a part, what this part has.
+        shard: "i/n" measures the part of machine i of n, every n-th picture, and leaves its numbers in `output`. Called
+            without it, when they are done, the results are made of all parts there.
         progress: called with (pictures done, pictures in all).
     Returns:
-        What results.json holds: "protocol", "pictures", "masks", "metrics", "methods", "truth".
+        What results.json holds: "protocol", "pictures", "masks", "metrics", "methods", "truth". Of a part, only its
+        "pictures": "count" and "left_out".
     Raises:
         InputError: if nothing can be evaluated, or `output` holds another evaluation.
     """
     started = time.time()
     if batch_size < 1:
         raise InputError(f"the batch size must be 1 or more, not {batch_size}")
+    part = Shard.parse(shard)
     chosen = choose(protocol, size, seed)
     names, files = _pictures(images, limit)
     holes = _holes(chosen, masks, invert_masks, names)
@@ -96,23 +102,28 @@ def evaluate(
     tensorflow = cli.import_tensorflow()
     from tf_inpaint.evaluation import measures
 
-    features = _Features(Path(output), len(names), methods, inception_weights, vgg_weights)
+    features = _Features(Path(output), part, methods, inception_weights, vgg_weights)
     good, missing = measures.measurable(chosen.size)
-    journal = Journal(output, _settings(chosen, names, files, holes, methods, features), restart)
+    journal = Journal(output, _settings(chosen, names, files, holes, methods, features), restart, part)
     work = _Work(names, files, chosen, holes)
     try:
-        left_out, seconds = _measure_all(work, methods, measures.Ruler(good), features, journal, batch_size, progress)
-        if not journal.done:
-            raise InputError(f"no picture could be evaluated; the first: {next(iter(left_out.values()))}")
-        metrics = [measure.name for measure in good] + features.per_picture
-        summary = Summary(journal.rows(), [method.name for method in methods], metrics)
-        missing = {**missing, **features.missing}
-        every = [*measures.PER_PICTURE, *features.measures]
-        results = _results(chosen, holes, methods, summary, every, missing, left_out)
-        features.add_fid(results, summary)
-        _write(results, summary, journal, work, methods)
-        _write_run(journal.folder, started, seconds, batch_size, images, methods, tensorflow)
-        page.write(journal.folder, results)
+        numbers = part.of(range(len(names)))
+        ruler = measures.Ruler(good)
+        left_out, seconds = _measure_all(work, numbers, methods, ruler, features, journal, batch_size, progress)
+        results = {"pictures": {"count": len(journal.done), "left_out": left_out}}
+        if part.whole:
+            if not journal.done:
+                raise InputError(f"no picture could be evaluated; the first: {next(iter(left_out.values()))}")
+            metrics = [measure.name for measure in good] + features.per_picture
+            summary = Summary(journal.rows(), [method.name for method in methods], metrics)
+            missing = {**missing, **features.missing}
+            every = [*measures.PER_PICTURE, *features.measures]
+            results = _results(chosen, holes, methods, summary, every, missing, left_out)
+            features.add_fid(results, summary.numbers, journal.part_of)
+            _write(results, summary, journal, work, methods)
+        _write_run(journal.folder, part, started, seconds, batch_size, images, methods, tensorflow)
+        if part.whole:
+            page.write(journal.folder, results)
     finally:
         journal.close()
     return results
@@ -222,7 +233,7 @@ def _settings(protocol, names, files, holes, methods, features):
 class _Features:
     """FID and VGG distance, as far as there are weights."""
 
-    def __init__(self, output, count, methods, inception_weights, vgg_weights):
+    def __init__(self, output, shard, methods, inception_weights, vgg_weights):
         from tf_inpaint.evaluation import features
 
         self._module = features
@@ -246,7 +257,7 @@ class _Features:
         if features.FID.name in self._loaders:
             columns = ["truth", *(f"method-{number}" for number in range(len(methods)))]
             folder, width = output / "features", features.INCEPTION_FEATURES
-            self._files = {each: features.FeatureFile(folder / f"{each}.f32", count, width) for each in columns}
+            self._files = {each: features.FeatureFile(folder / f"{each}.f32", width, shard) for each in columns}
 
     def start(self):
         """Loads the networks."""
@@ -264,36 +275,35 @@ class _Features:
             return {}
         return {self._module.VGG.name: self._vgg.distances(task.image, stacked).tolist()}
 
-    def add_fid(self, results, summary):
-        """Streams the features kept, and puts FID into the results."""
+    def add_fid(self, results, numbers, part_of):
+        """Streams the features kept of pictures, of whatever part, and puts FID into the results."""
         if not self._files:
             return
-        if summary.count < 2:
+        if len(numbers) < 2:
             results["metrics"]["fid"]["not_measured"] = "it needs two pictures at least"
             return
-        numbers = list(summary.numbers)
         truth, *others = self._files.values()
-        moments = self._module.mean_and_covariance(truth.chunks(numbers))
+        moments = self._module.mean_and_covariance(truth.chunks(numbers, part_of))
         for method, file in zip(results["methods"], others):
-            own = self._module.mean_and_covariance(file.chunks(numbers))
+            own = self._module.mean_and_covariance(file.chunks(numbers, part_of))
             method["results"]["fid"] = {"mean": rounded(self._module.frechet_distance(*moments, *own))}
 
 
-def _measure_all(work, methods, ruler, features, journal, batch_size, progress):
+def _measure_all(work, numbers, methods, ruler, features, journal, batch_size, progress):
     """Measures what is not measured yet; returns ({name: why} of pictures left out, {method: seconds a picture})."""
     done = journal.done
-    todo = [number for number in range(len(work.names)) if number not in done]
+    todo = [number for number in numbers if number not in done]
     left_out, spent, completed_count = {}, dict.fromkeys([method.name for method in methods], 0.0), 0
     report = progress or (lambda done, total: None)
     for method in methods:
-        method.start()  # the sheet needs them even where all is measured
+        method.start()  # what is said about it, and the sheet, need that even where all is measured
     if todo:
         features.start()
     finished = len(done)
-    report(finished, len(work.names))
+    report(finished, len(numbers))
     for first in range(0, len(todo), batch_size):
-        tasks, numbers = [], todo[first : first + batch_size]
-        for number in numbers:
+        tasks, batch = [], todo[first : first + batch_size]
+        for number in batch:
             try:
                 tasks.append(work.task(number))
             except InputError as error:
@@ -312,8 +322,8 @@ def _measure_all(work, methods, ruler, features, journal, batch_size, progress):
             journal.write(_row(task, methods, completed, ruler, features))
         completed_count += len(tasks)
         journal.flush()
-        finished += len(numbers)
-        report(finished, len(work.names))
+        finished += len(batch)
+        report(finished, len(numbers))
     seconds = {name: time_spent / max(completed_count, 1) for name, time_spent in spent.items()}
     return {work.names[number]: reason for number, reason in sorted(left_out.items())}, seconds
 
@@ -410,7 +420,7 @@ def _write(results, summary, journal, work, methods):
     plots.draw_training(folder / "training.png", runs)
 
 
-def _write_run(folder, started, seconds, batch_size, images, methods, tensorflow):
+def _write_run(folder, part, started, seconds, batch_size, images, methods, tensorflow):
     """What may differ from run to run, apart from the results."""
     run = {
         "command": [os.path.basename(sys.argv[0]), *sys.argv[1:]],
@@ -432,4 +442,4 @@ def _write_run(folder, started, seconds, batch_size, images, methods, tensorflow
             "pillow": pillow_version,
         },
     }
-    (folder / "run.json").write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
+    (folder / f"run{part.suffix}.json").write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")

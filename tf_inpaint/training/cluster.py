@@ -52,11 +52,12 @@ def cluster_from_tf_config(environment: Mapping[str, str] = os.environ) -> Clust
         raise InputError(
             f"the environment variable TF_CONFIG is not JSON ({error}); an example is {_EXAMPLE}"
         ) from None
-    jobs = values.get("cluster") if isinstance(values, dict) else None
-    if isinstance(values, dict) and not jobs:
+    if not isinstance(values, dict):
+        raise _wrong("must have a cluster and a task")
+    jobs, task = values.get("cluster"), values.get("task")
+    if not jobs:
         return None
-    task = values.get("task") if isinstance(values, dict) else None
-    if not isinstance(jobs, dict) or not isinstance(task, dict):
+    if not (isinstance(jobs, dict) and isinstance(task, dict)):
         raise _wrong("must have a cluster and a task")
     kind, index = task.get("type"), task.get("index")
     for job in (*jobs, kind):

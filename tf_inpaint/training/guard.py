@@ -23,12 +23,12 @@ class Guard:
         """How many updates wait to be looked at."""
         return sum(len(updates) * count for _, count, updates in self._held)
 
-    def hold(self, step, values):
-        """Keep the scalar tensors of one update of a step (the count it belongs to, from 1)."""
-        self._held.append((step, 1, [values]))
+    def hold(self, step, updates, count=1):
+        """Keep the values of `count` steps from `step`, counted from 1, on.
 
-    def hold_steps(self, step, count, updates):
-        """Keep the values of `count` steps from `step` on: for each update of a step a dict of tensors [count]."""
+        Args:
+            updates: for each update of a step a dict of tensors [count], or of scalars where that is 1.
+        """
         self._held.append((step, count, updates))
 
     def look(self):

@@ -50,39 +50,30 @@ class Learner:
                 set_precision(network, training.precision)
             self._generator = named_weights(self.recipe.generator)
             self._discriminator = named_weights(self.recipe.discriminator)
-            self._optimizers = Optimizers(
-                config.optimizer, _trainable(self._generator), _trainable(self._discriminator)
-            )
+            trained = {"generator": _trainable(self._generator), "discriminator": _trainable(self._discriminator)}
+            self._optimizers = Optimizers(config.optimizer, **trained)
         self._average = MovingAverage(training.ema_decay, self._generator, strategy) if training.ema_decay else None
         scaled = training.precision == "mixed_float16"
-        self._loss_scales = {name: LossScale() if scaled else None for name in ("generator", "discriminator")}
+        self._loss_scales = {name: LossScale() if scaled else None for name in trained}
 
-        common = {
-            "clip_norm": config.optimizer.clip_norm,
-            "accumulation_steps": training.accumulation_steps,
-            "xla": training.xla,
-        }
-        self._update_generator = Update(
-            "generator",
-            strategy,
-            self.recipe.generator_losses,
-            _trainable(self._generator),
-            self._optimizers.generator,
-            between=lambda statistics: self.recipe.advance("generator", statistics),
-            afterwards=self._average.update if self._average else None,
-            loss_scale=self._loss_scales["generator"],
-            **common,
-        )
-        self._update_discriminator = Update(
-            "discriminator",
-            strategy,
-            self.recipe.discriminator_losses,
-            _trainable(self._discriminator),
-            self._optimizers.discriminator,
-            between=lambda statistics: self.recipe.advance("discriminator", statistics),
-            loss_scale=self._loss_scales["discriminator"],
-            **common,
-        )
+        def update(name, losses, afterwards=None):
+            return Update(
+                name,
+                strategy,
+                losses,
+                trained[name],
+                getattr(self._optimizers, name),
+                clip_norm=config.optimizer.clip_norm,
+                accumulation_steps=training.accumulation_steps,
+                between=lambda statistics: self.recipe.advance(name, statistics),
+                afterwards=afterwards,
+                loss_scale=self._loss_scales[name],
+                xla=training.xla,
+            )
+
+        move_average = self._average.update if self._average else None
+        self._update_generator = update("generator", self.recipe.generator_losses, move_average)
+        self._update_discriminator = update("discriminator", self.recipe.discriminator_losses)
         self._complete = tf.function(self.recipe.preview)
         self._take_steps_in_graph = tf.function(self._many_steps)
 

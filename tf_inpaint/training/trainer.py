@@ -43,6 +43,7 @@ class Trainer:
     Args:
         config: a whole `Config`.
         report: called with every line of progress.
+        notes: lines to report before anything else.
 
     Attributes:
         data: the pictures.
@@ -53,7 +54,7 @@ class Trainer:
             workers cannot be joined, differ in what they are to train, or are lost.
     """
 
-    def __init__(self, config, report=say):
+    def __init__(self, config, report=say, notes=()):
         training = config.training
         self.config = config
         self.folder = RunFolder(training.run_folder or f"runs/{config.name}", training.keep_checkpoints)
@@ -61,7 +62,10 @@ class Trainer:
         strategy = make_strategy(training.strategy)  # before TensorFlow computes anything: workers need that
         self._workers = Workers(strategy)
         self.report = report if self._workers.is_chief else lambda line: None
-        self.data = ImageData(config.data, config.mask, training.seed)
+        for line in notes:
+            self.report(line)
+        with self._workers.said_by_chief():
+            self.data = ImageData(config.data, config.mask, training.seed)
         self._examples_per_part = _examples_per_part(config, strategy.num_replicas_in_sync)
         with self._explained_loss():
             self._workers.check_same({"config": to_yaml(config), "number of pictures": str(self.data.count)})
@@ -174,6 +178,14 @@ class Trainer:
 
     def _due(self, finished, stopped):
         """What has to be written after this step: a set of "scalars", "validation", "checkpoint", "views"."""
+        step = self.learner.step
+        due = {what for what, interval in self._intervals().items() if finished or step % interval == 0}
+        if stopped:  # nothing that takes long
+            due |= {"scalars", "checkpoint"}
+        return due
+
+    def _intervals(self):
+        """After how many steps each thing is written that is written at all."""
         training = self.config.training
         intervals = {
             "scalars": training.log_every,
@@ -181,11 +193,7 @@ class Trainer:
             "checkpoint": training.checkpoint_every,
             "views": training.view_every,
         }
-        step = self.learner.step
-        due = {what for what, interval in intervals.items() if interval and (finished or step % interval == 0)}
-        if stopped:  # nothing that takes long
-            due |= {"scalars", "checkpoint"}
-        return due
+        return {what: interval for what, interval in intervals.items() if interval}
 
     def _write(self, due, stopwatch):
         if not self._workers.is_chief:
@@ -227,14 +235,13 @@ class Trainer:
             raise InputError(
                 "an operation of this recipe has no deterministic form here: set training.deterministic: false"
             ) from error
-        self._guard.hold_steps(first, count, values)
+        self._guard.hold(first, values, count)
         return count
 
     def _steps_until_due(self):
         """Steps to make in the next call: `steps_per_call`, or fewer up to what is to be written next."""
         training, step = self.config.training, self.learner.step
-        intervals = (training.log_every, training.validate_every, training.checkpoint_every, training.view_every)
-        ends = [interval - step % interval for interval in intervals if interval]
+        ends = [interval - step % interval for interval in self._intervals().values()]
         return min(training.steps_per_call, max(training.steps - step, 1), *ends)
 
     def _look(self):

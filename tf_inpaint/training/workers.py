@@ -8,6 +8,7 @@ others for ever. In a single process nothing has to be, and everything here does
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 import zlib
 
@@ -42,9 +43,8 @@ class Workers:
     def __init__(self, strategy):
         self._strategy = strategy
         resolver = strategy.cluster_resolver
-        tasks = resolver.cluster_spec().as_dict().get("worker", []) if resolver is not None else []
-        self._addresses = tasks
-        self.count = max(len(tasks), 1)
+        self._addresses = resolver.cluster_spec().as_dict().get("worker", []) if resolver is not None else []
+        self.count = max(len(self._addresses), 1)
         self.is_chief = self.count == 1 or resolver.task_id == 0
         self._sum = tf.function(self._sum_over_workers)  # eager collectives start threads, and may not end them
 
@@ -76,6 +76,17 @@ class Workers:
                 raise InputError(
                     f"this worker and the chief have not the same {what}: give all workers the same commands and files"
                 )
+
+    @contextlib.contextmanager
+    def said_by_chief(self):
+        """Context in which warnings that all workers have alike are the chief's to say."""
+        logger = logging.getLogger("tf_inpaint")
+        level = logger.level
+        logger.setLevel(level if self.is_chief else logging.ERROR)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
 
     @contextlib.contextmanager
     def explained_loss(self, last_checkpoint):

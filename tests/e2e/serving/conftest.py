@@ -4,7 +4,6 @@ import base64
 import json
 import os
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -16,6 +15,7 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
+from runs import free_ports
 
 from tf_inpaint.export import export
 from tf_inpaint.inference import Inpainter
@@ -243,7 +243,7 @@ class _Real:
     """The program tensorflow_model_server with a model."""
 
     def __init__(self, program, folder, model):
-        self.model, ports = model, [_free_port(), _free_port()]
+        self.model, ports = model, free_ports(2)
         self.grpc, self.rest = f"grpc://127.0.0.1:{ports[0]}", f"http://127.0.0.1:{ports[1]}"
         base = os.path.dirname(folder)
         options = [
@@ -266,12 +266,6 @@ class _Real:
     def __exit__(self, *_):
         self._process.terminate()
         self._process.wait()
-
-
-def _free_port():
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        return chosen.getsockname()[1]
 
 
 @pytest.fixture(scope="session", params=["stand-in", "tensorflow_model_server"])

@@ -8,14 +8,13 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+from runs import TINY, write_untrained_run
 from tensorflow.core.protobuf import config_pb2, saved_model_pb2
 
 from tf_inpaint import cli, complete
 from tf_inpaint import export as command
-from tf_inpaint.config import config_from_dict, to_yaml
 from tf_inpaint.errors import InputError
 from tf_inpaint.inference import Inpainter
-from tf_inpaint.models.weights import named_weights
 from tf_inpaint.pictures import read_image, write_png
 from tf_inpaint.recipes import RECIPES
 
@@ -247,13 +246,8 @@ def test_a_guided_one_takes_a_sketch(exported, make_case):
 
 
 def test_the_command_exports_a_run(tmp_path, capsys):
-    values = {"recipe": "deepfill_v1", "options": {"width": 4}}
-    recipe = RECIPES["deepfill_v1"](config_from_dict(values, "tiny").options)
-    recipe.generator((tf.zeros([1, 64, 64, 3]), tf.zeros([1, 64, 64, 1])))
     run, models = tmp_path / "run", tmp_path / "models" / "deepfill"
-    checkpoint = tf.train.Checkpoint(generator=named_weights(recipe.generator))
-    checkpoint.write(str(run / "checkpoints" / "step-00000001"))
-    (run / "config.yml").write_text(to_yaml(config_from_dict(values, "tiny")))
+    write_untrained_run(run, TINY)
     options = ["--checkpoint_dir", str(run), "--output", str(models)]
     assert command.main([*options, "--max_pixels", "10000"]) == cli.DONE
     assert capsys.readouterr().out.splitlines()[-1] == str(models / "1")

@@ -109,6 +109,38 @@ def test_twice_is_the_same_to_the_byte_and_going_on_too(images, tmp_path):
     assert evaluate(images, tmp_path / "a", seed=3, restart=True, **options)["protocol"]["seed"] == 3
 
 
+def test_parts_on_several_machines_come_to_the_same_bytes(images, tmp_path, capsys):
+    output = tmp_path / "parts"
+    shared = ["--images", images, "--protocol", "nvidia_ratio_bins", "--size", "32", "--baselines", *CHEAP]
+    for part, count in (("3/3", 2), ("1/3", 3), ("2/3", 2), ("8/8", 0)):
+        assert main([*shared, "--output", str(output), "--shard", part]) == cli.DONE
+        said = capsys.readouterr()
+        assert f"part {part}: {count} pictures measured, numbers in {output}; once all parts are there" in said.out
+        assert f"{count} of {count} pictures" in said.err
+    assert not {path.name for path in output.iterdir()} & (WRITTEN | {"rows.jsonl"})
+    assert main([*shared, "--output", str(output)]) == cli.DONE
+    assert "7 of 7 pictures" in capsys.readouterr().err and (output / "rows.jsonl").read_text() == ""
+    assert main([*shared, "--output", str(tmp_path / "whole")]) == cli.DONE
+    for name in ("results.json", "results.csv", "per_image.csv", "sheet.png", "by_hole_share.png"):
+        assert (output / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_what_parts_left_out_is_named_by_all_and_what_they_lack_is_measured(images, tmp_path, capsys):
+    source, output = tmp_path / "in", tmp_path / "out"
+    for number in range(4):
+        write_png(source / f"{number}.png", read_image(f"{images}/{number}.png").rgb)
+    (source / "1.png").write_bytes((source / "1.png").read_bytes()[:60])
+    command = ["--images", str(source), "--protocol", "centre", "--size", "32", "--baselines", "mean"]
+    command += ["--output", str(output)]
+    assert main([*command, "--shard", "2/2"]) == cli.SOME_FAILED
+    said = capsys.readouterr()
+    assert "part 2/2: 1 picture measured" in said.out and "left out: 1.png: it is damaged" in said.err
+    assert main(command) == cli.SOME_FAILED
+    assert "left out: 1.png: it is damaged" in capsys.readouterr().err
+    assert json.loads((output / "results.json").read_text())["pictures"]["count"] == 3
+    assert [json.loads(line)["number"] for line in (output / "rows.jsonl").read_text().splitlines()] == [0, 2]
+
+
 def test_a_checkpoint_beside_baselines_whatever_the_batch(images, run_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(Inpainter, "load", functools.cache(Inpainter.load))  # the same graph for both
     options = {"protocol": "deepfill_v1_rect", "size": 32, "checkpoints": [run_folder], "baselines": ["mean"]}
@@ -186,6 +218,7 @@ def test_the_report_needs_nothing_but_itself(images, run_folder, tmp_path):
         (["--size", "4"], "the size must be 16 to 4096"),
         (["--limit", "0"], "the limit must be"),
         (["--batch_size", "0"], "the batch size must be"),
+        (["--shard", "3/2"], "--shard must be i/n with i from 1 to n, such as 2/8, not 3/2"),
         (["--checkpoint_dir", "nowhere"], "nowhere"),
         (["--vgg_weights", "nowhere.h5"], "no file nowhere.h5"),
     ],
@@ -194,6 +227,13 @@ def test_mistakes_are_one_sentence(images, tmp_path, arguments, said):
     with pytest.raises(InputError, match=said):
         main(["--images", images, "--protocol", "centre", "--output", str(tmp_path / "o"), *arguments])
     assert not (tmp_path / "o").exists()
+
+
+def test_tasks_are_exported_as_a_whole(images, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--images", images, "--protocol", "centre", "--export_tasks", str(tmp_path / "t"), "--shard", "1/2"])
+    assert ended.value.code == cli.BAD_INPUT and "leave out --shard" in capsys.readouterr().err
+    assert not (tmp_path / "t").exists()
 
 
 def test_two_pictures_of_one_name_are_refused(images, tmp_path):
@@ -231,3 +271,9 @@ def test_vgg_and_fid_in_the_table_when_there_are_weights(images, tmp_path, monke
     assert _numbers(results)["mean", "fid"] == pytest.approx(expected, rel=1e-6)
     again = evaluate(images, tmp_path / "out", **options)  # all is measured already
     assert again == results
+    for part in ("2/2", "1/2"):
+        evaluate(images, tmp_path / "parts", shard=part, **options)
+    assert evaluate(images, tmp_path / "parts", **options) == results
+    (tmp_path / "parts" / "features" / "truth-2-of-2.f32").unlink()
+    with pytest.raises(InputError, match="features of pictures measured are not all in .*truth-2-of-2.f32"):
+        evaluate(images, tmp_path / "parts", **options)

@@ -7,6 +7,7 @@ import tensorflow as tf
 from tf_inpaint.errors import InputError
 from tf_inpaint.evaluation import features
 from tf_inpaint.evaluation.features import FeatureFile, VggDistance, frechet_distance, mean_and_covariance, weights_file
+from tf_inpaint.shards import EVERYTHING, Shard
 
 RNG = np.random.default_rng(0)
 
@@ -43,11 +44,24 @@ def test_statistics_are_streamed():
 def test_features_are_kept_in_any_order(tmp_path):
     rows = RNG.standard_normal((600, 4)).astype(np.float32)
     for number in RNG.permutation(600):
-        FeatureFile(tmp_path / "f" / "x.f32", 600, 4).write(number, rows[number])
-    numbers = list(range(0, 600, 2))
-    np.testing.assert_array_equal(
-        np.concatenate(list(FeatureFile(tmp_path / "f" / "x.f32", 600, 4).chunks(numbers))), rows[::2]
-    )
+        FeatureFile(tmp_path / "f" / "x.f32", 4).write(number, rows[number])
+    file, numbers = FeatureFile(tmp_path / "f" / "x.f32", 4), list(range(0, 600, 2))
+    np.testing.assert_array_equal(np.concatenate(list(file.chunks(numbers, lambda _: EVERYTHING))), rows[::2])
+
+
+def test_features_of_parts_come_from_their_files(tmp_path):
+    rows = RNG.standard_normal((11, 4)).astype(np.float32)
+    parts = {number: Shard(number % 3 + 1, 3) for number in range(11)}
+    for number, part in parts.items():
+        FeatureFile(tmp_path / "x.f32", 4, part).write(number, rows[number])
+    file = FeatureFile(tmp_path / "x.f32", 4)
+    np.testing.assert_array_equal(np.concatenate(list(file.chunks(range(11), parts.get))), rows)
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) == rows.nbytes
+    (tmp_path / "x-2-of-3.f32").write_bytes(b"torn")
+    (tmp_path / "x-3-of-3.f32").unlink()
+    for number in (1, 2):
+        with pytest.raises(InputError, match=rf"not all in .*x-{number + 1}-of-3.f32: bring the file there"):
+            list(file.chunks([0, number], parts.get))
 
 
 def test_without_weights_it_says_why(tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ import pytest
 from tf_inpaint.errors import InputError
 from tf_inpaint.evaluation.journal import Journal
 from tf_inpaint.evaluation.summary import Running, Summary, share_bin
+from tf_inpaint.shards import EVERYTHING, Shard
 
 
 def _row(number, psnr=20.0, share=0.25):
@@ -33,6 +34,43 @@ def test_rows_come_back_in_order_and_a_torn_one_is_dropped(tmp_path):
     assert [row["number"] for row in journal.rows()] == [0, 1, 2, 3] and journal.row(3)["picture"] == "3.png"
     journal.close()
     assert Journal(tmp_path, {"size": 64}).done == {0, 1, 2, 3}
+
+
+def test_parts_are_written_apart_and_read_together(tmp_path):
+    for part in (Shard(2, 2), Shard(1, 2)):
+        journal = Journal(tmp_path, {"size": 64}, shard=part)
+        for number in part.of(range(5)):
+            journal.write(_row(number))
+        journal.close()
+        assert journal.done == set(part.of(range(5)))
+    torn = tmp_path / "rows-2-of-2.jsonl"
+    with open(torn, "ab") as file:
+        file.write(b'{"number": 5, "pict')  # another machine is just writing it
+    length = torn.stat().st_size
+    whole = Journal(tmp_path, {"size": 64})
+    assert torn.stat().st_size == length
+    whole.write(_row(7))
+    assert [row["number"] for row in whole.rows()] == [0, 1, 2, 3, 4, 7] and whole.row(3)["picture"] == "3.png"
+    assert [str(whole.part_of(number)) for number in (3, 4, 7)] == ["2/2", "1/2", "1/1"]
+    whole.close()
+
+
+def test_a_part_of_another_evaluation_is_refused(tmp_path):
+    for number, size in ((1, 64), (2, 128)):
+        journal = Journal(tmp_path / str(size), {"size": size}, shard=Shard(number, 2))
+        journal.write(_row(number - 1))
+        journal.close()
+    for path in (tmp_path / "128").iterdir():
+        path.rename(tmp_path / "64" / path.name)
+    said = r"holds part 2/2 of an evaluation that differs in size \(128 there, 64 now\): give another --output, or "
+    for part, remedy in ((EVERYTHING, "delete .*rows-2-of-2.jsonl"), (Shard(1, 2), "delete .*rows-2-of-2.jsonl")):
+        with pytest.raises(InputError, match=said + remedy):
+            Journal(tmp_path / "64", {"size": 64}, shard=part)
+    with pytest.raises(InputError, match="part 2/2 .*, or --restart to begin anew"):
+        Journal(tmp_path / "64", {"size": 64}, shard=Shard(2, 2))
+    Journal(tmp_path / "64", {"size": 64}, restart=True, shard=Shard(2, 2)).close()  # its own rows alone
+    assert Journal(tmp_path / "64", {"size": 64}).done == {0}
+    assert Journal(tmp_path / "64", {"size": 64}, restart=True).done == set()
 
 
 def test_another_evaluation_is_refused_unless_restarted(tmp_path):

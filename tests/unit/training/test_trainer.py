@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tf_inpaint.errors import InputError
 from tf_inpaint.training.trainer import Trainer
+from tf_inpaint.training.workers import Workers
 
 
 def train(config):
@@ -46,6 +47,22 @@ def same(one, other, **tolerance):
     assert set(one) == set(other)
     for name in one:
         np.testing.assert_allclose(one[name], other[name], err_msg=name, **(tolerance or {"rtol": 0, "atol": 0}))
+
+
+def test_notes_come_first_and_only_from_the_chief(toy_config, monkeypatch):
+    lines = []
+    Trainer(toy_config(), report=lines.append, notes=["a: 1 -> b: 1"])
+    assert lines == ["a: 1 -> b: 1"]
+
+    class OtherWorkers(Workers):
+        def __init__(self, strategy):
+            super().__init__(strategy)
+            self.is_chief = False
+
+    monkeypatch.setattr("tf_inpaint.training.trainer.Workers", OtherWorkers)
+    trainer = Trainer(toy_config(training={"steps": 1}), report=lines.append, notes=["a: 1 -> b: 1"])
+    trainer.train()
+    assert len(lines) == 1 and not trainer.folder.path.exists()
 
 
 def test_a_run_leaves_checkpoints_scalars_and_a_last_line(toy_config):

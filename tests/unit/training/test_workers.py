@@ -1,3 +1,5 @@
+import logging
+
 import pytest
 import tensorflow as tf
 
@@ -59,6 +61,14 @@ def test_a_worker_that_differs_says_so():
     Workers(Strategy(0)).check_same({"config": "name: a"})
     with pytest.raises(InputError, match="this worker and the chief have not the same config: "):
         Workers(Strategy(1, others=5)).check_same({"config": "name: a"})
+
+
+def test_the_chief_alone_says_what_all_have_to_say(caplog):
+    for index in range(3):
+        with Workers(Strategy(index)).said_by_chief():
+            logging.getLogger("tf_inpaint.reading").warning("a.png is damaged, to worker %d", index)
+    logging.getLogger("tf_inpaint.reading").warning("b.png is damaged")
+    assert caplog.messages == ["a.png is damaged, to worker 0", "b.png is damaged"]
 
 
 @pytest.mark.parametrize(
