@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from tf_inpaint.ops.parts import Part, cut, put
 from tf_inpaint.ops.patches import paste_patches, patch_similarity, propagate
 from tf_inpaint.ops.strips import attend_in_strips, strip_columns, strip_memory
 
@@ -11,6 +12,9 @@ MATRICES = 5  # of all queries by all keys, alive at a time; measured
 AT_ONCE = 256 << 20  # bytes up to which strips, where they are allowed, are no faster
 SMALL_TILES = 128 << 20  # bytes up to which tiles stay in a processor's cache: a step touches a few of them
 NARROW = 64  # columns, below which a strip's margins count
+MARGIN = 2  # queries around those asked for: one that pastes there too, one whose patch is its neighbour's
+PROPAGATED = 2  # more of them: one in each of the two directions, the first of which may begin a line further
+CONTINUED = 3  # lines at the other side, where columns and rows are continued: of the last two, and patches there
 
 
 def attend(
@@ -26,6 +30,7 @@ def attend(
     propagation=True,
     floor=0.0,
     max_memory=None,
+    needed=None,
 ):
     """Match 3 x 3 patches, let matches support each other, paste the background's patches by the softmax of the scores.
 
@@ -39,9 +44,24 @@ def attend(
         floor: the least weight of a key.
         max_memory: bytes. Where doing it at once would take more, or much, each picture is done by itself in strips,
             which have no gradients and take no less than a strip of one column; None does all at once.
+        needed: `Part` of the queries, one for all pictures, beyond which results are 0 and nearly nothing is computed;
+            None is all.
     Returns:
         (pasted, best): float [B, h * rate, w * rate, D], overlaps added up; int32 [B, h, w], the heaviest key's number.
     """
+    if needed is not None:
+        size = tf.shape(queries)[1:3]
+        rows, columns = (_asked(needed, size, axis, propagation) for axis in (0, 1))
+        queries = tf.gather(tf.gather(queries, rows, axis=1), columns, axis=2)
+        settings = {"ksize": ksize, "scale": scale, "propagation": propagation, "floor": floor}
+        pasted, best = attend(queries, keys, norms, valid, background, rate=rate, **settings, max_memory=max_memory)
+        before = [
+            tf.reduce_sum(tf.cast(kept < needed.first[axis], tf.int32)) for axis, kept in enumerate((rows, columns))
+        ]
+        own = Part(tf.stack(before), tf.stack(before) + needed.end - needed.first)
+        pasted = put(cut(pasted, own.enlarged(rate)), needed.enlarged(rate), size * rate)
+        return pasted, put(cut(best[..., tf.newaxis], own), needed, size)[..., 0]
+
     b, h, w, kh, kw = (*(tf.shape(queries)[i] for i in range(3)), tf.shape(keys)[1], tf.shape(keys)[2])
 
     def at_once():
@@ -74,3 +94,19 @@ def attend(
         return at_once()
     entries = tf.cast(b, tf.float32) * tf.cast(h * w, tf.float32) * tf.cast(kh * kw, tf.float32)
     return tf.cond(entries * (4.0 * MATRICES) <= float(min(max_memory, AT_ONCE)), at_once, in_strips)
+
+
+def _asked(needed, size, axis, propagation):
+    """Rows or columns of the queries, in ascending order, without which those needed cannot be computed.
+
+    What is left of a picture is treated as if it was one. Its seams spoil what is beside them, which is not needed; its
+    borders are the picture's. The last lines stay if the first ones are needed, and the other way round, since
+    propagation runs on over line ends and from the foot of a column to the head of the next.
+    """
+    place, first, end, length = tf.range(size[axis]), needed.first[axis], needed.end[axis], size[axis]
+    margin = MARGIN + (PROPAGATED if propagation else 0)
+    kept = (place >= first - margin) & (place < end + margin)
+    if propagation:
+        kept |= (place < CONTINUED) & (end >= length - PROPAGATED)
+        kept |= (place >= length - CONTINUED) & (first <= PROPAGATED)
+    return tf.cast(tf.where(kept)[:, 0], tf.int32)
