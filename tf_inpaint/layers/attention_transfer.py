@@ -106,6 +106,7 @@ class AttentionTransfer(tf.keras.layers.Layer):
             floor=_WEIGHT_FLOOR,
             max_memory=self.max_memory,
             needed=needed,
+            wants_best=False,
         )
         return tf.ensure_shape(pasted / _PASTE_OVERLAP, low.shape)
 
