@@ -58,10 +58,10 @@ def test_in_the_holes_it_is_what_is_drawn_of_the_whole(generator):
         inputs = _inputs(generator, holes)
         part = bounding_part(inputs[1])
         expected = cut(generator(inputs)["predicted"], part).numpy()
-        assert expected.std() > 0.02 or holes != HOLES[:1]
+        assert expected.std() > 0.01 or holes != HOLES[:1]
         filled = fill(*inputs)
         assert filled.shape == inputs[0].shape
-        np.testing.assert_allclose(cut(filled, part), expected, atol=1e-5)
+        np.testing.assert_allclose(cut(filled, part), expected, atol=3e-5)
     assert fill.experimental_get_tracing_count() == 1
 
 
