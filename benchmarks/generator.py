@@ -1,10 +1,13 @@
 """A generator's forward pass against its floor: the network's operations at the rate this machine convolves.
 
-    python benchmarks/generator.py [--recipe deepfill_v1] [--sides 256 512 1024] [--repeats 3] [--max_memory 8G]
+    python benchmarks/generator.py [--recipe deepfill_v1] [--sides 256 512 1024] [--hole 0.25] [--repeats 3]
+
+"whole" draws all of the picture, "holes" what its hole depends on, which is what completing does; the hole is a square
+of `--hole` times the picture's side, in the middle of its upper left quarter. They take turns.
 
 Operations are those of the published form with factored attention: convolutions after doubling as 3 x 3 over the
 doubled picture, one product of all queries by all keys, four for pasting. The rate is measured between the repeats;
-weights are drawn at random. Peaks are of a process that completes one picture by `Inpainter`, TensorFlow included.
+weights are drawn at random. Peaks are of a process that does one picture by `Inpainter`, TensorFlow included.
 """
 
 import math
@@ -14,6 +17,8 @@ import numpy as np
 from measuring import GIGA, in_child, is_child, medians, peak_memory, rates, table
 
 from tf_inpaint import cli
+
+FORMS = ("whole", "holes")
 
 
 def operations(recipe, side):
@@ -67,10 +72,11 @@ def build(name):
     return recipe
 
 
-def picture(side):
-    """A random picture and a hole of a quarter of its side: uint8 [side, side, 3], bool [side, side]."""
+def picture(side, share):
+    """A random picture and a hole of a share of its side: uint8 [side, side, 3], bool [side, side]."""
     hole = np.zeros((side, side), bool)
-    hole[side // 4 : side // 2, side // 4 : side // 2] = True
+    first = max(0, int(side * (0.375 - share / 2)))
+    hole[first : first + int(side * share), first : first + int(side * share)] = True
     return np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8), hole
 
 
@@ -79,6 +85,8 @@ def main(argv):
     parser.add_argument("--recipe", choices=("deepfill_v1", "deepfill_v2", "pen_net"), default="deepfill_v1")
     parser.add_argument("--sides", type=int, nargs="+", default=[256, 512, 1024])
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--hole", type=float, default=0.25, help="side of the hole as a share of the picture's")
+    parser.add_argument("--form", choices=FORMS, nargs="+", default=FORMS, help="what to run; in a child, the one")
     parser.add_argument("--max_memory", help="for completing, such as 8G")
     arguments = parser.parse_args(argv)
     cli.import_tensorflow()
@@ -86,36 +94,41 @@ def main(argv):
 
     recipe = build(arguments.recipe)
     inpainter = Inpainter(recipe, max_memory=arguments.max_memory)
+
+    def run(form, side):
+        image, hole = picture(side, arguments.hole)
+        return lambda: inpainter.outputs(image, hole, whole=form == "whole")
+
     if is_child():
-        inpainter.complete(*picture(arguments.sides[0]))
+        run(arguments.form[0], arguments.sides[0])()
         print(peak_memory())
         return cli.DONE
     cores = os.cpu_count()
     rows = []
     for side in arguments.sides:
-        image, hole = picture(side)
-        functions = {"forward": lambda image=image, hole=hole: inpainter.complete(image, hole), **rates()}
-        times = medians(functions, arguments.repeats)
+        times = medians({**{form: run(form, side) for form in arguments.form}, **rates()}, arguments.repeats)
         convolutions, attention = operations(recipe, side)
         counted = convolutions + attention
         wall, processor = (GIGA["convolution"] / each for each in times["convolution"])
         memory = ("--max_memory", arguments.max_memory) if arguments.max_memory else ()
-        peak = int(in_child(__file__, "--recipe", arguments.recipe, "--sides", side, *memory)) / 2**30
-        forward = times["forward"]
-        rows.append(
-            (
-                side,
-                f"{forward[0]:.2f}",
-                f"{forward[1] / cores:.2f}",
-                f"{convolutions:.0f} + {attention:.0f}",
-                f"{wall:.0f} ({processor * cores:.0f})",
-                f"{counted / wall:.2f}",
-                f"{forward[0] / (counted / wall):.2f}",
-                f"{forward[1] / (counted / processor):.2f}",
-                f"{peak:.2f}",
-                f"{inpainter.memory(side, side) / 2**30:.2f}",
+        for form in arguments.form:
+            options = ("--recipe", arguments.recipe, "--sides", side, "--hole", arguments.hole, "--form", form)
+            peak = int(in_child(__file__, *options, *memory)) / 2**30
+            forward = times[form]
+            rows.append(
+                (
+                    f"{side} {form}",
+                    f"{forward[0]:.2f}",
+                    f"{forward[1] / cores:.2f}",
+                    f"{convolutions:.0f} + {attention:.0f}",
+                    f"{wall:.0f} ({processor * cores:.0f})",
+                    f"{counted / wall:.2f}",
+                    f"{forward[0] / (counted / wall):.2f}",
+                    f"{forward[1] / (counted / processor):.2f}",
+                    f"{peak:.2f}",
+                    f"{inpainter.memory(side, side) / 2**30:.2f}",
+                )
             )
-        )
     header = (
         "side",
         "seconds",

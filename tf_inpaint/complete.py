@@ -294,7 +294,10 @@ def _outputs(batch: list[_Work], inpainter, args) -> list[dict]:
             print(f"{job.image}: {width} x {height} pixels, about {needed / 2**30:.1f} GiB of memory", flush=True)
     pictures = [(work.picture.rgb, work.hole, work.edges) for work in batch]
     try:
-        return [inpainter.outputs(*pictures[0])] if len(batch) == 1 else inpainter.outputs_together(pictures)
+        whole = args.save_coarse or args.save_attention
+        if len(batch) == 1:
+            return [inpainter.outputs(*pictures[0], whole=whole)]
+        return inpainter.outputs_together(pictures, whole)
     except InputError as error:
         raise InputError(f"{batch[0].job.image}: {error}") from error
 

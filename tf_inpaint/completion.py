@@ -19,19 +19,23 @@ class Completion:
     Args:
         recipe: a recipe whose generator is built.
         windows: False hands pictures as they are to a network of one size, which must be theirs.
+        whole: False asks for "completed" alone, of which nothing but the holes counts, so that networks need not draw
+            what is known.
     Call:
         images: uint8 [B, H, W, 3].
         holes: bool [B, H, W], True = hole.
         lines: bool [B, H, W], a guided model's sketch, True = line.
-        returns: dict of tensors of the pictures' height and width, known pixels drawn anew too:
+        returns: dict of tensors of the pictures' height and width, known pixels drawn anew too (not `whole`:
+            drawn as anything):
             "completed", "coarse": uint8 [B, H, W, 3], the last and the first stage's prediction;
             "attention": uint8 [B, H, W, 3], offsets as colours;
             "predicted": float32 [B, H, W, 3] in [-1, 1].
             A model without a coarse stage or attention lacks that entry.
     """
 
-    def __init__(self, recipe, windows=True):
+    def __init__(self, recipe, windows=True, whole=True):
         self._recipe = recipe
+        self._whole = whole
         self._in_one_size = windows and hasattr(recipe.generator, "image_size")
 
     def __call__(self, images, holes, lines):
@@ -45,6 +49,8 @@ class Completion:
         mask, edges = (tf.cast(plane, tf.float32)[..., tf.newaxis] for plane in (holes, lines))
         complete = self._in_windows if self._in_one_size else self._at_once
         outputs = complete({"image": to_float(images), "mask": mask, "edges": edges})
+        if not self._whole:
+            return {"completed": to_uint8(outputs["predicted"])}
         drawn = {"completed": to_uint8(outputs["predicted"]), "predicted": outputs["predicted"]}
         if "coarse" in outputs:
             drawn["coarse"] = to_uint8(outputs["coarse"])
@@ -62,7 +68,7 @@ class Completion:
         return planes
 
     def _at_once(self, batch):
-        return self._recipe.complete(batch, training=False)
+        return self._recipe.complete(batch, training=False) if self._whole else {"predicted": self._recipe.fill(batch)}
 
     def _in_windows(self, batch):
         """Of a network of one picture size: each picture by the window around its hole."""

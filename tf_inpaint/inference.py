@@ -7,6 +7,7 @@ import logging
 import os
 import re
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import tensorflow as tf
@@ -80,7 +81,9 @@ class Inpainter:
         self.origin = origin
         plane = tf.TensorSpec([None, None, None], tf.bool)
         signature = [tf.TensorSpec([None, None, None, 3], tf.uint8), plane, plane]
-        self._forward = tf.function(Completion(recipe), input_signature=signature)
+        self._forward, self._fill = (
+            tf.function(Completion(recipe, whole=whole), input_signature=signature) for whole in (True, False)
+        )
 
     @classmethod
     def load(
@@ -139,8 +142,8 @@ class Inpainter:
 
     @property
     def graphs(self):
-        """How many graphs have been built: one, once a picture was completed, whatever the sizes."""
-        return self._forward.experimental_get_tracing_count()
+        """How many graphs have been built, whatever the sizes: one of those that complete, one of all outputs."""
+        return sum(graph.experimental_get_tracing_count() for graph in (self._forward, self._fill))
 
     def complete(self, image, mask, edges=None):
         """Completes one picture or a batch.
@@ -156,11 +159,14 @@ class Inpainter:
             InputError: if the picture is too large.
             ValueError: if an argument has another type or shape.
         """
-        return self.outputs(image, mask, edges)["completed"]
+        return self.outputs(image, mask, edges, whole=False)["completed"]
 
-    def outputs(self, image, mask, edges=None):
+    def outputs(self, image, mask, edges=None, whole=True):
         """Everything the networks say about one picture or a batch; arguments as `complete`.
 
+        Args:
+            whole: False asks for "completed" alone. Networks then draw the rectangle around the holes and look only at
+                what it depends on: the same up to rounding, so that a pixel may be a level off.
         Returns:
             dict of arrays of the height and width of `image`:
             "completed": uint8, the picture completed;
@@ -171,10 +177,11 @@ class Inpainter:
         """
         images, holes, lines = self._arrays(image, mask, edges)
         if self.strategy == "exact":
-            results = self._whole(images, holes, lines)
+            results = self._run(images, holes, lines, whole)
         else:
             by_part = complete_cropped if self.strategy == "crop" else complete_resized
-            parts = [by_part(self._whole, *picture, self.trained_size) for picture in zip(images, holes, lines)]
+            run = partial(self._run, whole=whole)
+            parts = [by_part(run, *picture, self.trained_size) for picture in zip(images, holes, lines)]
             results = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
         return results if np.ndim(image) == 4 else {name: value[0] for name, value in results.items()}
 
@@ -189,11 +196,12 @@ class Inpainter:
             return height, width
         return tuple(padded_sides(self.recipe.generator, height, width))
 
-    def outputs_together(self, pictures):
+    def outputs_together(self, pictures, whole=True):
         """`outputs` of pictures that share a `joint_size`, from one pass of the network.
 
         Args:
             pictures: list of (image, mask, edges), each as `outputs` takes one.
+            whole: as `outputs`; the rectangle is the one around the holes of all.
         Returns:
             list of dicts, as of `outputs` one by one, up to rounding: a completed pixel may be a level off.
         Raises:
@@ -204,7 +212,7 @@ class Inpainter:
         if len(sizes) != 1 or None in sizes:
             raise ValueError(f"`pictures` must share a `joint_size`. Received: {sizes}")
         padded = [self._continued(*self._arrays(*picture), *next(iter(sizes))) for picture in pictures]
-        together = self._whole(*(np.concatenate(planes) for planes in zip(*padded)))
+        together = self._run(*(np.concatenate(planes) for planes in zip(*padded)), whole)
         sides = [np.shape(image)[:2] for image, _, _ in pictures]
         return [
             {name: value[index, :height, :width] for name, value in together.items()}
@@ -237,12 +245,13 @@ class Inpainter:
         rows, columns = (mirrored(np.arange(side), own).numpy() for side, own in zip((height, width), holes.shape[1:3]))
         return [planes[:, rows][:, :, columns] for planes in (images, holes, lines)]
 
-    def _whole(self, images, holes, lines):
+    def _run(self, images, holes, lines, whole):
         """`outputs` of uint8 [B, H, W, 3], bool [B, H, W] and bool [B, H, W], whatever the strategy."""
         self._check_size(*images.shape[:3])
         height, width = images.shape[1:3]
         try:
-            raw = self._forward(images, holes, lines)
+            # Blending looks at what is drawn beside the hole.
+            raw = (self._forward if whole or self.blending else self._fill)(images, holes, lines)
         except tf.errors.ResourceExhaustedError as error:
             raise InputError(
                 f"out of memory completing {len(images)} picture(s) of {width} x {height} pixels: "
@@ -318,7 +327,7 @@ class SavedInpainter(Inpainter):
     def memory(self, height, width, batch=1):
         """None: an exported model does not tell."""
 
-    def _forward(self, images, holes, lines):
+    def _fill(self, images, holes, lines):
         planes = {
             "image": images,
             "mask": _as_levels(holes),
@@ -331,6 +340,8 @@ class SavedInpainter(Inpainter):
             raise InputError(f"the exported model refuses this: {said[1] if said else error}") from error
         names = {"attention_flow": "attention"}
         return {names.get(name, name): value for name, value in outputs.items()}
+
+    _forward = _fill  # an exported model draws what it was exported for
 
     def _check_size(self, batch, height, width):
         super()._check_size(batch, height, width)

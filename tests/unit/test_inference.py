@@ -112,7 +112,18 @@ def test_one_trace_serves_every_size_and_batch(recipe):
     for shape in ((64, 64), (72, 80), (80, 64)):
         inpainter.complete(_picture(*shape), _hole(*shape))
     inpainter.complete(np.stack([_picture(64, 64)] * 2), _hole(64, 64))
-    assert inpainter._forward.experimental_get_tracing_count() == 1
+    assert inpainter.graphs == 1
+
+
+def test_completing_draws_the_holes_as_the_whole_is_drawn(inpainter):
+    images, holes = np.stack([_picture(200, 300), _picture(200, 300)]), np.zeros((2, 200, 300), bool)
+    holes[0, 20:60, 10:30] = holes[1, 40:70, 30:60] = True
+    expected = inpainter.outputs(images, holes)["completed"].astype(int)
+    outputs = inpainter.outputs(images, holes, whole=False)
+    assert set(outputs) == {"completed"}
+    assert np.abs(outputs["completed"] - expected).max() <= 1 and (outputs["completed"] == expected).mean() > 0.999
+    together = inpainter.outputs_together([(*pair, None) for pair in zip(images, holes)], whole=False)
+    np.testing.assert_array_equal([each["completed"] for each in together], outputs["completed"])
 
 
 def test_pictures_of_one_padded_size_go_together(recipe):

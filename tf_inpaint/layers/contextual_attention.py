@@ -27,10 +27,11 @@ class ContextualAttention(tf.keras.layers.Layer):
         max_memory: bytes the matching may take. What does not fit is done picture by picture in strips, for the same
             numbers, without gradients; None does it all at once. See `tf_inpaint.ops.attention`.
     Call, in float32 whatever the precision of the inputs:
-        inputs: (foreground, background, mask): float [B, H, W, C]; float [B, K, L, C]; float [B or 1, K', L', 1] with
-            1 = hole, shrunk to the size of the small background. All sides of the first two are multiples of `rate`.
+        inputs: (foreground, background, mask) or (..., needed): float [B, H, W, C]; float [B, K, L, C]; float [B or 1,
+            K', L', 1] with 1 = hole, shrunk to the size of the small background; a `Part` of the foreground, beyond
+            which nobody needs the results, to save time. All sides of the first two are multiples of `rate`.
         returns: (output, offsets): float [B, H, W, C], and int32 [B, H / rate, W / rate, 2], position (row, column)
-            of each query's best key minus its own.
+            of each query's best key minus its own, of no meaning with `needed`.
     Raises:
         ValueError: if an argument is outside what is listed, or a known side is no multiple of `rate`.
     Reference: Yu et al. 2018, sections 3.1 and 3.2, in the form of release 1.0.0 (overlaps divided by 4 for every
@@ -57,7 +58,8 @@ class ContextualAttention(tf.keras.layers.Layer):
         self.built = True
 
     def call(self, inputs):
-        foreground, background, mask = (tf.cast(each, tf.float32) for each in inputs)
+        foreground, background, mask = (tf.cast(each, tf.float32) for each in inputs[:3])
+        needed = inputs[3].shrunk(self.rate) if len(inputs) > 3 else None
         for name, features in (("foreground", foreground), ("background", background)):
             if any(side is not None and side % self.rate for side in features.shape[1:3]):
                 raise ValueError(
@@ -78,6 +80,8 @@ class ContextualAttention(tf.keras.layers.Layer):
             scale=self.softmax_scale,
             propagation=self.propagation,
             max_memory=self.max_memory,
+            needed=needed,
+            wants_best=needed is None,
         )
         return tf.ensure_shape(output / _PASTE_OVERLAP, foreground.shape), _offsets(best, tf.shape(keys)[2])
 

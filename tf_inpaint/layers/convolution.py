@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from tf_inpaint.ops.parts import Part
+
 PADDINGS = ("SAME", "SYMMETRIC", "REFLECT", "CONSTANT")
 
 
@@ -100,6 +102,13 @@ class MirrorConv2D(tf.keras.layers.Layer):
             data_format="NHWC",  # left out, eager second derivatives fail
         )
 
+    def reads(self, part):
+        """The `Part` of the input that a part of the output is made of; beyond the input it is mirrored, or zeros."""
+        first = part.first * self.strides - self._border
+        beyond = self.strides - 1 if self.padding == "SAME" else 0  # even sizes are padded at the end only
+        end = (part.end - 1) * self.strides - self._border + self.dilation * (self.kernel_size - 1) + 1 + beyond
+        return Part(first, end)
+
     @property
     def _border(self):
         return self.dilation * (self.kernel_size - 1) // 2 if self.border is None else self.border
@@ -155,6 +164,10 @@ class UpsampleConv2D(MirrorConv2D):
             raise ValueError(
                 f"`kernel_size`, `strides`, `dilation`, `border` must be 3, 1, 1, None here. Received: {fixed}"
             )
+
+    def reads(self, part):
+        """As `MirrorConv2D`."""
+        return super().reads(part).shrunk(2)
 
     def convolve(self, inputs):
         batch, height, width = (inputs.shape[i] or tf.shape(inputs)[i] for i in range(3))

@@ -38,9 +38,12 @@ class ConvolutionKind:
         """Float [B, H, W, 1], 1 where nothing is known yet."""
         return tf.zeros_like(flow[..., :1])
 
-    def attend(self, attention, flow, mask):
-        """What flows on from an attention layer, and its offsets; the mask [B, H, W, 1] may be of any size."""
-        return attention((flow, flow, resize_nearest(mask, tf.shape(flow)[1:3])))
+    def attend(self, attention, flow, mask, *needed):
+        """What flows on from an attention layer, and its offsets; the mask [B, H, W, 1] may be of any size.
+
+        With contextual attention, a `Part` of the flow may be given, beyond which nothing is needed.
+        """
+        return attention((flow, flow, resize_nearest(mask, tf.shape(flow)[1:3]), *needed))
 
     def join(self, *branches):
         """Branches of the same height and width, channels side by side."""
@@ -67,10 +70,10 @@ class PartialKind(ConvolutionKind):
     def hole(self, flow):
         return flow[1]
 
-    def attend(self, attention, flow, mask):
+    def attend(self, attention, flow, mask, *needed):
         features, hole = flow
         mask = resize_nearest(mask, tf.shape(features)[1:3])
-        output, offsets = attention((features, features, mask))
+        output, offsets = attention((features, features, mask, *needed))
         return (output, tf.stop_gradient(attention.hole_after(hole, mask, offsets))), offsets
 
     def join(self, *branches):

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tf_inpaint.layers import AppearanceFlow, ContextualAttention, MirrorConv2D, SpatialTransformer, convolution_kind
 from tf_inpaint.ops.images import composite
+from tf_inpaint.ops.parts import bounding_part, cut, put
 
 ATTENTION_STRIDE = 8
 SIZE_MULTIPLE = 8  # features have a quarter of the sides, attention half of theirs
@@ -94,6 +95,16 @@ class DeepFillV1Generator(tf.keras.Model):
         outputs = {"coarse": coarse, "refined": refined, "predicted": refined}
         return outputs if offsets is None else {**outputs, "offsets": offsets}
 
+    def fill(self, inputs):
+        """`predicted` as `call` makes it, in the rectangle around all holes alone; anything beyond, for speed."""
+        masked_image, mask = inputs
+        if self.attention != "contextual":
+            return self(inputs)["predicted"]
+        wanted = bounding_part(mask)
+        coarse, unknown = self.coarse.fill((_with_planes(masked_image, mask), mask), wanted)
+        composited = composite(coarse, masked_image, mask)
+        return self.refinement.fill((_with_planes(composited, mask), unknown, mask), wanted)
+
     def coarse_only(self, masked_image, mask):
         """The first stage alone, for coarse pre-training: float32 [B, H, W, 3] in [-1, 1]."""
         return self.coarse((_with_planes(masked_image, mask), mask))[0]
@@ -142,22 +153,48 @@ class CoarseNetwork(tf.keras.layers.Layer):
 
     def call(self, inputs):
         planes, mask = inputs
-        x = self.conv1(self.kind.start(planes, mask))
-        x = self.conv2_downsample(x)
-        x = self.conv3(x)
-        x = self.conv4_downsample(x)
-        x = self.conv5(x)
-        x = self.conv6(x)
-        x = self.conv7_atrous(x)
-        x = self.conv8_atrous(x)
-        x = self.conv9_atrous(x)
-        x = self.conv10_atrous(x)
-        x = self.conv11(x)
-        x = self.conv12(x)
-        x = self.conv13_upsample(x)
-        x = self.conv14(x)
-        x = self.conv15_upsample(x)
-        x = self.conv16(x)
+        return self._decode(_chain(self._encoder, self.kind.start(planes, mask)))
+
+    def fill(self, inputs, wanted):
+        """What `call` returns, in a `Part` alone; zeros or anything beyond, for speed."""
+        planes, mask = inputs
+        size = tf.shape(mask)[1:3]
+        decoded = _read_by(self._decoder, wanted).within(size // _FEATURE_STRIDE)
+        encoded = _read_by(self._encoder, decoded).shrunk(_FEATURE_STRIDE).within(size // _FEATURE_STRIDE)
+        seen = encoded.enlarged(_FEATURE_STRIDE)
+        x = _chain(self._encoder, self.kind.start(cut(planes, seen), cut(mask, seen)))
+        x = self._decode(cut(x, decoded.seen_from(encoded)))
+        return put(x, decoded.enlarged(_FEATURE_STRIDE), size)
+
+    @property
+    def _encoder(self):
+        return (
+            self.conv1,
+            self.conv2_downsample,
+            self.conv3,
+            self.conv4_downsample,
+            self.conv5,
+            self.conv6,
+            self.conv7_atrous,
+            self.conv8_atrous,
+            self.conv9_atrous,
+            self.conv10_atrous,
+        )
+
+    @property
+    def _decoder(self):
+        return (
+            self.conv11,
+            self.conv12,
+            self.conv13_upsample,
+            self.conv14,
+            self.conv15_upsample,
+            self.conv16,
+            self.conv17,
+        )
+
+    def _decode(self, x):
+        x = _chain(self._decoder[:-1], x)
         return self.bound(tf.cast(self.conv17(self.kind.features(x)), tf.float32)), self.kind.hole(x)
 
 
@@ -213,41 +250,75 @@ class RefinementNetwork(tf.keras.layers.Layer):
     def call(self, inputs):
         composited, unknown, mask = inputs
         start = self.kind.start(composited, unknown)
-
-        x = self.xconv1(start)
-        x = self.xconv2_downsample(x)
-        x = self.xconv3(x)
-        x = self.xconv4_downsample(x)
-        x = self.xconv5(x)
-        x = self.xconv6(x)
-        x = self.xconv7_atrous(x)
-        x = self.xconv8_atrous(x)
-        x = self.xconv9_atrous(x)
-        hallucinated = self.xconv10_atrous(x)
-
-        # One branch after the other: side by side they would hold twice as many maps of the picture's size.
-        with tf.control_dependencies(tf.nest.flatten(hallucinated)):
-            start = tf.nest.map_structure(tf.identity, start)
-        x = self.pmconv1(start)
-        x = self.pmconv2_downsample(x)
-        x = self.pmconv3(x)
-        x = self.pmconv4_downsample(x)
-        x = self.pmconv5(x)
-        x = self.pmconv6(x)
-        offsets = None
+        hallucinated = _chain(self._hallucination, start)
+        x, offsets = _chain(self._matching, _after(hallucinated, start)), None
         if self.attention is not None:
             x, offsets = self.kind.attend(self.attention, x, mask)
-        x = self.pmconv9(x)
-        attended = self.pmconv10(x)
+        return self._decode(hallucinated, _chain(self._pasted, x)), offsets
 
-        x = self.kind.join(hallucinated, attended)
-        x = self.allconv11(x)
-        x = self.allconv12(x)
-        x = self.allconv13_upsample(x)
-        x = self.allconv14(x)
-        x = self.allconv15_upsample(x)
-        x = self.allconv16(x)
-        return self.bound(tf.cast(self.allconv17(self.kind.features(x)), tf.float32)), offsets
+    def fill(self, inputs, wanted):
+        """`refined` in a `Part` alone, with contextual attention; zeros or anything beyond, for speed.
+
+        Only what may be pasted has to be known of the whole picture.
+        """
+        composited, unknown, mask = inputs
+        size = tf.shape(mask)[1:3]
+        decoded = _read_by(self._decoder, wanted).within(size // _FEATURE_STRIDE)
+        encoded = _read_by(self._hallucination, decoded).shrunk(_FEATURE_STRIDE).within(size // _FEATURE_STRIDE)
+        attended = _read_by(self._pasted, decoded).within(size // _FEATURE_STRIDE)
+        seen = encoded.enlarged(_FEATURE_STRIDE)
+        x = _chain(self._hallucination, self.kind.start(cut(composited, seen), cut(unknown, seen)))
+        hallucinated = cut(x, decoded.seen_from(encoded))
+        x = _chain(self._matching, _after(hallucinated, self.kind.start(composited, unknown)))
+        x, _ = self.kind.attend(self.attention, x, mask, attended)
+        x = cut(_chain(self._pasted, cut(x, attended)), decoded.seen_from(attended))
+        return put(self._decode(hallucinated, x), decoded.enlarged(_FEATURE_STRIDE), size)
+
+    @property
+    def _hallucination(self):
+        return (
+            self.xconv1,
+            self.xconv2_downsample,
+            self.xconv3,
+            self.xconv4_downsample,
+            self.xconv5,
+            self.xconv6,
+            self.xconv7_atrous,
+            self.xconv8_atrous,
+            self.xconv9_atrous,
+            self.xconv10_atrous,
+        )
+
+    @property
+    def _matching(self):
+        return (
+            self.pmconv1,
+            self.pmconv2_downsample,
+            self.pmconv3,
+            self.pmconv4_downsample,
+            self.pmconv5,
+            self.pmconv6,
+        )
+
+    @property
+    def _pasted(self):
+        return self.pmconv9, self.pmconv10
+
+    @property
+    def _decoder(self):
+        return (
+            self.allconv11,
+            self.allconv12,
+            self.allconv13_upsample,
+            self.allconv14,
+            self.allconv15_upsample,
+            self.allconv16,
+            self.allconv17,
+        )
+
+    def _decode(self, hallucinated, attended):
+        x = _chain(self._decoder[:-1], self.kind.join(hallucinated, attended))
+        return self.bound(tf.cast(self.allconv17(self.kind.features(x)), tf.float32))
 
 
 class DeepFillV1Discriminator(tf.keras.Model):
@@ -326,6 +397,25 @@ def minimum_size(padding):
     if padding == "SAME":
         return SIZE_MULTIPLE
     return _WIDEST_DILATION * _FEATURE_STRIDE + (SIZE_MULTIPLE if padding == "REFLECT" else 0)
+
+
+def _chain(layers, x):
+    for layer in layers:
+        x = layer(x)
+    return x
+
+
+def _read_by(layers, part):
+    """The `Part` of their input that a part of their output is made of."""
+    for layer in reversed(layers):
+        part = layer.reads(part)
+    return part
+
+
+def _after(done, flow):
+    """`flow`, not read before something is done: two branches at a time would hold twice as many maps."""
+    with tf.control_dependencies(tf.nest.flatten(done)):
+        return tf.nest.map_structure(tf.identity, flow)
 
 
 def _with_planes(image, mask):

@@ -18,6 +18,7 @@ from tf_inpaint.models.deepfill_v1 import (
     minimum_size,
 )
 from tf_inpaint.ops.images import composite
+from tf_inpaint.ops.parts import bounding_part
 
 
 class DeepFillV2Generator(tf.keras.Model):
@@ -81,14 +82,25 @@ class DeepFillV2Generator(tf.keras.Model):
 
     def call(self, inputs, training=False):
         masked_image, mask = inputs[:2]
+        coarse, unknown = self.coarse((self._planes(inputs), mask))
+        refined, offsets = self.refinement((composite(coarse, masked_image, mask), unknown, mask))
+        return {"coarse": coarse, "refined": refined, "predicted": refined, "offsets": offsets}
+
+    def fill(self, inputs):
+        """`predicted` as `call` makes it, in the rectangle around all holes alone; anything beyond, for speed."""
+        masked_image, mask = inputs[:2]
+        wanted = bounding_part(mask)
+        coarse, unknown = self.coarse.fill((self._planes(inputs), mask), wanted)
+        return self.refinement.fill((composite(coarse, masked_image, mask), unknown, mask), wanted)
+
+    def _planes(self, inputs):
+        """What the first layer takes: float32 [B, H, W, 5], or 6 with a sketch."""
+        masked_image, mask = inputs[:2]
         sketch = [edges * mask for edges in inputs[2:]]
         if len(sketch) != self.guided:
             wanted = "(masked_image, mask, edges)" if self.guided else "(masked_image, mask)"
             raise ValueError(f"`inputs` must be {wanted}. Received: {len(inputs)} tensors")
-        planes = tf.concat([masked_image, *sketch, tf.ones_like(mask), mask], axis=-1)
-        coarse, unknown = self.coarse((planes, mask))
-        refined, offsets = self.refinement((composite(coarse, masked_image, mask), unknown, mask))
-        return {"coarse": coarse, "refined": refined, "predicted": refined, "offsets": offsets}
+        return tf.concat([masked_image, *sketch, tf.ones_like(mask), mask], axis=-1)
 
     def get_config(self):
         own = ("width", "padding", "guided", "convolution")

@@ -11,6 +11,7 @@ import tensorflow as tf
 from tf_inpaint.layers import AttentionTransfer, MirrorConv2D, StoredSpectralConv2D
 from tf_inpaint.models.deepfill_v1 import leaky_relu
 from tf_inpaint.ops.images import resize_bilinear
+from tf_inpaint.ops.parts import Part, bounding_part, cut, put
 
 
 class PENNetGenerator(tf.keras.Model):
@@ -73,6 +74,35 @@ class PENNetGenerator(tf.keras.Model):
         return 100 + 22 * self.width
 
     def call(self, inputs, training=False):
+        x1, x2, *deeper = self._levels(inputs)
+        x1 = self.at_conv01((x1, x2, inputs[1]))
+        up2, up3, up4, up5 = self._decode(x2, *deeper)
+        up1 = _beside(self.up_conv01(_double(up2)), x1)
+        pyramid = [self.torgb1(up1), self.torgb2(up2), self.torgb3(up3), self.torgb4(up4), self.torgb5(up5)]
+        pyramid = [tf.cast(level, tf.float32) for level in pyramid]
+        return {"predicted": tf.cast(self.decoder2(self.decoder0(_double(up1))), tf.float32), "pyramid": pyramid}
+
+    def fill(self, inputs):
+        """`predicted` as `call` makes it, in the rectangle around all holes alone; anything beyond, for speed.
+
+        Every level is matched as the deeper one fills it, known places too. So only the last attention, which is most
+        of the work, and what follows it can be left out beyond the rectangle.
+        """
+        mask = inputs[1]
+        size, wanted = tf.shape(mask)[1:3], bounding_part(mask)
+        drawn = self.decoder0.reads(self.decoder2.reads(wanted)).within(size)
+        # A row of the doubled picture lies between two of which the upper is half of it, or half of the one above it.
+        half = Part(drawn.first - 1, drawn.end + 2).shrunk(2).within(size // 2)
+        x1, x2, *deeper = self._levels(inputs)
+        x1 = self.at_conv01((x1, x2, mask, half))
+        read = self.up_conv01.reads(half).within(size // 2)
+        up1 = self.up_conv01(cut(_double(self._decode(x2, *deeper)[0]), read))
+        up1 = _beside(cut(up1, half.seen_from(read)), cut(x1, half))
+        x = self.decoder2(self.decoder0(cut(_double(put(up1, half, size // 2)), drawn)))
+        return put(tf.cast(cut(x, wanted.seen_from(drawn)), tf.float32), wanted, size)
+
+    def _levels(self, inputs):
+        """The pyramid's six levels, from the second on with their holes filled."""
         masked_image, mask = inputs
         x1 = self.dw_conv01(tf.concat([masked_image + mask, mask], axis=-1))
         x2 = self.dw_conv02(x1)
@@ -85,16 +115,15 @@ class PENNetGenerator(tf.keras.Model):
         x4 = self.at_conv04((x4, x5, mask))
         x3 = self.at_conv03((x3, x4, mask))
         x2 = self.at_conv02((x2, x3, mask))
-        x1 = self.at_conv01((x1, x2, mask))
+        return x1, x2, x3, x4, x5, x6
 
+    def _decode(self, x2, x3, x4, x5, x6):
+        """The decoder's levels but for the last one, the finest first."""
         up5 = _beside(self.up_conv05(_double(x6)), x5)
         up4 = _beside(self.up_conv04(_double(up5)), x4)
         up3 = _beside(self.up_conv03(_double(up4)), x3)
         up2 = _beside(self.up_conv02(_double(up3)), x2)
-        up1 = _beside(self.up_conv01(_double(up2)), x1)
-        pyramid = [self.torgb1(up1), self.torgb2(up2), self.torgb3(up3), self.torgb4(up4), self.torgb5(up5)]
-        pyramid = [tf.cast(level, tf.float32) for level in pyramid]
-        return {"predicted": tf.cast(self.decoder2(self.decoder0(_double(up1))), tf.float32), "pyramid": pyramid}
+        return up2, up3, up4, up5
 
     def get_config(self):
         return {**super().get_config(), "width": self.width}

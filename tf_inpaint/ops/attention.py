@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from tf_inpaint.ops.parts import Part, cut, put
 from tf_inpaint.ops.patches import paste_patches, patch_similarity, propagate
 from tf_inpaint.ops.strips import attend_in_strips, strip_columns, strip_memory
 
@@ -11,6 +12,9 @@ MATRICES = 5  # of all queries by all keys, alive at a time; measured
 AT_ONCE = 256 << 20  # bytes up to which strips, where they are allowed, are no faster
 SMALL_TILES = 128 << 20  # bytes up to which tiles stay in a processor's cache: a step touches a few of them
 NARROW = 64  # columns, below which a strip's margins count
+MARGIN = 2  # queries around those asked for: one that pastes there too, one whose patch is its neighbour's
+PROPAGATED = 2  # more of them: one in each of the two directions, the first of which may begin a line further
+CONTINUED = 3  # lines at the other side, where columns and rows are continued: of the last two, and patches there
 
 
 def attend(
@@ -26,6 +30,8 @@ def attend(
     propagation=True,
     floor=0.0,
     max_memory=None,
+    needed=None,
+    wants_best=True,
 ):
     """Match 3 x 3 patches, let matches support each other, paste the background's patches by the softmax of the scores.
 
@@ -39,26 +45,45 @@ def attend(
         floor: the least weight of a key.
         max_memory: bytes. Where doing it at once would take more, or much, each picture is done by itself in strips,
             which have no gradients and take no less than a strip of one column; None does all at once.
+        needed: `Part` of the queries, one for all pictures, beyond which results are 0 and nearly nothing is computed;
+            None is all.
+        wants_best: whether `best` is of use; if not, it is 0.
     Returns:
         (pasted, best): float [B, h * rate, w * rate, D], overlaps added up; int32 [B, h, w], the heaviest key's number.
     """
+    settings = {
+        "rate": rate,
+        "ksize": ksize,
+        "scale": scale,
+        "propagation": propagation,
+        "floor": floor,
+        "wants_best": wants_best,
+    }
+    inputs = keys, norms, valid, background
+    if needed is None:
+        return _attend(queries, *inputs, max_memory, settings)
+    size = tf.shape(queries)[1:3]
+    rows, columns = (_asked(needed, size, axis, propagation) for axis in (0, 1))
+    queries = tf.gather(tf.gather(queries, rows, axis=1), columns, axis=2)
+    pasted, best = _attend(queries, *inputs, max_memory, settings)
+    before = [
+        tf.reduce_sum(tf.cast(kept < first, tf.int32)) for kept, first in zip((rows, columns), tf.unstack(needed.first))
+    ]
+    own = needed.seen_from(Part(needed.first - tf.stack(before), needed.end))
+    pasted = put(cut(pasted, own.enlarged(rate)), needed.enlarged(rate), size * rate)
+    return pasted, put(cut(best[..., tf.newaxis], own), needed, size)[..., 0]
+
+
+def _attend(queries, keys, norms, valid, background, max_memory, settings):
+    """`attend` of all queries, in whichever form suits."""
     b, h, w, kh, kw = (*(tf.shape(queries)[i] for i in range(3)), tf.shape(keys)[1], tf.shape(keys)[2])
 
     def at_once():
-        scores = patch_similarity(queries, keys, ksize) * (scale / norms)[:, tf.newaxis, tf.newaxis]
-        scores = propagate(scores) if propagation else scores
-        factor = valid[:, tf.newaxis, tf.newaxis]  # [B or 1, 1, 1, kh, kw]
-        shape = [b, h, w, kh, kw]
-        weights = tf.nn.softmax(tf.reshape(scores * factor, [b, h, w, kh * kw]))
-        weights = tf.reshape(weights, shape) * factor
-        weights = tf.maximum(weights, floor) if floor else weights
-        best = tf.argmax(tf.reshape(weights, [b, h, w, kh * kw]), axis=-1, output_type=tf.int32)
-        return paste_patches(weights, background, rate), best
+        return _attend_at_once(queries, keys, norms, valid, background, **settings)
 
     def in_strips():
         enough = tf.maximum(float(SMALL_TILES), strip_memory(NARROW, kh, kw))
         columns = strip_columns(w, kh, kw, tf.minimum(float(max_memory), enough))
-        settings = {"rate": rate, "ksize": ksize, "scale": scale, "propagation": propagation, "floor": floor}
         known = tf.broadcast_to(valid, [b, kh, kw])
         return tf.map_fn(
             lambda picture: attend_in_strips(*picture, columns, **settings),
@@ -74,3 +99,34 @@ def attend(
         return at_once()
     entries = tf.cast(b, tf.float32) * tf.cast(h * w, tf.float32) * tf.cast(kh * kw, tf.float32)
     return tf.cond(entries * (4.0 * MATRICES) <= float(min(max_memory, AT_ONCE)), at_once, in_strips)
+
+
+def _attend_at_once(queries, keys, norms, valid, background, rate, ksize, scale, propagation, floor, wants_best):
+    (b, h, w), (kh, kw) = tf.unstack(tf.shape(queries)[:3]), tf.unstack(tf.shape(keys)[1:3])
+    factor = (scale if propagation else scale * valid) / norms  # what may be done at once
+    known = valid[:, tf.newaxis, tf.newaxis]  # [B or 1, 1, 1, kh, kw]
+    scores = patch_similarity(queries, keys, ksize) * factor[:, tf.newaxis, tf.newaxis]
+    scores = propagate(scores) * known if propagation else scores
+    weights = tf.nn.softmax(tf.reshape(scores, [b, h, w, kh * kw]))
+    weights = tf.reshape(weights, [b, h, w, kh, kw]) * known
+    weights = tf.maximum(weights, floor) if floor else weights
+    best = tf.zeros([b, h, w], tf.int32)
+    if wants_best:
+        best = tf.argmax(tf.reshape(weights, [b, h, w, kh * kw]), axis=-1, output_type=tf.int32)
+    return paste_patches(weights, background, rate), best
+
+
+def _asked(needed, size, axis, propagation):
+    """Rows or columns of the queries, in ascending order, without which those needed cannot be computed.
+
+    What is left of a picture is treated as if it was one. Its seams spoil what is beside them, which is not needed; its
+    borders are the picture's. The last lines stay if the first ones are needed, and the other way round, since
+    propagation runs on over line ends and from the foot of a column to the head of the next.
+    """
+    place, first, end, length = tf.range(size[axis]), needed.first[axis], needed.end[axis], size[axis]
+    margin = MARGIN + (PROPAGATED if propagation else 0)
+    kept = (place >= first - margin) & (place < end + margin)
+    if propagation:
+        kept |= (place < CONTINUED) & (end >= length - PROPAGATED)
+        kept |= (place >= length - CONTINUED) & (first <= PROPAGATED)
+    return tf.cast(tf.where(kept)[:, 0], tf.int32)

@@ -25,7 +25,19 @@ TILES = 16  # alive at a time; measured
 
 
 def attend_in_strips(
-    queries, keys, norms, valid, background, columns, *, rate, ksize=3, scale=10.0, propagation=True, floor=0.0
+    queries,
+    keys,
+    norms,
+    valid,
+    background,
+    columns,
+    *,
+    rate,
+    ksize=3,
+    scale=10.0,
+    propagation=True,
+    floor=0.0,
+    wants_best=True,
 ):
     """What `ContextualAttention` and `AttentionTransfer` compute of one picture, without gradients.
 
@@ -38,10 +50,13 @@ def attend_in_strips(
         columns: width of the strips, a whole number or int32 scalar, 1 .. w.
         rate, ksize, scale, propagation: see `ContextualAttention`.
         floor: the least weight of a key.
+        wants_best: whether `best` is of use; if not, it is 0.
     Returns:
         (pasted, best): float32 [h * rate, w * rate, D], overlaps added up; int32 [h, w], number of the heaviest key.
     """
-    strips = _Strips(queries, keys, norms, valid, background, columns, rate, ksize, scale, propagation, floor)
+    strips = _Strips(
+        queries, keys, norms, valid, background, columns, rate, ksize, scale, propagation, floor, wants_best
+    )
     h, w, depth = strips.h, strips.w, background.shape[-1]
     count = -(-w // columns)
     pasted, best = tf.map_fn(
@@ -84,23 +99,26 @@ class _Strips:
     takes its slices from have kw more at either end.
     """
 
-    def __init__(self, queries, keys, norms, valid, background, columns, rate, ksize, scale, propagation, floor):
+    def __init__(
+        self, queries, keys, norms, valid, background, columns, rate, ksize, scale, propagation, floor, wants_best
+    ):
         self.h, self.w = tf.shape(queries)[0], tf.shape(queries)[1]
         self.kh, self.kw = tf.shape(keys)[0], tf.shape(keys)[1]
         self.columns, self.rate, self.ksize, self.propagation = columns, rate, ksize, propagation
+        self.wants_best = wants_best
         self.stride = (self.kh + 1) * self.kw
         self.after, self.before = self.stride + 1, -self.stride - 1  # the neighbours to the sides
 
         def with_none(plane):
             return tf.reshape(tf.pad(plane, [[0, 1], [0, 0]]), [self.stride])
 
-        self.inverse_norms = with_none(1.0 / norms)
         self.valid = with_none(valid)
+        self.factor = with_none((scale if propagation else scale * valid) / norms)  # what may be done at once
         real = with_none(tf.ones_like(valid))
-        self.scale, self.bias = self.valid * scale, tf.where(real > 0, 0.0, -float("inf"))
+        self.bias = tf.where(real > 0, 0.0, -float("inf"))
         self.floor = floor * real if floor else None
         column = tf.range(self.stride) % self.kw
-        self.not_first, self.not_last = (tf.cast(column != end, tf.float32) for end in (0, self.kw - 1))
+        self.not_first, self.not_last = (tf.cast(tf.not_equal(column, end), tf.float32) for end in (0, self.kw - 1))
         keys = tf.pad(keys, [[0, 1], [0, 0], [0, 0]])
         self.keys = tf.transpose(tf.reshape(keys, [self.stride, keys.shape[-1]]))
         cells = _background_cells(tf.pad(background, [[0, rate], [0, 0], [0, 0]])[tf.newaxis], rate)
@@ -135,7 +153,7 @@ class _Strips:
                 total = tf.slice(scores, [self.kw], [(self.columns + 4) * self.stride])
                 scores_below, above, here = next_scores(row + 1, above, here)
             heavy = self._weights(total, inside)
-            best = best.write(row, tf.argmax(heavy[2:-2], axis=1, output_type=tf.int32))
+            best = best.write(row, self._best(heavy))
             weights_below = self._with_sides(heavy)
             pasted = pasted.write(row, self._paste(weights_above, weights, weights_below))
             return row + 1, above, here, scores, scores_below, weights, weights_below, pasted, best
@@ -154,7 +172,7 @@ class _Strips:
     def _beside(self, first):
         """For tiles from query `first` on: where a source lies in the same lines as what is after it, and before."""
         column = (first + tf.range(self.columns + 2 * MARGIN)) % self.w
-        not_first, not_last = (tf.cast(column != end, tf.float32)[:, tf.newaxis] for end in (0, self.w - 1))
+        not_first, not_last = (tf.cast(tf.not_equal(column, end), tf.float32)[:, tf.newaxis] for end in (0, self.w - 1))
         return not_first * self.not_first, not_last * self.not_last
 
     def _inside(self, left):
@@ -178,9 +196,10 @@ class _Strips:
         size = (self.columns + 8) * self.stride
         sources = ((above, 0), (here, self.kw), (below, 2 * self.kw)) if self.ksize == 3 else ((here, self.kw),)
         scores = tf.add_n([_slice(tile, begin, size) for tile, begin in sources])
-        query = first + 2 + tf.range(self.columns + 8)
-        exists = tf.cast((query >= 0) & (query < self.h * self.w), tf.float32)[:, tf.newaxis]
-        scores = tf.reshape(scores, [-1, self.stride]) * self.inverse_norms * exists
+        scores = tf.reshape(scores, [-1, self.stride]) * self.factor
+        if self.propagation:  # of queries beyond the picture nothing may reach others
+            query = first + 2 + tf.range(self.columns + 8)
+            scores *= tf.cast((query >= 0) & (query < self.h * self.w), tf.float32)[:, tf.newaxis]
         begin, size = 2 * self.stride - self.kw, (self.columns + 4) * self.stride + 2 * self.kw
         far = (0, self.after, self.before) if self.propagation else (0,)
         return tf.add_n([_slice(scores, begin + each, size) for each in far])
@@ -192,7 +211,7 @@ class _Strips:
         """
         beside = self._beside(first)
         scores = self._scores(first, *(self._products(first + step * self.w, beside) for step in (-1, 0, 1)))
-        continued = tf.cast(tf.range(-2, self.columns + 2) != end, tf.float32)
+        continued = tf.cast(tf.not_equal(tf.range(-2, self.columns + 2), end), tf.float32)
         return scores * tf.pad(tf.repeat(continued, self.stride), [[self.kw, self.kw]])
 
     def _propagate(self, above, here, below):
@@ -215,8 +234,14 @@ class _Strips:
     def _weights(self, scores, inside):
         """[columns + 4, stride], 0 for queries beside the picture."""
         scores = tf.reshape(scores, [-1, self.stride])
-        weights = tf.nn.softmax(scores * self.scale + self.bias) * inside[0]
+        scores = scores * self.valid if self.propagation else scores
+        weights = tf.nn.softmax(scores + self.bias) * inside[0]
         return weights if self.floor is None else tf.maximum(weights, inside[1])
+
+    def _best(self, weights):
+        if not self.wants_best:
+            return tf.zeros([self.columns], tf.int32)
+        return tf.argmax(weights[2:-2], axis=1, output_type=tf.int32)
 
     def _with_sides(self, weights):
         """For each phase, weights with those of the neighbours that paste there too: tiles of `columns`, and ends."""

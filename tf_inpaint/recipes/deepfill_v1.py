@@ -153,6 +153,11 @@ class DeepFillV1Recipe(Recipe):
                 outputs = {**outputs, "predicted": outputs["coarse"]}
         return {**outputs, "completed": composite(outputs["predicted"], masked_image, mask)}
 
+    def fill(self, batch):
+        if self.options.pretrain_coarse:
+            return self.complete(batch, training=False)["predicted"]
+        return self.generator.fill((batch["image"] * (1.0 - batch["mask"]), batch["mask"]))
+
     def generator_losses(self, batch):
         image, mask = batch["image"], batch["mask"]
         outputs = self.complete(batch, training=True)

@@ -85,11 +85,18 @@ class DeepFillV2Recipe(Recipe):
         self.discriminator(self._seen_by_critic(image, batch))
 
     def complete(self, batch, training):
-        image, mask = batch["image"], batch["mask"]
-        masked_image = image * (1.0 - mask)
-        sketch = (batch["edges"],) if self.options.guided else ()
-        outputs = self.generator((masked_image, mask, *sketch), training=training)
+        masked_image, mask, *_ = inputs = self._inputs(batch)
+        outputs = self.generator(inputs, training=training)
         return {**outputs, "completed": composite(outputs["predicted"], masked_image, mask)}
+
+    def fill(self, batch):
+        return self.generator.fill(self._inputs(batch))
+
+    def _inputs(self, batch):
+        """What the generator takes."""
+        image, mask = batch["image"], batch["mask"]
+        sketch = (batch["edges"],) if self.options.guided else ()
+        return image * (1.0 - mask), mask, *sketch
 
     def generator_losses(self, batch):
         options, outputs = self.options, self.complete(batch, training=True)

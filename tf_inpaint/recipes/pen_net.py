@@ -80,6 +80,9 @@ class PENNetRecipe(Recipe):
         outputs = self.generator((masked_image, mask), training=training)
         return {**outputs, "completed": composite(outputs["predicted"], masked_image, mask)}
 
+    def fill(self, batch):
+        return self.generator.fill((batch["image"] * (1.0 - batch["mask"]), batch["mask"]))
+
     def generator_losses(self, batch):
         options, image, mask = self.options, batch["image"], batch["mask"]
         outputs = self.complete(batch, training=True)

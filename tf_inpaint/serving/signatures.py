@@ -39,7 +39,7 @@ class ServedModel:
 
     def __init__(self, recipe, max_pixels, precision="float32", size=None, outputs=()):
         self._recipe = recipe
-        self._completion = Completion(recipe)
+        self._completion = Completion(recipe, whole=bool(outputs))
         self._max_pixels = max_pixels
         self._size = None if size is None else tuple(size)
         self._outputs = {"completed": "completed", **{name: OUTPUTS[name] for name in outputs}}

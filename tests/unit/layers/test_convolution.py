@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from tf_inpaint.layers import GatedConv2D, GatedUpsampleConv2D, MirrorConv2D, UpsampleConv2D
+from tf_inpaint.ops.parts import Part, cut, put
 
 
 def _box_filter(layer, channels=1):
@@ -150,3 +151,27 @@ def test_gated_upsampling_doubles_then_convolves():
 def test_an_odd_number_of_filters_cannot_be_gated():
     with pytest.raises(ValueError, match="`filters` must be even.*Received: 3"):
         GatedConv2D(3)
+
+
+@pytest.mark.parametrize("padding", ["SAME", "SYMMETRIC", "CONSTANT"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda padding: MirrorConv2D(2, 5, padding=padding),
+        lambda padding: MirrorConv2D(2, 3, strides=2, padding=padding),
+        lambda padding: MirrorConv2D(2, 5, strides=2, padding=padding),
+        lambda padding: MirrorConv2D(2, 3, dilation=3, padding=padding),
+        lambda padding: UpsampleConv2D(2, padding=padding),
+        lambda padding: GatedUpsampleConv2D(4, padding=padding),
+    ],
+)
+def test_a_part_of_the_output_reads_a_part_of_the_input(make, padding):
+    layer, size = make(padding), tf.constant([14, 18])
+    inputs = tf.random.stateless_normal([1, 14, 18, 2], [0, 1])
+    outputs = layer(inputs)
+    for first, end in (([0, 1], [1, 3]), ([3, 2], [4, 4]), ([5, 7], [7, 9])):
+        part = Part(tf.constant(first), tf.constant(end))
+        read = layer.reads(part).within(size)
+        inside = put(tf.ones_like(cut(inputs, read)), read, size) > 0
+        spoilt = layer(tf.where(inside, inputs, np.nan))
+        np.testing.assert_array_equal(cut(spoilt, part), cut(outputs, part))

@@ -1,0 +1,81 @@
+"""Attention of the queries that are needed against attention of all, whose own oracle is the literal form."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_inpaint.ops import attention
+from tf_inpaint.ops.attention import attend
+from tf_inpaint.ops.parts import Part
+from tf_inpaint.ops.patches import patch_norms
+
+SIZES = ((14, 15), (13, 6), (5, 16), (3, 4))
+
+
+def _attentions(h, w, ksize, propagation, max_memory=None):
+    """(attention of all, function of the part needed), results of each: float [2, 2 h, 2 w, 3] and int [2, h, w]."""
+    rng = np.random.default_rng(0)
+    queries, keys, background = (
+        tf.constant(rng.normal(size=shape), tf.float32) for shape in ((2, h, w, 5), (2, h, w, 5), (2, 2 * h, 2 * w, 3))
+    )
+    valid = tf.constant(rng.random((2, h, w)) > 0.3, tf.float32)
+    inputs = queries, keys, patch_norms(keys, ksize), valid, background
+    settings = {"rate": 2, "ksize": ksize, "scale": 2.0, "propagation": propagation}
+    restricted = tf.function(
+        lambda first, end: attend(*inputs, **settings, max_memory=max_memory, needed=Part(first, end)), autograph=False
+    )
+    return attend(*inputs, **settings), restricted
+
+
+def _parts(h, w, count):
+    """The whole, and random parts, many of them along borders."""
+    rng = np.random.default_rng(h)
+    yield 0, 0, h, w
+    for _ in range(count):
+        top, left = (max(0, rng.integers(-2, side)) for side in (h, w))
+        bottom, right = (min(side, first + rng.integers(1, 6)) for side, first in ((h, top), (w, left)))
+        yield top, left, bottom, right
+
+
+def _difference(whole, part, top, left, bottom, right):
+    rows, columns = slice(2 * top, 2 * bottom), slice(2 * left, 2 * right)
+    return np.abs(whole[:, rows, columns] - part[:, rows, columns]).max()
+
+
+@pytest.mark.parametrize(
+    "ksize, propagation, max_memory", [(3, True, None), (1, True, None), (3, False, None), (3, True, 1)]
+)
+def test_what_is_needed_is_as_of_the_whole_and_the_rest_0(ksize, propagation, max_memory):
+    for h, w in SIZES if max_memory is None else SIZES[1:2]:
+        (whole, all_best), restricted = _attentions(h, w, ksize, propagation, max_memory)
+        for top, left, bottom, right in _parts(h, w, 30 if max_memory is None else 8):
+            part, best = (value.numpy() for value in restricted(tf.constant([top, left]), tf.constant([bottom, right])))
+            where = (slice(None), slice(top, bottom), slice(left, right))
+            assert _difference(whole, part, top, left, bottom, right) < 1e-5
+            np.testing.assert_array_equal(best[where], all_best[where])
+            part[:, 2 * top : 2 * bottom, 2 * left : 2 * right] = 0
+            best[where] = 0
+            assert not part.any() and not best.any()
+
+
+@pytest.mark.parametrize("margin", ["MARGIN", "PROPAGATED", "CONTINUED"])
+def test_no_margin_is_wider_than_it_must_be(monkeypatch, margin):
+    monkeypatch.setattr(attention, margin, getattr(attention, margin) - 1)
+    differences = []
+    for h, w in SIZES:
+        (whole, _), restricted = _attentions(h, w, 3, True)
+        for part in _parts(h, w, 40):
+            differences.append(_difference(whole, restricted(tf.constant(part[:2]), tf.constant(part[2:]))[0], *part))
+    assert max(differences) > 1e-3
+
+
+def test_far_fewer_queries_are_matched(monkeypatch):
+    seen, matched = [], attention.patch_similarity
+    monkeypatch.setattr(
+        attention, "patch_similarity", lambda queries, *more: seen.append(queries.shape) or matched(queries, *more)
+    )
+    features, plane = tf.random.stateless_normal([1, 40, 50, 4], [0, 1]), tf.ones([1, 40, 50])
+    attend(
+        features, features, plane, plane, features, rate=1, needed=Part(tf.constant([20, 20]), tf.constant([23, 25]))
+    )
+    assert seen == [(1, 11, 13, 4)]
