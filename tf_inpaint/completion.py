@@ -12,6 +12,9 @@ from tf_inpaint.ops.flow import flow_to_image
 from tf_inpaint.ops.images import to_float, to_uint8
 from tf_inpaint.ops.windows import cut_window, mirrored, put_back, window_around
 
+MASK_THRESHOLD = 127  # levels above it are a hole
+EDGE_THRESHOLD = 153  # the release's 0.6 of white; levels above it are a line
+
 
 class Completion:
     """A recipe's completion as a function of tensors, to be traced.

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tf_inpaint.blending import blend
 from tf_inpaint.checkpoint_files import RUN_SUBFOLDER, find_saved_model, is_weight_file
-from tf_inpaint.completion import Completion, padded_sides
+from tf_inpaint.completion import EDGE_THRESHOLD, MASK_THRESHOLD, Completion, padded_sides
 from tf_inpaint.config import load_config, options_from_dict
 from tf_inpaint.errors import InputError
 from tf_inpaint.layers.precision import set_precision
@@ -32,8 +32,6 @@ from tf_inpaint.sizes import (
 )
 from tf_inpaint.weight_files import read_about
 
-MASK_THRESHOLD = 127
-EDGE_THRESHOLD = 153  # the release's 0.6 of white
 _PUBLISHED_SIZE = 256
 RELEASE_PADDING = "SAME"  # what the release's test program runs its checkpoints with, whatever they were trained with
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import tensorflow as tf
 
-from tf_inpaint.completion import Completion
+from tf_inpaint.completion import EDGE_THRESHOLD, MASK_THRESHOLD, Completion
 from tf_inpaint.models.weights import named_weights
 from tf_inpaint.ops.images import composite
 from tf_inpaint.reading import decode_image, decode_mask
@@ -19,8 +19,6 @@ from tf_inpaint.serving.weights import replaced_weights
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 OUTPUTS = {"coarse": "coarse", "attention_flow": "attention"}  # by name: which of `Completion`'s outputs
-MASK_THRESHOLD = 127
-EDGE_THRESHOLD = 153
 
 
 class ServedModel:
