@@ -1,4 +1,4 @@
-"""A sheet of completed sample photographs: input, completed, truth, side by side.
+"""A sheet of completed sample photographs: input, OpenCV's Telea, completed, truth, side by side.
 
 python -m tf_inpaint.samples --output data/samples
 PYTHONPATH=. python benchmarks/sheet.py
@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from tf_inpaint import Inpainter, cli
+from tf_inpaint.evaluation.methods import telea
 from tf_inpaint.pictures import read_image, read_mask, write_png
 
 GAP = 6  # white pixels between pictures
@@ -19,7 +20,9 @@ GAP = 6  # white pixels between pictures
 
 def main(argv):
     parser = cli.Parser(prog="sheet.py", description=__doc__.splitlines()[0])
-    parser.add_argument("--checkpoint_dir", help="default: the weights that ship")
+    parser.add_argument(
+        "--checkpoint_dir", help="or the name of shipped weights (default: those that complete by default)"
+    )
     parser.add_argument("--samples", default="data/samples")
     parser.add_argument("--output", default="docs/photos.png")
     parser.add_argument("--names", nargs="+", default=["hopper", "camera", "grass", "coffee"])
@@ -32,7 +35,7 @@ def main(argv):
         image = read_image(Path(arguments.samples) / "images" / f"{name}.png").rgb
         mask = read_mask(Path(arguments.samples) / "masks" / f"{name}.png")
         hole = np.where(mask[..., np.newaxis] > 127, np.uint8(255), image)
-        rows.append([hole, inpainter.complete(image, mask), image])
+        rows.append([hole, telea(image, mask > 127), inpainter.complete(image, mask), image])
     width = max(row[0].shape[1] * arguments.height // row[0].shape[0] for row in rows)
     write_png(arguments.output, np.concatenate([_line(row, arguments.height, width) for row in rows]))
     print(f"wrote {arguments.output}")

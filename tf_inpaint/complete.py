@@ -47,8 +47,9 @@ def main(argv) -> int:
     if args.batch_size < 1:
         raise InputError(f"--batch_size must be at least 1, not {args.batch_size}")
     check_outputs(jobs, args.save_coarse, args.save_attention)
+    sketched = any(job.edges is not None for job in jobs)
+    args.checkpoint_dir = pretrained.locate(args.checkpoint_dir, args.weights, guided=sketched)
     jobs = Shard.parse(args.shard).of(jobs)
-    pretrained.locate(args.checkpoint_dir, args.weights)
 
     if args.flist is None and not os.path.isdir(args.image) and jobs:
         return _complete_one(jobs[0], args)
@@ -138,7 +139,11 @@ def _parser() -> cli.Parser:
         help="a list of lines `image mask output edges`, or a CSV with these columns; the last two may be left out",
     )
     add("--checkpoint_dir", help="a run folder of train.py, a .npz of its weights, or a checkpoint of the authors")
-    add("--weights", help=f"name of weights that came with the package (default: {pretrained.DEFAULT_WEIGHTS})")
+    add(
+        "--weights",
+        help=f"name of weights that came with the package (default: {pretrained.DEFAULT_WEIGHTS}, or "
+        f"{pretrained.GUIDED_WEIGHTS} with sketches)",
+    )
     add("--list_weights", action="store_true", help="only tell which weights came with the package")
     add(
         "--padding",
@@ -308,7 +313,6 @@ def _load(args):
 
     inpainter = Inpainter.load(
         args.checkpoint_dir,
-        args.weights,
         padding=args.padding,
         max_pixels=args.max_pixels,
         max_memory=args.max_memory,

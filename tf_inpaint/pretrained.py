@@ -23,6 +23,7 @@ from tf_inpaint.weight_files import ENDING, read_about
 
 __all__ = [
     "DEFAULT_WEIGHTS",
+    "GUIDED_WEIGHTS",
     "RELEASE_NAMES",
     "Description",
     "Report",
@@ -43,7 +44,8 @@ __all__ = [
 # recipe -> {the authors' variable name: our weight name}
 RELEASE_NAMES = {r.recipe: {**r.networks["generator"], **r.networks["discriminator"]} for r in RELEASES}
 
-DEFAULT_WEIGHTS = "photos"  # what completes when nothing is asked for; chosen by measurement, see docs/weights.md
+# What completes when nothing is asked for, and with a sketch; chosen by measurement, see docs/weights.md
+DEFAULT_WEIGHTS, GUIDED_WEIGHTS = "photos", "photos_guided"
 _SHIPPED = os.path.join(os.path.dirname(__file__), "weights")
 _SKETCH_CHANNELS = {"coarse.conv1.kernel": 3, "conv1.kernel": 4}  # among what DeepFill v2 and its critic take
 _LEAST_POWER = 1e-30  # smaller ones have lost their digits
@@ -106,19 +108,20 @@ class Report:
         return ", ".join(parts)
 
 
-def locate(checkpoint_dir=None, weights=None) -> str:
+def locate(checkpoint_dir=None, weights=None, guided=False) -> str:
     """The prefix of what a user asks to complete with; without TensorFlow, so that a wrong path is answered at once.
 
     Args:
         checkpoint_dir: whatever `describe` takes, or an exported model, whose folder is given back.
-        weights: name of weights shipped with the package. Without either, `DEFAULT_WEIGHTS`.
+        weights: name of weights shipped with the package.
+        guided: whether, without either, `GUIDED_WEIGHTS` are meant, which follow a sketch, and not `DEFAULT_WEIGHTS`.
     Raises:
         InputError: if both are asked for, or what is asked for is not there.
     """
     if checkpoint_dir is not None and weights is not None:
         raise InputError("checkpoint_dir and weights exclude each other: give one of them")
     if checkpoint_dir is None:
-        name, files = weights or DEFAULT_WEIGHTS, shipped_weights()
+        name, files = weights or (GUIDED_WEIGHTS if guided else DEFAULT_WEIGHTS), shipped_weights()
         if name not in files:
             raise InputError(f"there are no weights named {name!r}; shipped are: {', '.join(files) or 'none'}")
         return find_checkpoint(files[name])
@@ -140,10 +143,8 @@ def list_weights() -> str:
     """A line for each of the weights that came with the package."""
     abouts = {name: read_about(file) for name, file in shipped_weights().items()}
     width = max(map(len, abouts), default=0)
-    lines = [
-        f"{name:<{width}}  {about.text}" + (" (default)" if name == DEFAULT_WEIGHTS else "")
-        for name, about in abouts.items()
-    ]
+    notes = {DEFAULT_WEIGHTS: " (default)", GUIDED_WEIGHTS: " (default with a sketch)"}
+    lines = [f"{name:<{width}}  {about.text}{notes.get(name, '')}" for name, about in abouts.items()]
     return "\n".join(lines) or "no weights are shipped"
 
 

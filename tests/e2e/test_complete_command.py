@@ -12,6 +12,7 @@ from runs import ROOT, TINY, write_untrained_run
 
 from tf_inpaint import cli, complete
 from tf_inpaint.pictures import read_image, write_png
+from tf_inpaint.pretrained import DEFAULT_WEIGHTS, GUIDED_WEIGHTS
 
 PROGRAM = ROOT / "test.py"
 RNG = np.random.default_rng(0)
@@ -144,6 +145,24 @@ def test_one_picture_with_black_holes_goes_beside_it(tmp_path, run_folder):
     completed = read_image(tmp_path / "x_completed.png").rgb
     np.testing.assert_array_equal(completed[~hole], image[~hole])
     assert (completed[hole] != image[hole]).mean() > 0.9
+
+
+def test_with_a_sketch_and_nothing_else_the_shipped_weights_follow_it(tmp_path, capsys):
+    image, hole, sketch = np.full([64, 64, 3], 120, np.uint8), np.zeros([64, 64], bool), np.zeros([64, 64], bool)
+    image[:, 32:] = 60
+    hole[16:48, 16:48] = True
+    sketch[:, 31:33] = True
+    write_png(tmp_path / "x.png", image)
+    _write_mask(tmp_path / "m.png", hole)
+    _write_mask(tmp_path / "e.png", sketch)
+    arguments = ["--image", str(tmp_path / "x.png"), "--mask", str(tmp_path / "m.png")]
+    names = {(): DEFAULT_WEIGHTS, ("--edges", str(tmp_path / "e.png")): GUIDED_WEIGHTS}
+    for more, name in names.items():
+        assert complete.main([*arguments, *more]) == 0
+        assert f"{name}.npz" in capsys.readouterr().out
+        completed = read_image(tmp_path / "x_completed.png").rgb
+        np.testing.assert_array_equal(completed[~hole], image[~hole])
+        assert completed[16:48, 16:24].mean() > completed[16:48, 40:48].mean() + 20
 
 
 @pytest.fixture(scope="module")

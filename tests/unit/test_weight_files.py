@@ -1,5 +1,7 @@
 """Weights in one file: what goes in comes out, and whatever else is a sentence."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -88,6 +90,8 @@ def test_shipped_weights_go_by_their_names(file, monkeypatch, tmp_path):
     assert pretrained.locate() == pretrained.locate(None, "tiny") == pretrained.locate("tiny") == file
     assert pretrained.list_weights() == "tiny  tiny, for tests (default)"
     assert pretrained.describe("tiny").recipe == "deepfill_v2"
+    with pytest.raises(InputError, match="no weights named 'photos_guided'; shipped are: tiny"):
+        pretrained.locate(guided=True)
     with pytest.raises(InputError, match="no weights named 'large'; shipped are: tiny"):
         pretrained.locate(None, "large")
 
@@ -122,3 +126,14 @@ def test_a_damaged_array_is_told_in_a_sentence(file):
         opened.write(b"\xff" * 64)
     with pytest.raises(InputError, match="damaged or incomplete"):
         pretrained.load_weights(file)
+
+
+def test_every_shipped_file_has_a_card_that_names_its_size():
+    folder = Path(pretrained.__file__).parent / "weights"
+    files = sorted(folder.glob("*.npz"))
+    assert {file.stem for file in files} >= {pretrained.DEFAULT_WEIGHTS, pretrained.GUIDED_WEIGHTS}
+    for file in files:
+        card = file.with_suffix(".md").read_text()
+        assert card.startswith(f"# {file.stem}: ") and f"{file.stat().st_size / 1e6:.1f} MB" in card
+        assert read_about(str(file)).text
+    assert {file.stem for file in folder.glob("*.md")} == {file.stem for file in files}

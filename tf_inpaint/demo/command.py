@@ -27,7 +27,7 @@ def main(argv) -> int:
     if args.image and args.mask and args.output and not args.web:
         return complete.main(_as_test(args))
 
-    prefix = pretrained.locate(args.checkpoint_dir, args.weights)
+    prefix = pretrained.locate(args.checkpoint_dir, args.weights, guided=True)
     if args.web:
         from tf_inpaint.demo import web as face
 
@@ -73,7 +73,7 @@ def _parser() -> cli.Parser:
     add("--port", type=int, default=7860, help="of the page (default: 7860)")
     add("--host", default="127.0.0.1", help="address the page listens at (default: 127.0.0.1, this machine only)")
     add("--checkpoint_dir", help="a run folder of train.py, a .npz of its weights, or a checkpoint of the authors")
-    add("--weights", help=f"name of weights that came with the package (default: {pretrained.DEFAULT_WEIGHTS})")
+    add("--weights", help=f"name of weights that came with the package (default: {pretrained.GUIDED_WEIGHTS})")
     add("--list_weights", action="store_true", help="only tell which weights came with the package")
     add("--padding", choices=("SAME", "SYMMETRIC", "REFLECT"), help="border of the convolutions (default: as trained)")
     add("--max_pixels", type=int, help="largest picture accepted, height x width (default: 1024 x 1024)")
