@@ -25,6 +25,7 @@ ALLOWED = {
     "authors_config": {"errors", "yaml_config"},
     "config": {"errors", "ops", "recipes", "yaml_config", "authors_config"},
     "whole_files": {"errors"},
+    "logs": set(),
     "pictures": {"errors", "whole_files"},
     "cli": {"errors"},
     "cifar": {"errors"},
@@ -40,11 +41,12 @@ ALLOWED = {
     "masks": {"errors", "cli", "config", "holes", "pictures"},
     "data": {"errors", "ops", "cifar", "config", "edges", "holes", "pictures", "reading"},
     "samples": {"errors", "pictures", "cli"},
-    "training": {"errors", "ops", "layers", "models", "recipes", "config", "data", "metrics", "pictures", "pretrained"},
+    "training": {"errors", "ops", "layers", "models", "recipes", "config", "data", "metrics", "pictures", "pretrained"}
+    | {"logs"},
     "sizes": {"errors", "ops"},
     "completion": {"ops", "recipes"},
     "inference": {"errors", "ops", "layers", "blending", "completion", "recipes", "config", "pretrained"}
-    | {"checkpoint_files", "sizes", "weight_files"},
+    | {"checkpoint_files", "logs", "sizes", "weight_files"},
     "jobs": {"errors", "pictures"},
     "batches": set(),
     "shards": {"errors"},

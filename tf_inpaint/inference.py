@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import os
 import re
-from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
@@ -18,6 +16,7 @@ from tf_inpaint.completion import EDGE_THRESHOLD, MASK_THRESHOLD, Completion, pa
 from tf_inpaint.config import load_config, options_from_dict
 from tf_inpaint.errors import InputError
 from tf_inpaint.layers.precision import set_precision
+from tf_inpaint.logs import without_warnings
 from tf_inpaint.ops.windows import mirrored
 from tf_inpaint.pretrained import describe, load_weights, locate
 from tf_inpaint.recipes import RECIPES
@@ -307,7 +306,7 @@ class SavedInpainter(Inpainter):
             if value != default:
                 raise InputError(f"{folder} is an exported model, whose {name} is its own: leave out {name}")
         try:
-            with _without_warnings():
+            with without_warnings("absl"):  # that it has no gradients, which nobody wants of it
                 self._model = tf.saved_model.load(folder)  # kept, since its weights live no longer than it
         except (tf.errors.OpError, OSError, RuntimeError, ValueError, KeyError) as error:
             raise InputError(f"{folder} cannot be read as an exported model ({error})") from error
@@ -345,18 +344,6 @@ class SavedInpainter(Inpainter):
         super()._check_size(batch, height, width)
         if not self._size.is_compatible_with([height, width]):
             raise InputError(f"this model was exported for pictures of {self._size[1]} x {self._size[0]} pixels alone")
-
-
-@contextmanager
-def _without_warnings():
-    """While this lasts, TensorFlow does not tell that a model has no gradients, which nobody wants of it."""
-    logger = logging.getLogger("absl")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _as_levels(planes):

@@ -160,10 +160,7 @@ class CoarseNetwork(tf.keras.layers.Layer):
         planes, mask = inputs
         size = tf.shape(mask)[1:3]
         decoded = _read_by(self._decoder, wanted).within(size // _FEATURE_STRIDE)
-        encoded = _read_by(self._encoder, decoded).shrunk(_FEATURE_STRIDE).within(size // _FEATURE_STRIDE)
-        seen = encoded.enlarged(_FEATURE_STRIDE)
-        x = _chain(self._encoder, self.kind.start(cut(planes, seen), cut(mask, seen)))
-        x = self._decode(cut(x, decoded.seen_from(encoded)))
+        x = self._decode(_encode_part(self._encoder, self.kind, planes, mask, decoded))
         return put(x, decoded.enlarged(_FEATURE_STRIDE), size)
 
     @property
@@ -264,11 +261,8 @@ class RefinementNetwork(tf.keras.layers.Layer):
         composited, unknown, mask = inputs
         size = tf.shape(mask)[1:3]
         decoded = _read_by(self._decoder, wanted).within(size // _FEATURE_STRIDE)
-        encoded = _read_by(self._hallucination, decoded).shrunk(_FEATURE_STRIDE).within(size // _FEATURE_STRIDE)
         attended = _read_by(self._pasted, decoded).within(size // _FEATURE_STRIDE)
-        seen = encoded.enlarged(_FEATURE_STRIDE)
-        x = _chain(self._hallucination, self.kind.start(cut(composited, seen), cut(unknown, seen)))
-        hallucinated = cut(x, decoded.seen_from(encoded))
+        hallucinated = _encode_part(self._hallucination, self.kind, composited, unknown, decoded)
         x = _chain(self._matching, _after(hallucinated, self.kind.start(composited, unknown)))
         x, _ = self.kind.attend(self.attention, x, mask, attended)
         x = cut(_chain(self._pasted, cut(x, attended)), decoded.seen_from(attended))
@@ -410,6 +404,14 @@ def _read_by(layers, part):
     for layer in reversed(layers):
         part = layer.reads(part)
     return part
+
+
+def _encode_part(layers, kind, planes, hole, part):
+    """A `Part` of the features that an encoder makes of a picture, from what it reads of that alone."""
+    encoded = _read_by(layers, part).shrunk(_FEATURE_STRIDE).within(tf.shape(hole)[1:3] // _FEATURE_STRIDE)
+    seen = encoded.enlarged(_FEATURE_STRIDE)
+    features = _chain(layers, kind.start(cut(planes, seen), cut(hole, seen)))
+    return cut(features, part.seen_from(encoded))
 
 
 def _after(done, flow):

@@ -8,13 +8,13 @@ others for ever. In a single process nothing has to be, and everything here does
 from __future__ import annotations
 
 import contextlib
-import logging
 import re
 import zlib
 
 import tensorflow as tf
 
 from tf_inpaint.errors import InputError
+from tf_inpaint.logs import without_warnings
 
 # What TensorFlow raises when a peer is gone, if these words are in it: the type alone says too little.
 _LOST = (
@@ -77,16 +77,9 @@ class Workers:
                     f"this worker and the chief have not the same {what}: give all workers the same commands and files"
                 )
 
-    @contextlib.contextmanager
     def said_by_chief(self):
         """Context in which warnings that all workers have alike are the chief's to say."""
-        logger = logging.getLogger("tf_inpaint")
-        level = logger.level
-        logger.setLevel(level if self.is_chief else logging.ERROR)
-        try:
-            yield
-        finally:
-            logger.setLevel(level)
+        return contextlib.nullcontext() if self.is_chief else without_warnings("tf_inpaint")
 
     @contextlib.contextmanager
     def explained_loss(self, last_checkpoint):
