@@ -166,6 +166,13 @@ def _parser() -> cli.Parser:
         help="what convolutions compute in: 16 bits are faster where a device has them (default: float32)",
     )
     add(
+        "--residuals",
+        type=float,
+        metavar="STRENGTH",
+        help="fine detail for the hole, 0 to 1, taken from where attention looked; 0 is what the network draws "
+        "(default: as the weights say)",
+    )
+    add(
         "--batch_size",
         type=int,
         default=1,
@@ -318,6 +325,7 @@ def _load(args):
         max_memory=args.max_memory,
         strategy=args.strategy,
         precision=args.precision,
+        residuals=args.residuals,
     )
     print(inpainter.origin)
     return inpainter

@@ -9,7 +9,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 from tf_inpaint.ops.flow import flow_to_image
-from tf_inpaint.ops.images import to_float, to_uint8
+from tf_inpaint.ops.images import composite, to_float, to_uint8
+from tf_inpaint.ops.residuals import add_residuals
 from tf_inpaint.ops.windows import cut_window, mirrored, put_back, window_around
 
 MASK_THRESHOLD = 127  # levels above it are a hole
@@ -24,6 +25,7 @@ class Completion:
         windows: False hands pictures as they are to a network of one size, which must be theirs.
         whole: False asks for "completed" alone, of which nothing but the holes counts, so that networks need not draw
             what is known.
+        residuals: strength of `ops.residuals.add_residuals`; above 0 for a recipe whose outputs have integer "offsets".
     Call:
         images: uint8 [B, H, W, 3].
         holes: bool [B, H, W], True = hole.
@@ -32,12 +34,14 @@ class Completion:
             drawn as anything):
             "completed", "coarse": uint8 [B, H, W, 3], the last and the first stage's prediction;
             "attention": uint8 [B, H, W, 3], offsets as colours;
-            "predicted": float32 [B, H, W, 3] in [-1, 1].
+            "predicted": float32 [B, H, W, 3] in [-1, 1], without residuals;
+            "offsets": int32 [B, h, w, 2], with residuals alone: what they were taken by.
             A model without a coarse stage or attention lacks that entry.
     """
 
-    def __init__(self, recipe, windows=True, whole=True):
+    def __init__(self, recipe, windows=True, whole=True, residuals=0.0):
         self._recipe = recipe
+        self._residuals = residuals
         self._whole = whole
         self._in_one_size = windows and hasattr(recipe.generator, "image_size")
 
@@ -51,10 +55,17 @@ class Completion:
     def _drawn(self, images, holes, lines):
         mask, edges = (tf.cast(plane, tf.float32)[..., tf.newaxis] for plane in (holes, lines))
         complete = self._in_windows if self._in_one_size else self._at_once
-        outputs = complete({"image": to_float(images), "mask": mask, "edges": edges})
+        image = to_float(images)
+        outputs = complete({"image": image, "mask": mask, "edges": edges})
+        completed, further = outputs["predicted"], {}
+        if self._residuals:
+            completed, further = composite(completed, image, mask), {"offsets": outputs["offsets"]}
+            cell = self._recipe.generator.attention_stride
+            completed = add_residuals(completed, mask, outputs["offsets"], cell, self._residuals)
+        drawn = {"completed": to_uint8(completed), **further}
         if not self._whole:
-            return {"completed": to_uint8(outputs["predicted"])}
-        drawn = {"completed": to_uint8(outputs["predicted"]), "predicted": outputs["predicted"]}
+            return drawn
+        drawn["predicted"] = outputs["predicted"]
         if "coarse" in outputs:
             drawn["coarse"] = to_uint8(outputs["coarse"])
         if "offsets" in outputs:
@@ -71,7 +82,7 @@ class Completion:
         return planes
 
     def _at_once(self, batch):
-        return self._recipe.complete(batch, training=False) if self._whole else {"predicted": self._recipe.fill(batch)}
+        return self._recipe.complete(batch, training=False) if self._whole else self._recipe.fill(batch)
 
     def _in_windows(self, batch):
         """Of a network of one picture size: each picture by the window around its hole."""

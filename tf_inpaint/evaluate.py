@@ -50,6 +50,7 @@ def main(argv: Sequence[str]) -> int:
             batch_size=args.batch_size,
             padding=args.padding,
             strategies=args.strategy,
+            residuals=args.residuals,
             inception_weights=args.inception_weights,
             vgg_weights=args.vgg_weights,
             restart=args.restart,
@@ -153,6 +154,14 @@ def _parser() -> cli.Parser:
         choices=("exact", "crop", "resize"),
         default=["exact"],
         help="of completing, as test.py takes it; of several, each checkpoint is measured with each (default: exact)",
+    )
+    add(
+        "--residuals",
+        type=float,
+        nargs="+",
+        default=[None],
+        metavar="STRENGTH",
+        help="as test.py takes them; of several, each checkpoint is measured with each (default: as the weights say)",
     )
     add("--inception_weights", metavar="FILE", help="for FID: Keras' InceptionV3 weights without top, or download")
     add("--vgg_weights", metavar="FILE", help="for vgg_distance: Keras' VGG16 weights without top, or download")

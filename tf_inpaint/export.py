@@ -47,7 +47,11 @@ def main(argv) -> int:
     from tf_inpaint.inference import Inpainter
 
     inpainter = Inpainter.load(
-        prefix, padding=args.padding, max_pixels=args.max_pixels or MAX_PIXELS, max_memory=args.max_memory
+        prefix,
+        padding=args.padding,
+        max_pixels=args.max_pixels or MAX_PIXELS,
+        max_memory=args.max_memory,
+        residuals=args.residuals,
     )
     print(inpainter.origin)
     precision = args.precision or ("float16" if args.format == "npz" else "float32")
@@ -81,7 +85,7 @@ def export(inpainter, output: str, precision: str = "float32", size=None, output
 
     max_pixels = inpainter.max_pixels or MAX_PIXELS
     _check(inpainter, max_pixels, size, outputs)
-    model = ServedModel(inpainter.recipe, max_pixels, precision, size, outputs)
+    model = ServedModel(inpainter.recipe, max_pixels, precision, size, outputs, inpainter.residuals)
     notes = {
         "tf_inpaint": tf_inpaint.__version__,
         "tensorflow": tf.__version__,
@@ -91,6 +95,7 @@ def export(inpainter, output: str, precision: str = "float32", size=None, output
         "size": size,
         "max_pixels": max_pixels,
         "guided": model.guided,
+        "residuals": inpainter.residuals,
     }
 
     def write(folder):
@@ -125,9 +130,9 @@ def export_weights(inpainter, output: str, text: str = "", half: bool = True) ->
         raise InputError("this model completes with its critic too, which such a file does not hold")
     weights = {name: weight.numpy() for name, weight in named_weights(recipe.generator).items()}
     name = next(name for name, each in RECIPES.items() if isinstance(recipe, each))
-    write_weight_file(
-        output, weights, About(name, dataclasses.asdict(recipe.options), inpainter.trained_size, text), half
-    )
+    options = dataclasses.asdict(recipe.options)
+    about = About(name, options, inpainter.trained_size, text, inpainter.residuals)
+    write_weight_file(output, weights, about, half)
 
 
 def export_file(inpainter, output: str, kind: str, size, precision: str = "float32") -> float:
@@ -154,7 +159,7 @@ def export_file(inpainter, output: str, kind: str, size, precision: str = "float
     own = getattr(inpainter.recipe.generator, "image_size", None)
     if own is not None and tuple(size) != (own, own):
         raise InputError(f"this network takes pictures of one size: --size {own} {own}")
-    model = ServedModel(inpainter.recipe, size[0] * size[1])
+    model = ServedModel(inpainter.recipe, size[0] * size[1], residuals=inpainter.residuals)
     if kind == "tflite":
         contents, difference = lite.to_tflite(model, size, precision == "float16")
     else:
@@ -234,6 +239,13 @@ def _parser() -> cli.Parser:
     add("--size", type=int, nargs=2, metavar=("H", "W"), help="pictures of this size alone (default: any)")
     add("--with_outputs", nargs="+", choices=_OUTPUTS, default=[], help="further outputs of both signatures")
     add("--padding", choices=("SAME", "SYMMETRIC", "REFLECT"), help="border of the convolutions (default: as trained)")
+    add(
+        "--residuals",
+        type=float,
+        metavar="STRENGTH",
+        help="fine detail from where attention looked, 0 to 1; an .npz file keeps it as what suits its weights "
+        "(default: as the weights say)",
+    )
     add("--max_pixels", type=int, help="largest picture accepted, height x width (default: 1024 x 1024)")
     add("--max_memory", default=MAX_MEMORY, help="how much memory completing may take (default: 4G); more is quicker")
     return parser

@@ -15,6 +15,7 @@ from tf_inpaint.checkpoint_files import RUN_SUBFOLDER, find_saved_model, is_weig
 from tf_inpaint.completion import EDGE_THRESHOLD, MASK_THRESHOLD, Completion, padded_sides
 from tf_inpaint.config import load_config, options_from_dict
 from tf_inpaint.errors import InputError
+from tf_inpaint.layers.contextual_attention import ContextualAttention
 from tf_inpaint.layers.precision import set_precision
 from tf_inpaint.logs import without_warnings
 from tf_inpaint.ops.windows import mirrored
@@ -46,8 +47,11 @@ class Inpainter:
         strategy: "exact", "crop" or "resize", see `tf_inpaint.sizes`.
         precision: what convolutions compute in, see `tf_inpaint.layers.precision`; the recipe's networks keep it.
         trained_size: side of the pictures that the network was trained on, which "crop" and "resize" go by.
+        residuals: strength, in [0, 1], of the fine detail that holes get from what contextual attention matched, see
+            `ops.residuals`; 0 is what the network draws.
     Raises:
-        InputError: if `max_memory` cannot be read, or the strategy is of no use to the model.
+        InputError: if `max_memory` cannot be read, the strategy is of no use to the model, or `residuals` is out of
+            range or asked of a model without contextual attention.
         ValueError: if the strategy is none.
     Call `Inpainter.load` to get one from a checkpoint.
     """
@@ -61,12 +65,18 @@ class Inpainter:
         strategy="exact",
         precision="float32",
         trained_size=_PUBLISHED_SIZE,
+        residuals=0.0,
     ):
         if strategy not in STRATEGIES:
             raise ValueError(f"`strategy` must be one of {', '.join(STRATEGIES)}. Received: {strategy!r}")
         if strategy != "exact" and hasattr(recipe.generator, "image_size"):
             raise InputError(f"this model looks at a window around the hole anyway: leave out strategy {strategy}")
+        if not 0 <= residuals <= 1:
+            raise InputError(f"residuals is a strength, 0 to 1, not {residuals}")
+        if residuals and not _matches_patches(recipe):
+            raise InputError("this model matches no patches by contextual attention: leave out residuals")
         self.recipe = recipe
+        self.residuals = residuals
         self.strategy = strategy
         self.trained_size = trained_size
         self.max_pixels = max_pixels
@@ -79,7 +89,8 @@ class Inpainter:
         plane = tf.TensorSpec([None, None, None], tf.bool)
         signature = [tf.TensorSpec([None, None, None, 3], tf.uint8), plane, plane]
         self._forward, self._fill = (
-            tf.function(Completion(recipe, whole=whole), input_signature=signature) for whole in (True, False)
+            tf.function(Completion(recipe, whole=whole, residuals=residuals), input_signature=signature)
+            for whole in (True, False)
         )
 
     @classmethod
@@ -93,6 +104,7 @@ class Inpainter:
         max_memory=None,
         strategy="exact",
         precision="float32",
+        residuals=None,
     ):
         """An Inpainter from a checkpoint of this project or of the authors.
 
@@ -110,14 +122,18 @@ class Inpainter:
                 at the size of its training, for holes far larger than those it knows.
             precision: "float32"; or "mixed_bfloat16" or "mixed_float16", in which convolutions compute, for speed on
                 devices that have them: a picture's levels change by a few at most.
+            residuals: strength, 0 to 1, of fine detail taken from where contextual attention looked; by default what
+                a weight file says suits it, and 0 for everything else.
         Raises:
             InputError: if there is nothing to load, or it cannot be used.
         """
         prefix = locate(checkpoint_dir, weights)
         if find_saved_model(prefix):
-            return SavedInpainter(prefix, padding, max_pixels, max_memory, strategy, precision)
+            return SavedInpainter(prefix, padding, max_pixels, max_memory, strategy, precision, residuals)
         description = describe(prefix)
         recipe, trained_size = _recipe(description, padding)
+        if residuals is None:
+            residuals = read_about(prefix).residuals if is_weight_file(prefix) else 0.0
         side = recipe.generator.minimum_size
         plane = tf.zeros([1, side, side, 1])
         recipe.complete({"image": tf.zeros([1, side, side, 3]), "mask": plane, "edges": plane}, training=False)
@@ -125,7 +141,7 @@ class Inpainter:
             recipe.build(side, side)
         report = load_weights(prefix, recipe.generator, recipe.discriminator if recipe.completes_with_critic else None)
         origin = f"{prefix}: {description}: {report}"
-        return cls(recipe, max_pixels, origin, max_memory, strategy, precision, trained_size)
+        return cls(recipe, max_pixels, origin, max_memory, strategy, precision, trained_size, residuals)
 
     @property
     def takes_edges(self):
@@ -169,17 +185,19 @@ class Inpainter:
             "completed": uint8, the picture completed;
             "coarse": uint8, the same with the first stage's prediction;
             "attention": uint8, where each place looked for its filling, as optical-flow colours (white = at itself);
-            "predicted": float32 in [-1, 1], the last stage's raw prediction, known pixels included.
+            "predicted": float32 in [-1, 1], the last stage's raw prediction, known pixels included, without residuals.
             A model without a coarse stage or attention lacks that entry.
         """
         images, holes, lines = self._arrays(image, mask, edges)
         if self.strategy == "exact":
             results = self._run(images, holes, lines, whole)
         else:
-            by_part = complete_cropped if self.strategy == "crop" else complete_resized
+            resized = partial(complete_resized, residuals=self.residuals)
+            by_part = complete_cropped if self.strategy == "crop" else resized
             run = partial(self._run, whole=whole)
             parts = [by_part(run, *picture, self.trained_size) for picture in zip(images, holes, lines)]
             results = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
+        results.pop("offsets", None)
         return results if np.ndim(image) == 4 else {name: value[0] for name, value in results.items()}
 
     def joint_size(self, height, width):
@@ -290,6 +308,7 @@ class SavedInpainter(Inpainter):
         max_memory: None; it is part of the export.
         strategy: as `Inpainter`.
         precision: "float32"; it is part of the export.
+        residuals: None; they are part of the export.
     Raises:
         InputError: if the folder holds no such model.
     """
@@ -300,8 +319,20 @@ class SavedInpainter(Inpainter):
     def joint_size(self, height, width):
         """None: pictures are completed one by one."""
 
-    def __init__(self, folder, padding=None, max_pixels=None, max_memory=None, strategy="exact", precision="float32"):
+    residuals = 0.0  # those it was exported with are part of it
+
+    def __init__(
+        self,
+        folder,
+        padding=None,
+        max_pixels=None,
+        max_memory=None,
+        strategy="exact",
+        precision="float32",
+        residuals=None,
+    ):
         own = {"padding": (padding, None), "max_memory": (max_memory, None), "precision": (precision, "float32")}
+        own["residuals"] = residuals, None
         for name, (value, default) in own.items():
             if value != default:
                 raise InputError(f"{folder} is an exported model, whose {name} is its own: leave out {name}")
@@ -374,6 +405,13 @@ def _recipe(description, padding):
     if padding is not None:
         options = dataclasses.replace(options, padding=padding)
     return RECIPES[name](options), trained_size
+
+
+def _matches_patches(recipe):
+    """Whether a recipe's outputs have "offsets" of patches."""
+    coarse_alone = getattr(recipe.options, "pretrain_coarse", False)
+    layers = recipe.generator.attention_layers
+    return not coarse_alone and any(isinstance(layer, ContextualAttention) for layer in layers)
 
 
 def _config_beside(prefix):

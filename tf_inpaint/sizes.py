@@ -16,6 +16,7 @@ import tensorflow as tf
 from tf_inpaint.errors import InputError
 from tf_inpaint.ops.attention import AT_ONCE, MATRICES, NARROW, SMALL_TILES
 from tf_inpaint.ops.images import to_float, to_uint8
+from tf_inpaint.ops.residuals import paste_residuals
 from tf_inpaint.ops.strips import strip_memory
 from tf_inpaint.ops.windows import cut_window, put_back, window_around
 
@@ -88,6 +89,7 @@ def complete_cropped(run, image, hole, lines, trained_size):
         slice(max(0, begin), min(length, begin + side)) for begin, length in ((top, height), (left, width))
     )
     outputs = run(*(plane[np.newaxis, rows, columns] for plane in (image, hole, lines)))
+    outputs.pop("offsets", None)
     results = {}
     for name, value in outputs.items():
         results[name] = _surroundings(name, image)
@@ -95,24 +97,42 @@ def complete_cropped(run, image, hole, lines, trained_size):
     return results
 
 
-def complete_resized(run, image, hole, lines, trained_size):
+def complete_resized(run, image, hole, lines, trained_size, residuals=0.0):
     """One picture by the part around its hole, shrunk to the size of training, what is drawn being enlarged.
 
-    Arguments and result as `complete_cropped`.
+    Arguments and result as `complete_cropped`, but for
+        residuals: strength of the detail lost by shrinking that the hole gets from where attention looked.
     """
     window = window_around(_plane(hole), trained_size, HOLE_SHARE)
-    seen = to_uint8(cut_window(to_float(np.where(hole[..., np.newaxis], 0, image)), window, trained_size))
+    known = to_float(np.where(hole[..., np.newaxis], 0, image))
+    seen = to_uint8(cut_window(known, window, trained_size))
     holes, sketch = (cut_window(_plane(plane), window, trained_size)[..., 0] > 0.0 for plane in (hole, lines))
     outputs = run(*(plane.numpy()[np.newaxis] for plane in (seen, holes, sketch)))
+    offsets = outputs.pop("offsets", None)
     results = {}
     for name, value in outputs.items():
         value = value[0] if value.dtype == np.float32 else to_float(value[0])
+        if name == "completed" and residuals:
+            value = _with_lost_detail(value, offsets, known, window, residuals)
         around = _surroundings(name, image)
         whole = put_back(value, window, around if around.dtype == np.float32 else to_float(around))
         results[name] = whole.numpy() if around.dtype == np.float32 else to_uint8(whole).numpy()
         if name in ("completed", "coarse"):
             results[name] = np.where(hole[..., np.newaxis], results[name], image)
     return results
+
+
+def _with_lost_detail(drawn, offsets, image, window, strength):
+    """What was drawn of a window, enlarged, with the detail that shrinking took from where attention looked."""
+    size, cells = drawn.shape[0], offsets.shape[1]
+    times = -(-int(window[2]) // size)
+    large, cell = size * times, -(-size // cells) * times
+    shown = cut_window(image, window, size)
+    lost = cut_window(image, window, large) - tf.image.resize(shown, [large, large])
+    beyond = cells * cell - large  # what the network saw continued
+    lost = tf.pad(lost, [[0, beyond], [0, beyond], [0, 0]])
+    pasted = paste_residuals(lost[tf.newaxis], tf.constant(offsets), cell)[0, :large, :large]
+    return tf.image.resize(drawn, [large, large]) + strength * pasted
 
 
 def _plane(plane):

@@ -20,7 +20,7 @@ from tf_inpaint.whole_files import write_whole
 
 ENDING = ".npz"
 _ABOUT = "about.json"
-_FORMAT = 1
+_FORMAT = 2  # 1: without residuals
 
 
 class About(NamedTuple):
@@ -31,12 +31,14 @@ class About(NamedTuple):
         options: of the recipe, all of them.
         trained_size: side of the pictures trained on last.
         text: one line for people.
+        residuals: strength of contextual residual aggregation that suits them, in [0, 1].
     """
 
     recipe: str
     options: dict
     trained_size: int
     text: str
+    residuals: float = 0.0
 
 
 def write_weight_file(path: str, weights, about: About, half: bool = True) -> None:

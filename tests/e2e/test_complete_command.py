@@ -202,6 +202,7 @@ RUN = "--checkpoint_dir run"
             f"--image x.png --mask m.png --shard 0/4 {RUN}",
             "--shard must be i/n with i from 1 to n, such as 2/8, not 0/4",
         ),
+        (f"--image x.png --mask m.png --residuals 2 {RUN}", "residuals is a strength, 0 to 1, not 2"),
         (f"--image x.png --mask m.png --batch_size 0 {RUN}", "--batch_size must be at least 1, not 0"),
         (f"--image x.png --mask m.png --edges absent.png {RUN}", "absent.png does not exist"),
         (

@@ -254,6 +254,44 @@ def test_resized_a_large_hole_is_drawn_small_and_enlarged(recipe):
     )
 
 
+@pytest.mark.parametrize("height, width", [(64, 64), (100, 75), (160, 264)])
+def test_residuals_change_the_hole_alone_and_alike_with_everything_else(recipe, inpainter, height, width):
+    image, hole = _picture(height, width), np.zeros((height, width), bool)
+    hole[height // 4 : height // 2, width // 3 : width // 2] = True
+    rough = Inpainter(recipe, residuals=1.0)
+    completed = rough.complete(image, hole)
+    np.testing.assert_array_equal(completed[~hole], image[~hole])
+    plain = inpainter.outputs(image, hole)
+    assert np.abs(completed.astype(int) - plain["completed"])[hole].mean() > 5
+    whole = rough.outputs(image, hole)
+    assert whole.keys() == plain.keys()
+    np.testing.assert_array_equal(whole["predicted"], plain["predicted"])
+    assert np.abs(whole["completed"].astype(int) - completed).max() <= 1
+    together = rough.complete(np.stack([image, image]), np.stack([hole, hole[::-1]]))
+    assert (np.abs(together[0].astype(int) - completed) <= 1).mean() > 0.99
+
+
+def test_resized_the_detail_comes_from_the_picture_as_it_is(recipe):
+    image, hole = _picture(600, 520), np.zeros((600, 520), bool)
+    hole[50:500, 100:450] = True
+    plain, rough = (Inpainter(recipe, strategy="resize", residuals=each).outputs(image, hole) for each in (0.0, 1.0))
+    np.testing.assert_array_equal(rough["completed"][~hole], image[~hole])
+    inside = np.s_[100:450, 150:400]
+    steps = [np.abs(np.diff(each[inside].astype(int), axis=0)).mean() for each in (plain["completed"], image)]
+    assert np.abs(np.diff(rough["completed"][inside].astype(int), axis=0)).mean() > 1.5 * steps[0]
+    assert steps[0] < steps[1]
+
+
+def test_residuals_are_for_models_that_match_patches(recipe):
+    for strength in (-0.1, 1.1):
+        with pytest.raises(InputError, match=f"residuals is a strength, 0 to 1, not {strength}"):
+            Inpainter(recipe, residuals=strength)
+    for options in ({"attention": "none"}, {"pretrain_coarse": True}):
+        other = RECIPES["deepfill_v1"](RECIPES["deepfill_v1"].Options(width=4, **options))
+        with pytest.raises(InputError, match="matches no patches"):
+            Inpainter(other, residuals=0.5)
+
+
 def test_a_strategy_is_one_of_three(recipe):
     with pytest.raises(ValueError, match="`strategy` must be one of exact, crop, resize. Received: 'fold'"):
         Inpainter(recipe, strategy="fold")

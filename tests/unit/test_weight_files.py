@@ -1,5 +1,6 @@
 """Weights in one file: what goes in comes out, and whatever else is a sentence."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from tf_inpaint.models.weights import named_weights
 from tf_inpaint.recipes import RECIPES, DeepFillV2Recipe
 from tf_inpaint.weight_files import About, read_about, read_weights, write_weight_file
 
-ABOUT = About("deepfill_v2", {"width": 4, "critic_width": 2}, 128, "tiny, for tests")
+ABOUT = About("deepfill_v2", {"width": 4, "critic_width": 2}, 128, "tiny, for tests", residuals=0.25)
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +41,15 @@ def test_what_goes_in_comes_out(tmp_path, half):
     assert [each.name for each in tmp_path.iterdir()] == ["w.npz"]
 
 
+def test_a_file_of_the_first_format_has_no_residuals(file):
+    with np.load(file) as archive:
+        arrays = dict(archive)
+    notes = json.loads(arrays.pop("about.json").tobytes())
+    assert (notes.pop("residuals"), notes.pop("format")) == (0.25, 2)
+    np.savez(file, **arrays, **{"about.json": np.frombuffer(json.dumps({**notes, "format": 1}).encode(), np.uint8)})
+    assert read_about(file) == ABOUT._replace(residuals=0.0)
+
+
 def test_what_cannot_be_written_is_a_sentence(tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(InputError, match="w.npz cannot be written: .*file is not a folder"):
@@ -52,8 +62,9 @@ def test_an_inpainter_of_a_file_completes_as_the_network_does(file, recipe):
     image, mask = draw.integers(0, 256, [70, 90, 3]).astype(np.uint8), np.zeros([70, 90], bool)
     mask[20:40, 30:60] = True
     loaded = Inpainter.load(file)
-    assert loaded.trained_size == 128
-    difference = loaded.complete(image, mask).astype(int) - Inpainter(recipe).complete(image, mask)
+    assert (loaded.trained_size, loaded.residuals) == (128, 0.25)
+    assert Inpainter.load(file, residuals=0).residuals == 0
+    difference = loaded.complete(image, mask).astype(int) - Inpainter(recipe, residuals=0.25).complete(image, mask)
     assert np.abs(difference).max() <= 1
     assert np.mean(difference != 0) < 0.01
 
@@ -115,7 +126,7 @@ def test_other_files_are_told_in_a_sentence(file, damage, said):
     elif damage == "other":
         np.savez(file, kernel=np.zeros(3))
     else:
-        np.savez(file, **{"about.json": np.frombuffer(b'{"format": 2}', np.uint8)})
+        np.savez(file, **{"about.json": np.frombuffer(b'{"format": 3}', np.uint8)})
     with pytest.raises(InputError, match=said):
         find_checkpoint(file)
 

@@ -47,19 +47,27 @@ class Network:
 
     Args:
         name: of its column.
-        checkpoint_dir, padding, strategy: as `Inpainter.load` takes them.
+        checkpoint_dir, padding, strategy, residuals: as `Inpainter.load` takes them.
     Raises:
         InputError: if there is no checkpoint.
     """
 
-    def __init__(self, name: str, checkpoint_dir: str, padding: str | None = None, strategy: str = "exact"):
+    def __init__(
+        self,
+        name: str,
+        checkpoint_dir: str,
+        padding: str | None = None,
+        strategy: str = "exact",
+        residuals: float | None = None,
+    ):
         self.name, self.folder = name, checkpoint_dir
-        self._padding, self._strategy = padding, strategy
+        self._settings = {"padding": padding, "strategy": strategy, "residuals": residuals}
         self._prefix = pretrained.locate(checkpoint_dir, None)
         self._inpainter = None
         step = os.path.basename(self._prefix)
         self.about = f"checkpoint {step}" + (f", padding {padding}" if padding else "")
         self.about += f", strategy {strategy}" if strategy != "exact" else ""
+        self.about += f", residuals {residuals:g}" if residuals is not None else ""
         self.weights_sha256 = _files_digest(_checkpoint_files(self._prefix))
         self.identity = f"{self.about} {self.weights_sha256}"
 
@@ -68,7 +76,7 @@ class Network:
         if self._inpainter is None:
             from tf_inpaint.inference import Inpainter
 
-            self._inpainter = Inpainter.load(self._prefix, padding=self._padding, strategy=self._strategy)
+            self._inpainter = Inpainter.load(self._prefix, **self._settings)
             if self._inpainter.takes_edges:
                 self.about += ", guided, given an empty sketch"
 

@@ -51,6 +51,7 @@ def evaluate(
     batch_size: int = 8,
     padding: str | None = None,
     strategies: Sequence[str] = ("exact",),
+    residuals: Sequence[float | None] = (None,),
     inception_weights: str | None = None,
     vgg_weights: str | None = None,
     restart: bool = False,
@@ -77,7 +78,7 @@ def evaluate(
         limit: evaluate the first of the pictures only.
         batch_size: pictures completed at once by a checkpoint.
         padding: of the networks' convolutions, as `Inpainter.load` takes it.
-        strategies: of completing, see `Inpainter.load`; of several, each checkpoint is measured with each.
+        strategies, residuals: of completing, see `Inpainter.load`; of several, each checkpoint is measured with each.
         inception_weights, vgg_weights: Keras' weights without top for FID and the VGG distance: a file, "download", or
             None for what an earlier download has left.
         restart: drop what an earlier evaluation has left in `output`; of a part, what this part has.
@@ -97,7 +98,7 @@ def evaluate(
     chosen = choose(protocol, size, seed)
     names, files = _pictures(images, limit)
     holes = _holes(chosen, masks, invert_masks, names)
-    methods = _methods(checkpoints, baselines, completions, padding, strategies, names)
+    methods = _methods(checkpoints, baselines, completions, padding, strategies, residuals, names)
 
     tensorflow = cli.import_tensorflow()
     from tf_inpaint.evaluation import measures
@@ -197,15 +198,22 @@ def _holes(protocol, masks, invert_masks, names):
     return HoleFiles(protocol, masks, names, invert_masks)
 
 
-def _methods(checkpoints, baselines, completions, padding, strategies, names):
+def _methods(checkpoints, baselines, completions, padding, strategies, residuals, names):
     for name in baselines:
         if name not in BASELINES:
             raise InputError(f"there is no baseline {name}: choose from {', '.join(BASELINES)}")
     pairs = named([*checkpoints, *completions], "--checkpoint_dir or --completions")
     methods = [
-        Network(name if len(strategies) == 1 else f"{name} {strategy}", path, padding, strategy)
+        Network(
+            name + (f" {strategy}" if len(strategies) > 1 else "") + (f" {strength:g}" if len(residuals) > 1 else ""),
+            path,
+            padding,
+            strategy,
+            strength,
+        )
         for name, path in pairs[: len(checkpoints)]
         for strategy in strategies
+        for strength in residuals
     ]
     methods += [Completions(name, path, names) for name, path in pairs[len(checkpoints) :]]
     methods += [Baseline(name) for name in dict.fromkeys(baselines)]

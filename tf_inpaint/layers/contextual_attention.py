@@ -31,7 +31,7 @@ class ContextualAttention(tf.keras.layers.Layer):
             K', L', 1] with 1 = hole, shrunk to the size of the small background; a `Part` of the foreground, beyond
             which nobody needs the results, to save time. All sides of the first two are multiples of `rate`.
         returns: (output, offsets): float [B, H, W, C], and int32 [B, H / rate, W / rate, 2], position (row, column)
-            of each query's best key minus its own, of no meaning with `needed`.
+            of each query's best key minus its own, of no meaning beyond `needed`.
     Raises:
         ValueError: if an argument is outside what is listed, or a known side is no multiple of `rate`.
     Reference: Yu et al. 2018, sections 3.1 and 3.2, in the form of release 1.0.0 (overlaps divided by 4 for every
@@ -81,7 +81,6 @@ class ContextualAttention(tf.keras.layers.Layer):
             propagation=self.propagation,
             max_memory=self.max_memory,
             needed=needed,
-            wants_best=needed is None,
         )
         return tf.ensure_shape(output / _PASTE_OVERLAP, foreground.shape), _offsets(best, tf.shape(keys)[2])
 

@@ -96,14 +96,15 @@ class DeepFillV1Generator(tf.keras.Model):
         return outputs if offsets is None else {**outputs, "offsets": offsets}
 
     def fill(self, inputs):
-        """`predicted` as `call` makes it, in the rectangle around all holes alone; anything beyond, for speed."""
+        """`predicted` and `offsets` of `call`, in the rectangle around all holes alone; anything beyond, for speed."""
         masked_image, mask = inputs
         if self.attention != "contextual":
-            return self(inputs)["predicted"]
+            return self(inputs)
         wanted = bounding_part(mask)
         coarse, unknown = self.coarse.fill((_with_planes(masked_image, mask), mask), wanted)
         composited = composite(coarse, masked_image, mask)
-        return self.refinement.fill((_with_planes(composited, mask), unknown, mask), wanted)
+        refined, offsets = self.refinement.fill((_with_planes(composited, mask), unknown, mask), wanted)
+        return {"predicted": refined, "offsets": offsets}
 
     def coarse_only(self, masked_image, mask):
         """The first stage alone, for coarse pre-training: float32 [B, H, W, 3] in [-1, 1]."""
@@ -254,7 +255,7 @@ class RefinementNetwork(tf.keras.layers.Layer):
         return self._decode(hallucinated, _chain(self._pasted, x)), offsets
 
     def fill(self, inputs, wanted):
-        """`refined` in a `Part` alone, with contextual attention; zeros or anything beyond, for speed.
+        """`call` in a `Part` alone, with contextual attention; zeros or anything beyond, for speed.
 
         Only what may be pasted has to be known of the whole picture.
         """
@@ -264,9 +265,9 @@ class RefinementNetwork(tf.keras.layers.Layer):
         attended = _read_by(self._pasted, decoded).within(size // _FEATURE_STRIDE)
         hallucinated = _encode_part(self._hallucination, self.kind, composited, unknown, decoded)
         x = _chain(self._matching, _after(hallucinated, self.kind.start(composited, unknown)))
-        x, _ = self.kind.attend(self.attention, x, mask, attended)
+        x, offsets = self.kind.attend(self.attention, x, mask, attended)
         x = cut(_chain(self._pasted, cut(x, attended)), decoded.seen_from(attended))
-        return put(self._decode(hallucinated, x), decoded.enlarged(_FEATURE_STRIDE), size)
+        return put(self._decode(hallucinated, x), decoded.enlarged(_FEATURE_STRIDE), size), offsets
 
     @property
     def _hallucination(self):

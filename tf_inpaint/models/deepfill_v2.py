@@ -87,11 +87,12 @@ class DeepFillV2Generator(tf.keras.Model):
         return {"coarse": coarse, "refined": refined, "predicted": refined, "offsets": offsets}
 
     def fill(self, inputs):
-        """`predicted` as `call` makes it, in the rectangle around all holes alone; anything beyond, for speed."""
+        """`predicted` and `offsets` of `call`, in the rectangle around all holes alone; anything beyond, for speed."""
         masked_image, mask = inputs[:2]
         wanted = bounding_part(mask)
         coarse, unknown = self.coarse.fill((self._planes(inputs), mask), wanted)
-        return self.refinement.fill((composite(coarse, masked_image, mask), unknown, mask), wanted)
+        refined, offsets = self.refinement.fill((composite(coarse, masked_image, mask), unknown, mask), wanted)
+        return {"predicted": refined, "offsets": offsets}
 
     def _planes(self, inputs):
         """What the first layer takes: float32 [B, H, W, 5], or 6 with a sketch."""

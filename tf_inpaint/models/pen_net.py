@@ -99,7 +99,7 @@ class PENNetGenerator(tf.keras.Model):
         up1 = self.up_conv01(cut(_double(self._decode(x2, *deeper)[0]), read))
         up1 = _beside(cut(up1, half.seen_from(read)), cut(x1, half))
         x = self.decoder2(self.decoder0(cut(_double(put(up1, half, size // 2)), drawn)))
-        return put(tf.cast(cut(x, wanted.seen_from(drawn)), tf.float32), wanted, size)
+        return {"predicted": put(tf.cast(cut(x, wanted.seen_from(drawn)), tf.float32), wanted, size)}
 
     def _levels(self, inputs):
         """The pyramid's six levels, from the second on with their holes filled."""

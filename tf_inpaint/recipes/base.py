@@ -83,8 +83,10 @@ class Recipe(abc.ABC):
         """All named outputs for a batch: the generator's, and "completed" float32 [B, H, W, 3] in [-1, 1]."""
 
     def fill(self, batch):
-        """What `complete` calls "predicted", not in training, right in the holes alone: quicker where it can be."""
-        return self.complete(batch, training=False)["predicted"]
+        """What `complete` calls "predicted" and "offsets", not in training, right in the holes alone: quicker where it
+        can be.
+        """
+        return self.complete(batch, training=False)
 
     def preview(self, batch):
         """What is shown and measured of a batch while training."""

@@ -155,7 +155,7 @@ class DeepFillV1Recipe(Recipe):
 
     def fill(self, batch):
         if self.options.pretrain_coarse:
-            return self.complete(batch, training=False)["predicted"]
+            return self.complete(batch, training=False)
         return self.generator.fill((batch["image"] * (1.0 - batch["mask"]), batch["mask"]))
 
     def generator_losses(self, batch):

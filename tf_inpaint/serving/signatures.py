@@ -31,13 +31,15 @@ class ServedModel:
             all arithmetic is in float32.
         size: (height, width) of all pictures; None is any.
         outputs: further outputs, keys of `OUTPUTS` that the recipe has.
+        residuals: as `Completion` takes them.
     Attributes:
         root: tf.Module that holds the weights and nothing else, to be saved with the signatures.
     """
 
-    def __init__(self, recipe, max_pixels, precision="float32", size=None, outputs=()):
+    def __init__(self, recipe, max_pixels, precision="float32", size=None, outputs=(), residuals=0.0):
         self._recipe = recipe
-        self._completion = Completion(recipe, whole=bool(outputs))
+        self._residuals = residuals
+        self._completion = Completion(recipe, whole=bool(outputs), residuals=residuals)
         self._max_pixels = max_pixels
         self._size = None if size is None else tuple(size)
         self._outputs = {"completed": "completed", **{name: OUTPUTS[name] for name in outputs}}
@@ -82,7 +84,7 @@ class ServedModel:
         hole = tf.cast(mask, tf.int32)[..., 0] > MASK_THRESHOLD
         line = tf.zeros_like(hole) if edges is None else tf.cast(edges, tf.int32)[..., 0] > EDGE_THRESHOLD
         with self._weights_of_its_own(), _attention_at_once(self._recipe.generator):
-            drawn = Completion(self._recipe, windows=False)(image, hole, line)
+            drawn = Completion(self._recipe, windows=False, residuals=self._residuals)(image, hole, line)
         inside = tf.cast(hole, tf.float32)[..., tf.newaxis]
         levels = (tf.cast(picture, tf.float32) for picture in (drawn["completed"], image))
         completed = tf.cast(composite(*levels, inside), tf.uint8)

@@ -42,7 +42,7 @@ def make_inpainter(model):
     recipe.build(side, side)
     for name, weight in named_weights(recipe.generator).items():
         weight.assign(weight * ({"pen_net": 10.0, "deepfill_v1": 1.2}.get(model, 2.5) if "kernel" in name else 1.0))
-    return Inpainter(recipe)
+    return Inpainter(recipe, residuals=1.0 if model == "guided" else 0.0)
 
 
 class Exported(NamedTuple):

@@ -154,6 +154,23 @@ def test_a_checkpoint_beside_baselines_whatever_the_batch(images, run_folder, tm
     assert len(plots.read_scalars(tmp_path / "nowhere")) == 0
 
 
+def test_a_checkpoint_with_several_strengths_of_residuals(images, run_folder, tmp_path):
+    results = evaluate(
+        images,
+        tmp_path / "out",
+        protocol="deepfill_v1_rect",
+        size=64,
+        limit=1,
+        checkpoints=[run_folder],
+        baselines=[],
+        residuals=[0, 1],
+    )
+    (plain, rough), numbers = results["methods"], _numbers(results)
+    assert [plain["name"], rough["name"]] == ["tiny 0", "tiny 1"]
+    assert rough["about"].endswith(", residuals 1")
+    assert len(set(numbers.values())) > len(numbers) / 2 + 1, "the two differ"
+
+
 def test_what_others_completed_is_measured_by_the_same_ruler(images, tmp_path, capsys):
     tasks = tmp_path / "tasks"
     shared = ["--images", images, "--protocol", "nvidia_ratio_bins", "--size", "32"]

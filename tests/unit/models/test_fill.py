@@ -7,7 +7,7 @@ import tensorflow as tf
 from tf_inpaint.layers import attention_transfer, contextual_attention
 from tf_inpaint.models import DeepFillV1Generator, DeepFillV2Generator, PENNetGenerator
 from tf_inpaint.models.weights import named_weights
-from tf_inpaint.ops.parts import bounding_part, cut, put
+from tf_inpaint.ops.parts import Part, bounding_part, cut, put
 
 HEIGHT, WIDTH = 192, 320
 HOLES = ((80, 100, 90, 125), (0, 0, 9, 9), (180, 300, 192, 320), (60, 7, 130, 10), (0, 0, HEIGHT, WIDTH))
@@ -57,18 +57,24 @@ def test_in_the_holes_it_is_what_is_drawn_of_the_whole(generator):
     for holes in [HOLES[i : i + 1] for i in range(len(HOLES))] + [HOLES[::2][:2]]:
         inputs = _inputs(generator, holes)
         part = bounding_part(inputs[1])
-        expected = cut(generator(inputs)["predicted"], part).numpy()
+        outputs = generator(inputs)
+        expected = cut(outputs["predicted"], part).numpy()
         assert expected.std() > 0.01 or holes != HOLES[:1]
         filled = fill(*inputs)
-        assert filled.shape == inputs[0].shape
-        np.testing.assert_allclose(cut(filled, part), expected, atol=3e-5)
+        assert filled["predicted"].shape == inputs[0].shape
+        np.testing.assert_allclose(cut(filled["predicted"], part), expected, atol=3e-5)
+        if "offsets" in outputs:
+            cells = part.shrunk(8)
+            near = Part(cells.first - 1, cells.end + 1).within(tf.constant([HEIGHT // 8, WIDTH // 8]))
+            same = cut(filled["offsets"], near) == cut(outputs["offsets"], near)
+            assert np.mean(same) > 0.98, "keys that score alike may change places"
     assert fill.experimental_get_tracing_count() == 1
 
 
 def test_what_attention_says_elsewhere_changes_nothing_in_the_holes(generator, monkeypatch):
     inputs = _inputs(generator, HOLES[:1])
     part = bounding_part(inputs[1])
-    expected = cut(generator.fill(inputs), part)
+    expected = cut(generator.fill(inputs)["predicted"], part)
     attend, spoilt = contextual_attention.attend, []
 
     def spoiling(queries, *more, rate, needed=None, **settings):
@@ -82,5 +88,5 @@ def test_what_attention_says_elsewhere_changes_nothing_in_the_holes(generator, m
 
     monkeypatch.setattr(contextual_attention, "attend", spoiling)
     monkeypatch.setattr(attention_transfer, "attend", spoiling)
-    np.testing.assert_array_equal(cut(generator.fill(inputs), part), expected)
+    np.testing.assert_array_equal(cut(generator.fill(inputs)["predicted"], part), expected)
     assert len(spoilt) == (1 if generator.attention_layers else 0)
