@@ -61,7 +61,7 @@ class Completion:
         if self._residuals:
             completed, further = composite(completed, image, mask), {"offsets": outputs["offsets"]}
             cell = self._recipe.generator.attention_stride
-            completed = add_residuals(completed, mask, outputs["offsets"], cell, self._residuals)
+            completed = add_residuals(completed, mask, outputs["offsets"], cell, self._residuals, not self._whole)
         drawn = {"completed": to_uint8(completed), **further}
         if not self._whole:
             return drawn
