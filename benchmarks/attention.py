@@ -2,7 +2,7 @@
 
     python benchmarks/attention.py [--positions 256 1024 4096 16384] [--channels 128] [--repeats 5]
 
-"in strips" is what completing uses: up to 3,600 positions or so it works at once too. The literal form builds every
+"in strips" is what completing uses: up to 4,400 positions or so it works at once too. The literal form builds every
 patch, as the paper describes it and the release computes it. The forms take turns, and each peak is taken in a process
 of its own. At 16,384 positions the literal form and "at once" take about 4 GiB each, the literal form most of a minute
 a call: --repeats 1 or 2 will do.

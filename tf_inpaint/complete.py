@@ -295,18 +295,18 @@ def _read(job: Job, warnings: list[str], args) -> _Work:
 
 def _outputs(batch: list[_Work], inpainter, args) -> list[dict]:
     """What the networks say about pictures that go together."""
+    whole = args.save_coarse or args.save_attention
     for work in batch:
         job, (height, width) = work.job, work.hole.shape
         if work.edges is not None and not inpainter.takes_edges:
             raise InputError(
                 f"{job.image}: this model follows no sketch: leave out {job.edges}, or take a guided model"
             )
-        needed = inpainter.memory(height, width)
+        needed = inpainter.memory(height, width, holes=None if whole else work.hole)
         if height * width >= LARGE_PICTURE and inpainter.strategy == "exact" and needed is not None:
             print(f"{job.image}: {width} x {height} pixels, about {needed / 2**30:.1f} GiB of memory", flush=True)
     pictures = [(work.picture.rgb, work.hole, work.edges) for work in batch]
     try:
-        whole = args.save_coarse or args.save_attention
         if len(batch) == 1:
             return [inpainter.outputs(*pictures[0], whole=whole)]
         return inpainter.outputs_together(pictures, whole)

@@ -239,12 +239,18 @@ class Inpainter:
         fits = (count for count in range(wanted, 1, -1) if self.memory(height, width, count) <= self.max_memory)
         return next(fits, 1)
 
-    def memory(self, height, width, batch=1):
-        """About how many bytes completing pictures of this size as a whole takes, program included; None: unknown."""
+    def memory(self, height, width, batch=1, holes=None):
+        """About how many bytes completing pictures of this size takes, program included; None: unknown.
+
+        Args:
+            height, width, batch: of the pictures.
+            holes: bool [H, W] or [B, H, W], True = hole, if they alone are asked for; None draws all there is.
+        """
         generator = self.recipe.generator
         if hasattr(generator, "image_size"):
             return memory_needed(generator, generator.image_size, generator.image_size, self.max_memory, batch)
-        return memory_needed(generator, *padded_sides(generator, height, width), self.max_memory, batch)
+        around = None if holes is None or self.blending else _sides_around(holes)
+        return memory_needed(generator, *padded_sides(generator, height, width), self.max_memory, batch, around)
 
     def _arrays(self, image, mask, edges):
         """(uint8 [B, H, W, 3], bool [B, H, W], bool [B, H, W]) of what `complete` takes."""
@@ -262,7 +268,7 @@ class Inpainter:
 
     def _run(self, images, holes, lines, whole):
         """`outputs` of uint8 [B, H, W, 3], bool [B, H, W] and bool [B, H, W], whatever the strategy."""
-        self._check_size(*images.shape[:3])
+        self._check_size(*images.shape[:3], None if whole else holes)
         height, width = images.shape[1:3]
         try:
             # Blending looks at what is drawn beside the hole.
@@ -282,13 +288,13 @@ class Inpainter:
             for name, value in raw.items()
         }
 
-    def _check_size(self, batch, height, width):
+    def _check_size(self, batch, height, width, holes):
         if self.max_pixels is not None and height * width > self.max_pixels:
             raise InputError(
                 f"{width} x {height} pixels are more than the limit of {self.max_pixels}; "
                 "raise max_pixels or take a smaller picture"
             )
-        needed = self.memory(height, width, batch)
+        needed = self.memory(height, width, batch, holes)
         if needed is not None and needed > self.max_memory:
             many = f"{batch} pictures of " if batch > 1 else ""
             raise InputError(
@@ -352,7 +358,7 @@ class SavedInpainter(Inpainter):
         self.trained_size = _PUBLISHED_SIZE
         self.origin = f"{folder}: exported model"
 
-    def memory(self, height, width, batch=1):
+    def memory(self, height, width, batch=1, holes=None):
         """None: an exported model does not tell."""
 
     def _fill(self, images, holes, lines):
@@ -371,10 +377,16 @@ class SavedInpainter(Inpainter):
 
     _forward = _fill  # an exported model draws what it was exported for
 
-    def _check_size(self, batch, height, width):
-        super()._check_size(batch, height, width)
+    def _check_size(self, batch, height, width, holes):
+        super()._check_size(batch, height, width, holes)
         if not self._size.is_compatible_with([height, width]):
             raise InputError(f"this model was exported for pictures of {self._size[1]} x {self._size[0]} pixels alone")
+
+
+def _sides_around(holes):
+    """(height, width) of the rectangle around all holes: bool [..., H, W]; (0, 0) of none."""
+    places = np.nonzero(holes)[-2:]
+    return tuple(int(np.ptp(each)) + 1 if each.size else 0 for each in places)
 
 
 def _as_levels(planes):

@@ -24,6 +24,7 @@ STRATEGIES = ("exact", "crop", "resize")
 HOLE_SHARE = 0.5  # of a window's side: the largest holes of their training
 
 _PROGRAM = 0.75 * 2**30  # TensorFlow and the weights
+_SEEN_AROUND = 160  # pixels around a hole that what is drawn there depends on; attention sees farther
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
@@ -53,22 +54,30 @@ def attention_share(max_memory):
     return max_memory / 4
 
 
-def memory_needed(generator, height, width, max_memory, batch=1):
+def memory_needed(generator, height, width, max_memory, batch=1, hole=None):
     """About how many bytes completing takes, the program included, measured on CPUs.
 
     Args:
-        generator: a network with `bytes_per_pixel` and `attention_stride`.
+        generator: a network with `bytes_per_pixel`, `attention_stride` and, if it may draw holes alone,
+            `bytes_per_known_pixel`.
         height, width, batch: of the pictures.
         max_memory: bytes; attention makes do with less if it is scarce.
+        hole: (height, width) of the rectangle around all holes, if they alone are drawn.
     """
-    maps = generator.bytes_per_pixel * height * width * batch
+    known = getattr(generator, "bytes_per_known_pixel", None)
+    rows, columns = height, width  # what is drawn, or looked at for it
+    if hole is not None and known is not None:
+        rows, columns = (min(side, each + 2 * _SEEN_AROUND) for side, each in zip((height, width), hole))
+    beyond = height * width - rows * columns
+    maps = (generator.bytes_per_pixel * rows * columns + (known or 0.0) * beyond) * batch
     stride = generator.attention_stride
     if not stride:
         return _PROGRAM + maps
-    kh, kw = -(-height // stride), -(-width // stride)
-    at_once = 4.0 * MATRICES * batch * (kh * kw) ** 2
-    strips = min(attention_share(max_memory), max(SMALL_TILES, strip_memory(min(NARROW, kw), kh, kw)))
-    attention = at_once if at_once <= AT_ONCE else max(strips, strip_memory(1, kh, kw))
+    (kh, kw), (h, w) = ([-(-side // stride) for side in sides] for sides in ((height, width), (rows, columns)))
+    at_once = 4.0 * MATRICES * batch * h * w * kh * kw
+    share = attention_share(max_memory)
+    strips = max(min(share, max(SMALL_TILES, strip_memory(min(NARROW, w), kh, kw))), strip_memory(1, kh, kw))
+    attention = at_once if at_once <= min(share, AT_ONCE) else strips
     return _PROGRAM + max(maps, 0.4 * maps + attention)  # few maps are as large as the picture
 
 

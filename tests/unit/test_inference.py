@@ -145,8 +145,13 @@ def test_pictures_of_one_padded_size_go_together(recipe):
 
 
 def test_no_more_go_together_than_memory_allows(recipe):
-    needed = [Inpainter(recipe).memory(512, 512, count) for count in (1, 2, 3)]
-    assert [Inpainter(recipe, max_memory=each).most_at_once(512, 512, 8) for each in (*needed, 1)] == [1, 2, 3, 1]
+    counts = []
+    for megabytes in (1, 950, 1100, 1500, 16000):
+        inpainter = Inpainter(recipe, max_memory=megabytes << 20)
+        counts.append(inpainter.most_at_once(512, 512, 8))
+        assert inpainter.memory(512, 512, counts[-1]) <= inpainter.max_memory or counts[-1] == 1
+        assert inpainter.memory(512, 512, counts[-1] + 1) > inpainter.max_memory or counts[-1] == 8
+    assert counts[0] == 1 < counts[1] < 8 == counts[-1] and counts == sorted(counts)
 
 
 @pytest.mark.parametrize("precision, share", [("mixed_bfloat16", 0.98), ("mixed_float16", 0.999)])
@@ -204,6 +209,20 @@ def test_too_little_memory_is_a_sentence_with_an_estimate(recipe):
         inpainter.complete(np.zeros((2, 4000, 3000, 3), np.uint8), np.ones((4000, 3000), bool))
     with pytest.raises(InputError, match="a number of bytes such as 8G"):
         Inpainter(recipe, max_memory="much")
+
+
+def test_small_holes_are_estimated_to_take_less_up_to_holes_everywhere():
+    recipe = RECIPES["deepfill_v1"](RECIPES["deepfill_v1"].Options())
+    inpainter, hole = Inpainter(recipe), np.zeros((2, 2048, 3072), bool)
+    needed = []
+    for side in (1, 200, 1000, 2000, 4000):
+        hole[1, :side, -side:] = True
+        needed.append(inpainter.memory(2048, 3072, 1, hole))
+    assert needed == sorted(set(needed))
+    assert needed[0] < 0.75 * needed[-1] and needed[-1] == inpainter.memory(2048, 3072)
+    scarce = Inpainter(recipe, max_memory=needed[0] + 1)
+    with pytest.raises(InputError, match="raise max_memory"):
+        scarce.complete(np.zeros((2048, 3072, 3), np.uint8), hole[1])
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from tf_inpaint.ops.patches import paste_patches, patch_similarity, propagate
 from tf_inpaint.ops.strips import attend_in_strips, strip_columns, strip_memory
 
 MATRICES = 5  # of all queries by all keys, alive at a time; measured
-AT_ONCE = 256 << 20  # bytes up to which strips, where they are allowed, are no faster
+AT_ONCE = 384 << 20  # bytes up to which strips, where they are allowed, are not worth their trouble
 SMALL_TILES = 128 << 20  # bytes up to which tiles stay in a processor's cache: a step touches a few of them
 NARROW = 64  # columns, below which a strip's margins count
 MARGIN = 2  # queries around those asked for: one that pastes there too, one whose patch is its neighbour's

@@ -11,9 +11,9 @@ A sum along diagonals is a sum of slices. Read as one long vector, with `stride`
 the pair that is p queries and k keys further just p * stride + k entries further, wherever one starts. What must not
 count has to lie there as a zero, so pictures are laid out in wider rows, the last columns of which are none, with none
 before and after: products with none are zero by themselves.
-    One column further, (p + 1, k + 1), lies stride + 1 entries further, one row, (p + width, k + width), width times
-that. The stride is one less than a multiple of 16: slices that begin and end so are views of the vector, not copies,
-and a sum takes one pass. Only speed depends on it.
+    One column further, (p + 1, k + 1), lies stride + 1 entries further, one row, (p + width, k + key_width),
+width * stride + key_width. Both are multiples of 16, as are stride + 1 and the difference of the widths: slices that
+begin and end so are views of the vector, not copies, and a sum takes one pass. Only speed depends on it.
 """
 
 from __future__ import annotations
@@ -51,21 +51,21 @@ def patch_similarity(queries, keys, ksize=3):
     if ksize == 1:
         scores = tf.matmul(tf.reshape(queries, [b, h * w, c]), tf.reshape(keys, [b, kh * kw, c]), transpose_b=True)
         return tf.reshape(scores, [b, h, w, kh, kw])
-    width = tf.maximum(w, kw) + 1
-    corner = width + 1  # positions from a patch's first pixel to its middle
-    stride = _aligned(corner + kh * width + 1) - 1
+    width, key_width = _widths(w, kw)
+    stride = _aligned(key_width + 1 + kh * key_width + 1) - 1
     across = [step * (stride + 1) for step in range(3)]
-    down = [width * step for step in across]
+    down = [step * (width * stride + key_width) for step in range(3)]
     rows = _aligned(h * width) + _spare(across, stride) + _spare(down, stride)
 
-    def laid_out(features, count):
+    def laid_out(features, width, count):
+        corner = width + 1  # positions from a patch's first pixel to its middle
         features = _pad(features, 2, 0, width - _sides(features)[2])
         positions = _sides(features)[1] * width
         return _pad(tf.reshape(features, [b, positions, c]), 1, corner, count - corner - positions)
 
-    scores = tf.matmul(laid_out(queries, rows), laid_out(keys, stride), transpose_b=True)
+    scores = tf.matmul(laid_out(queries, width, rows), laid_out(keys, key_width, stride), transpose_b=True)
     scores = _diagonal_sum(_diagonal_sum(scores, across), down)
-    scores = tf.reshape(tf.slice(scores, [0, 0, 0], [b, h * width, kh * width]), [b, h, width, kh, width])
+    scores = tf.reshape(tf.slice(scores, [0, 0, 0], [b, h * width, kh * key_width]), [b, h, width, kh, key_width])
     return tf.slice(scores, [0] * 5, [b, h, w, kh, kw])
 
 
@@ -115,12 +115,13 @@ def paste_patches(weights, background, rate):
         float [B, h * rate, w * rate, C].
     """
     b, h, w, kh, kw = _sides(weights)
-    width = tf.maximum(w, kw) + 1
-    positions, keys = (h + 1) * width, (kh + 1) * width  # of blocks
+    width, key_width = _widths(w, kw)
+    positions, keys = (h + 1) * width, (kh + 1) * key_width  # of blocks
     stride = _aligned(keys + 1) - 1
-    steps = [step * (stride + 1) for step in (0, 1, width, width + 1)]
+    row = width * stride + key_width
+    steps = [0, stride + 1, row, row + stride + 1]
     rows = _aligned(positions) + _spare(steps, stride)
-    weights = tf.pad(weights, [[0, 0], [1, 0], [1, width - w - 1], [1, 0], [1, width - kw - 1]])
+    weights = tf.pad(weights, [[0, 0], [1, 0], [1, width - w - 1], [1, 0], [1, 0]])
     weights = tf.reshape(weights, [b, positions, keys])
     weights = _diagonal_sum(tf.pad(weights, [[0, 0], [0, rows - positions], [0, stride - keys]]), steps)
 
@@ -128,12 +129,18 @@ def paste_patches(weights, background, rate):
     blocks = tf.pad(background, [[0, 0], [first, last], [first, last], [0, 0]])
     blocks = tf.nn.space_to_depth(blocks, rate) if rate > 1 else blocks  # [B, kh + 1, kw + 1, rate * rate * C]
     depth = blocks.shape[-1]
-    blocks = tf.reshape(_pad(blocks, 2, 0, width - kw - 1), [b, keys, depth])
+    blocks = tf.reshape(blocks, [b, keys, depth])
 
     pasted = tf.matmul(weights, _pad(blocks, 1, 0, stride - keys))
     pasted = tf.reshape(tf.slice(pasted, [0, 0, 0], [b, positions, depth]), [b, h + 1, width, depth])
     pasted = tf.nn.depth_to_space(pasted, rate) if rate > 1 else pasted
     return tf.slice(pasted, [0, first, first, 0], [b, h * rate, w * rate, background.shape[-1]])
+
+
+def _widths(w, kw):
+    """Of rows of queries and keys with a column that is none; narrow queries, of a small hole, make a small matrix."""
+    key_width = kw + 1
+    return w + 1 + (key_width - w - 1) % VIEW, key_width
 
 
 def _continued(scores, axis, width, after):
