@@ -26,16 +26,24 @@ def main(argv):
     parser.add_argument("--samples", default="data/samples")
     parser.add_argument("--output", default="docs/photos.png")
     parser.add_argument("--names", nargs="+", default=["hopper", "camera", "grass", "coffee"])
+    parser.add_argument(
+        "--residuals", type=float, nargs="+", default=[None], help="a column for each strength (default: the weights')"
+    )
+    parser.add_argument("--strategy", choices=("exact", "crop", "resize"), default="exact")
     parser.add_argument("--height", type=int, default=160, help="of a row, in pixels")
     arguments = parser.parse_args(argv)
 
-    inpainter = Inpainter.load(arguments.checkpoint_dir)
+    inpainters = [
+        Inpainter.load(arguments.checkpoint_dir, residuals=strength, strategy=arguments.strategy)
+        for strength in arguments.residuals
+    ]
     rows = []
     for name in arguments.names:
         image = read_image(Path(arguments.samples) / "images" / f"{name}.png").rgb
         mask = read_mask(Path(arguments.samples) / "masks" / f"{name}.png")
         hole = np.where(mask[..., np.newaxis] > 127, np.uint8(255), image)
-        rows.append([hole, telea(image, mask > 127), inpainter.complete(image, mask), image])
+        completed = [inpainter.complete(image, mask) for inpainter in inpainters]
+        rows.append([hole, telea(image, mask > 127), *completed, image])
     width = max(row[0].shape[1] * arguments.height // row[0].shape[0] for row in rows)
     write_png(arguments.output, np.concatenate([_line(row, arguments.height, width) for row in rows]))
     print(f"wrote {arguments.output}")
