@@ -140,7 +140,7 @@ class Inpainter:
         if recipe.completes_with_critic:
             recipe.build(side, side)
         report = load_weights(prefix, recipe.generator, recipe.discriminator if recipe.completes_with_critic else None)
-        origin = f"{prefix}: {description}: {report}"
+        origin = f"{prefix}: {description}: {report}" + (f", residuals {residuals:g}" if residuals else "")
         return cls(recipe, max_pixels, origin, max_memory, strategy, precision, trained_size, residuals)
 
     @property

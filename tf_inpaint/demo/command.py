@@ -44,7 +44,9 @@ def main(argv) -> int:
     cli.import_tensorflow()
     from tf_inpaint.inference import Inpainter
 
-    inpainter = Inpainter.load(prefix, padding=args.padding, max_pixels=args.max_pixels or MAX_PIXELS)
+    inpainter = Inpainter.load(
+        prefix, padding=args.padding, max_pixels=args.max_pixels or MAX_PIXELS, residuals=args.residuals
+    )
     print(inpainter.origin)
     if args.web:
         if args.host not in _LOOPBACK:
@@ -76,13 +78,19 @@ def _parser() -> cli.Parser:
     add("--weights", help=f"name of weights that came with the package (default: {pretrained.GUIDED_WEIGHTS})")
     add("--list_weights", action="store_true", help="only tell which weights came with the package")
     add("--padding", choices=("SAME", "SYMMETRIC", "REFLECT"), help="border of the convolutions (default: as trained)")
+    add(
+        "--residuals",
+        type=float,
+        metavar="STRENGTH",
+        help="fine detail for the hole, 0 to 1, taken from where attention looked (default: as the weights say)",
+    )
     add("--max_pixels", type=int, help="largest picture accepted, height x width (default: 1024 x 1024)")
     return parser
 
 
 def _as_test(args) -> list[str]:
     """The arguments of the same completion by test.py."""
-    names = ("image", "mask", "edges", "output", "checkpoint_dir", "weights", "padding", "max_pixels")
+    names = ("image", "mask", "edges", "output", "checkpoint_dir", "weights", "padding", "residuals", "max_pixels")
     given = [(f"--{name}", getattr(args, name)) for name in names]
     return [str(part) for option, value in given if value is not None for part in (option, value)]
 
