@@ -7,6 +7,7 @@ hole becomes a small one, and enlarges what it draws. Known pixels stay as they 
 
 from __future__ import annotations
 
+import math
 import os
 import re
 
@@ -23,7 +24,8 @@ from tf_inpaint.ops.windows import cut_window, put_back, window_around
 STRATEGIES = ("exact", "crop", "resize")
 HOLE_SHARE = 0.5  # of a window's side: the largest holes of their training
 
-_PROGRAM = 0.75 * 2**30  # TensorFlow and the weights
+_PROGRAM = 0.75 * 2**30  # TensorFlow
+_COPIES = 4  # of weights: TensorFlow's and those that convolutions arrange for themselves, measured
 _SEEN_AROUND = 160  # pixels around a hole that what is drawn there depends on; attention sees farther
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
@@ -64,6 +66,7 @@ def memory_needed(generator, height, width, max_memory, batch=1, hole=None):
         max_memory: bytes; attention makes do with less if it is scarce.
         hole: (height, width) of the rectangle around all holes, if they alone are drawn.
     """
+    fixed = _PROGRAM + 4.0 * _COPIES * sum(math.prod(weight.shape) for weight in generator.weights)
     known = getattr(generator, "bytes_per_known_pixel", None)
     rows, columns = height, width  # what is drawn, or looked at for it
     if hole is not None and known is not None:
@@ -72,13 +75,13 @@ def memory_needed(generator, height, width, max_memory, batch=1, hole=None):
     maps = (generator.bytes_per_pixel * rows * columns + (known or 0.0) * beyond) * batch
     stride = generator.attention_stride
     if not stride:
-        return _PROGRAM + maps
+        return fixed + maps
     (kh, kw), (h, w) = ([-(-side // stride) for side in sides] for sides in ((height, width), (rows, columns)))
     at_once = 4.0 * MATRICES * batch * h * w * kh * kw
     share = attention_share(max_memory)
     strips = max(min(share, max(SMALL_TILES, strip_memory(min(NARROW, w), kh, kw))), strip_memory(1, kh, kw))
     attention = at_once if at_once <= min(share, AT_ONCE) else strips
-    return _PROGRAM + max(maps, 0.4 * maps + attention)  # few maps are as large as the picture
+    return fixed + max(maps, 0.4 * maps + attention)  # few maps are as large as the picture
 
 
 def complete_cropped(run, image, hole, lines, trained_size):
