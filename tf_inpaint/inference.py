@@ -194,10 +194,9 @@ class Inpainter:
         else:
             resized = partial(complete_resized, residuals=self.residuals)
             by_part = complete_cropped if self.strategy == "crop" else resized
-            run = partial(self._run, whole=whole)
+            run = partial(self._run, whole=whole, with_offsets=self.strategy == "resize")
             parts = [by_part(run, *picture, self.trained_size) for picture in zip(images, holes, lines)]
             results = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
-        results.pop("offsets", None)
         return results if np.ndim(image) == 4 else {name: value[0] for name, value in results.items()}
 
     def joint_size(self, height, width):
@@ -266,8 +265,11 @@ class Inpainter:
         rows, columns = (mirrored(np.arange(side), own).numpy() for side, own in zip((height, width), holes.shape[1:3]))
         return [planes[:, rows][:, :, columns] for planes in (images, holes, lines)]
 
-    def _run(self, images, holes, lines, whole):
-        """`outputs` of uint8 [B, H, W, 3], bool [B, H, W] and bool [B, H, W], whatever the strategy."""
+    def _run(self, images, holes, lines, whole, with_offsets=False):
+        """`outputs` of uint8 [B, H, W, 3], bool [B, H, W] and bool [B, H, W], whatever the strategy.
+
+        `with_offsets` adds what residuals were taken by, "offsets" of `Completion`, where there are any.
+        """
         self._check_size(*images.shape[:3], None if whole else holes)
         height, width = images.shape[1:3]
         try:
@@ -278,7 +280,7 @@ class Inpainter:
                 f"out of memory completing {len(images)} picture(s) of {width} x {height} pixels: "
                 "take fewer at once or smaller ones"
             ) from error
-        raw = {name: value.numpy() for name, value in raw.items()}
+        raw = {name: value.numpy() for name, value in raw.items() if with_offsets or name != "offsets"}
         if self.blending:
             examples = zip(images, raw["completed"], holes)
             raw["completed"] = np.stack([blend(image, drawn, hole) for image, drawn, hole in examples])

@@ -101,7 +101,6 @@ def complete_cropped(run, image, hole, lines, trained_size):
         slice(max(0, begin), min(length, begin + side)) for begin, length in ((top, height), (left, width))
     )
     outputs = run(*(plane[np.newaxis, rows, columns] for plane in (image, hole, lines)))
-    outputs.pop("offsets", None)
     results = {}
     for name, value in outputs.items():
         results[name] = _surroundings(name, image)
