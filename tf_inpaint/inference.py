@@ -323,11 +323,10 @@ class SavedInpainter(Inpainter):
 
     takes_edges = blending = False
     graphs = None  # they are part of the export
+    residuals = 0.0  # those of the export are part of it
 
     def joint_size(self, height, width):
         """None: pictures are completed one by one."""
-
-    residuals = 0.0  # those it was exported with are part of it
 
     def __init__(
         self,
@@ -339,8 +338,12 @@ class SavedInpainter(Inpainter):
         precision="float32",
         residuals=None,
     ):
-        own = {"padding": (padding, None), "max_memory": (max_memory, None), "precision": (precision, "float32")}
-        own["residuals"] = residuals, None
+        own = {
+            "padding": (padding, None),
+            "max_memory": (max_memory, None),
+            "precision": (precision, "float32"),
+            "residuals": (residuals, None),
+        }
         for name, (value, default) in own.items():
             if value != default:
                 raise InputError(f"{folder} is an exported model, whose {name} is its own: leave out {name}")

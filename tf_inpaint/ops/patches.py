@@ -87,9 +87,8 @@ def propagate(scores):
     stride = _aligned(keys + 2) - 1
     steps = [step * (stride + 1) for step in range(3)]
     rows = _aligned(queries) + _spare(steps, stride)
-    lines = _pad(tf.reshape(scores, [b, queries, keys]), 1, 1, rows - queries - 1)
-    lines = _diagonal_sum(_pad(lines, 2, 1, stride - keys - 1), steps)
-    lines = tf.slice(lines, [0, 0, 0], [b, queries, keys])
+    lines = tf.pad(tf.reshape(scores, [b, queries, keys]), [[0, 0], [1, rows - queries - 1], [1, stride - keys - 1]])
+    lines = tf.slice(_diagonal_sum(lines, steps), [0, 0, 0], [b, queries, keys])
 
     stride = _aligned(keys + 2 * kw + 1) - 1
     steps = [step * (w * stride + kw) for step in range(3)]

@@ -84,10 +84,10 @@ class Case(NamedTuple):
         return {f"{name}_bytes": encode(planes) for name, planes in self.tensors(guided).items()}
 
     def expected(self, inpainter):
-        """What Inpainter makes of each picture by itself."""
+        """What Inpainter makes of each picture by itself; with residuals in the holes alone, as it is exported."""
         sketches = self.edges[..., 0] if inpainter.takes_edges else [None] * len(self.images)
         tasks = zip(self.images, self.masks[..., 0], sketches)
-        outputs = [inpainter.outputs(*task) for task in tasks]
+        outputs = [inpainter.outputs(*task, whole=not inpainter.residuals) for task in tasks]
         return {name: np.stack([output[name] for output in outputs]) for name in outputs[0] if name != "predicted"}
 
 
