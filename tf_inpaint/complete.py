@@ -302,9 +302,10 @@ def _outputs(batch: list[_Work], inpainter, args) -> list[dict]:
             raise InputError(
                 f"{job.image}: this model follows no sketch: leave out {job.edges}, or take a guided model"
             )
-        needed = inpainter.memory(height, width, holes=None if whole else work.hole)
-        if height * width >= LARGE_PICTURE and inpainter.strategy == "exact" and needed is not None:
-            print(f"{job.image}: {width} x {height} pixels, about {needed / 2**30:.1f} GiB of memory", flush=True)
+        if height * width >= LARGE_PICTURE and inpainter.strategy == "exact":
+            needed = inpainter.memory(height, width, holes=None if whole else work.hole)
+            if needed is not None:
+                print(f"{job.image}: {width} x {height} pixels, about {needed / 2**30:.1f} GiB of memory", flush=True)
     pictures = [(work.picture.rgb, work.hole, work.edges) for work in batch]
     try:
         if len(batch) == 1:

@@ -57,12 +57,13 @@ class Completion:
         complete = self._in_windows if self._in_one_size else self._at_once
         image = to_float(images)
         outputs = complete({"image": image, "mask": mask, "edges": edges})
-        completed, further = outputs["predicted"], {}
+        completed, drawn = outputs["predicted"], {}
         if self._residuals:
-            completed, further = composite(completed, image, mask), {"offsets": outputs["offsets"]}
-            cell = self._recipe.generator.attention_stride
-            completed = add_residuals(completed, mask, outputs["offsets"], cell, self._residuals, not self._whole)
-        drawn = {"completed": to_uint8(completed), **further}
+            offsets, cell = outputs["offsets"], self._recipe.generator.attention_stride
+            completed = composite(completed, image, mask)
+            completed = add_residuals(completed, mask, offsets, cell, self._residuals, in_part=not self._whole)
+            drawn["offsets"] = offsets
+        drawn["completed"] = to_uint8(completed)
         if not self._whole:
             return drawn
         drawn["predicted"] = outputs["predicted"]

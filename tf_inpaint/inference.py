@@ -129,7 +129,12 @@ class Inpainter:
         """
         prefix = locate(checkpoint_dir, weights)
         if find_saved_model(prefix):
-            return SavedInpainter(prefix, padding, max_pixels, max_memory, strategy, precision, residuals)
+            precision = None if precision == "float32" else precision
+            own = {"padding": padding, "max_memory": max_memory, "precision": precision, "residuals": residuals}
+            for name, value in own.items():
+                if value is not None:
+                    raise InputError(f"{prefix} is an exported model, whose {name} is its own: leave out {name}")
+            return SavedInpainter(prefix, max_pixels, strategy)
         description = describe(prefix)
         recipe, trained_size = _recipe(description, padding)
         if residuals is None:
@@ -311,12 +316,8 @@ class SavedInpainter(Inpainter):
 
     Args:
         folder: of a version, with its saved_model.pb.
-        padding: None; it is part of the export.
         max_pixels: largest picture accepted, height x width; None is the export's own limit, which holds anyway.
-        max_memory: None; it is part of the export.
         strategy: as `Inpainter`.
-        precision: "float32"; it is part of the export.
-        residuals: None; they are part of the export.
     Raises:
         InputError: if the folder holds no such model.
     """
@@ -328,25 +329,7 @@ class SavedInpainter(Inpainter):
     def joint_size(self, height, width):
         """None: pictures are completed one by one."""
 
-    def __init__(
-        self,
-        folder,
-        padding=None,
-        max_pixels=None,
-        max_memory=None,
-        strategy="exact",
-        precision="float32",
-        residuals=None,
-    ):
-        own = {
-            "padding": (padding, None),
-            "max_memory": (max_memory, None),
-            "precision": (precision, "float32"),
-            "residuals": (residuals, None),
-        }
-        for name, (value, default) in own.items():
-            if value != default:
-                raise InputError(f"{folder} is an exported model, whose {name} is its own: leave out {name}")
+    def __init__(self, folder, max_pixels=None, strategy="exact"):
         try:
             with without_warnings("absl"):  # that it has no gradients, which nobody wants of it
                 self._model = tf.saved_model.load(folder)  # kept, since its weights live no longer than it
@@ -390,7 +373,8 @@ class SavedInpainter(Inpainter):
 
 def _sides_around(holes):
     """(height, width) of the rectangle around all holes: bool [..., H, W]; (0, 0) of none."""
-    places = np.nonzero(holes)[-2:]
+    rows, columns = holes.any(axis=-1), holes.any(axis=-2)
+    places = (np.nonzero(marked)[-1] for marked in (rows, columns))
     return tuple(int(np.ptp(each)) + 1 if each.size else 0 for each in places)
 
 

@@ -124,16 +124,28 @@ def paste_patches(weights, background, rate):
     weights = tf.reshape(weights, [b, positions, keys])
     weights = _diagonal_sum(tf.pad(weights, [[0, 0], [0, rows - positions], [0, stride - keys]]), steps)
 
-    first, last = rate // 2, rate - rate // 2
-    blocks = tf.pad(background, [[0, 0], [first, last], [first, last], [0, 0]])
-    blocks = tf.nn.space_to_depth(blocks, rate) if rate > 1 else blocks  # [B, kh + 1, kw + 1, rate * rate * C]
+    blocks = to_blocks(background, rate)
     depth = blocks.shape[-1]
-    blocks = tf.reshape(blocks, [b, keys, depth])
-
-    pasted = tf.matmul(weights, _pad(blocks, 1, 0, stride - keys))
+    pasted = tf.matmul(weights, _pad(tf.reshape(blocks, [b, keys, depth]), 1, 0, stride - keys))
     pasted = tf.reshape(tf.slice(pasted, [0, 0, 0], [b, positions, depth]), [b, h + 1, width, depth])
-    pasted = tf.nn.depth_to_space(pasted, rate) if rate > 1 else pasted
-    return tf.slice(pasted, [0, first, first, 0], [b, h * rate, w * rate, background.shape[-1]])
+    return from_blocks(pasted, rate, h, w)
+
+
+def to_blocks(picture, rate):
+    """The blocks that patches consist of: float [B, k * rate, l * rate, C] -> [B, k + 1, l + 1, rate * rate * C].
+
+    The patch of (i, j) has those of rows i and i + 1 and columns j and j + 1.
+    """
+    first, last = rate // 2, rate - rate // 2
+    blocks = tf.pad(picture, [[0, 0], [first, last], [first, last], [0, 0]])
+    return tf.nn.space_to_depth(blocks, rate) if rate > 1 else blocks
+
+
+def from_blocks(blocks, rate, h, w):
+    """The picture, float [B, h * rate, w * rate, C], of blocks as `to_blocks` makes them; columns may follow them."""
+    picture = tf.nn.depth_to_space(blocks, rate) if rate > 1 else blocks
+    first = rate // 2
+    return picture[:, first : first + h * rate, first : first + w * rate]
 
 
 def _widths(w, kw):

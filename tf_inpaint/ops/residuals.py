@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_inpaint.ops.parts import Part, bounding_part, cut, put
+from tf_inpaint.ops.patches import from_blocks, to_blocks
 
 _MARGIN = 2  # cells around the hole: one whose patches reach into it, one that smoothing looks at
 _LEAST_ENERGY = 1e-8  # of levels in [-1, 1]; below it there is no detail
@@ -50,18 +51,16 @@ def paste_residuals(residuals, offsets, cell, part=None):
     Args:
         residuals: float32 [B, h * cell, w * cell, C].
         offsets: int32 [B, h, w, 2], the (row, column) of each cell's best match minus its own.
-        cell: in pixels, even.
+        cell: in pixels.
         part: `Part` of the cells that is wanted; None is all.
     Returns:
         float32 [B, h' * cell, w' * cell, C] of that part, as if no other cell pasted anything.
     """
-    b, depth = tf.shape(residuals)[0], residuals.shape[-1] * cell * cell
     h, w = tf.shape(offsets)[1], tf.shape(offsets)[2]
     part = Part(tf.zeros([2], tf.int32), tf.stack([h, w])) if part is None else part
     rows, columns = (tf.range(part.first[axis], part.end[axis]) for axis in (0, 1))
-    half = cell // 2
-    blocks = tf.nn.space_to_depth(tf.pad(residuals, [[0, 0], [half, half], [half, half], [0, 0]]), cell)
-    blocks = tf.reshape(blocks, [b, (h + 1) * (w + 1), depth])
+    blocks = to_blocks(residuals, cell)
+    blocks = tf.reshape(blocks, [tf.shape(blocks)[0], (h + 1) * (w + 1), blocks.shape[-1]])
     best = cut(offsets, part) + tf.stack(tf.meshgrid(rows, columns, indexing="ij"), axis=-1)
     total = 0.0
     for down in (0, 1):  # a cell pastes four blocks, of which it covers a quarter each
@@ -70,8 +69,7 @@ def paste_residuals(residuals, offsets, cell, part=None):
             block = tf.gather(blocks, number, batch_dims=1)
             block *= _fading(cell, down, right, residuals.shape[-1])
             total += tf.pad(block, [[0, 0], [down, 1 - down], [right, 1 - right], [0, 0]])
-    pasted = tf.nn.depth_to_space(total, cell)
-    return pasted[:, half:-half, half:-half]
+    return from_blocks(total, cell, tf.size(rows), tf.size(columns))
 
 
 def _detail(own, pasted, mask, cell):
