@@ -90,7 +90,7 @@ def main(argv):
     parser.add_argument("--max_memory", help="for completing, such as 8G")
     arguments = parser.parse_args(argv)
     cli.import_tensorflow()
-    from tf_inpaint.inference import Inpainter
+    from tf_inpaint.inference.inpainter import Inpainter
 
     recipe = build(arguments.recipe)
     inpainter = Inpainter(recipe, max_memory=arguments.max_memory)

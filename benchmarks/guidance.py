@@ -14,7 +14,7 @@ import numpy as np
 from tf_inpaint import cli
 from tf_inpaint.edges import canny_edges
 from tf_inpaint.errors import InputError
-from tf_inpaint.pictures import list_files, read_image, split_sketches, write_png
+from tf_inpaint.io.images import list_files, read_image, split_sketches, write_png
 
 NEAR = 1  # pixels
 

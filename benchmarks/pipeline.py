@@ -46,9 +46,9 @@ def main(argv):
     arguments = parser.parse_args(argv)
     tf = cli.import_tensorflow()
     from tf_inpaint.config import load_config
-    from tf_inpaint.data import ImageData
+    from tf_inpaint.data.dataset import ImageData
+    from tf_inpaint.data.reader import decode_image
     from tf_inpaint.ops.masks import union
-    from tf_inpaint.reading import decode_image
 
     def batched(dataset):
         return dataset.map(tf.shape).batch(arguments.batch).prefetch(tf.data.AUTOTUNE)

@@ -13,7 +13,7 @@ import numpy as np
 
 from tf_inpaint import Inpainter, cli
 from tf_inpaint.evaluation.methods import telea
-from tf_inpaint.pictures import read_image, read_mask, write_png
+from tf_inpaint.io.images import read_image, read_mask, write_png
 
 GAP = 6  # white pixels between pictures
 

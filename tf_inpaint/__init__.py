@@ -8,7 +8,7 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Inpainter": "tf_inpaint.inference",
+    "Inpainter": "tf_inpaint.inference.inpainter",
     "load_config": "tf_inpaint.config",
     "InputError": "tf_inpaint.errors",
 }

@@ -21,7 +21,7 @@ import numpy as np
 
 from tf_inpaint import cli
 from tf_inpaint.errors import InputError
-from tf_inpaint.pictures import SKETCH_SUFFIX, list_files, read_image, source_root, split_sketches, write_png
+from tf_inpaint.io.images import SKETCH_SUFFIX, list_files, read_image, source_root, split_sketches, write_png
 
 LINE_LEVEL = 0.6  # of white; brighter is a line
 SHARE = 0.08  # of a picture, its steepest pixels, where Canny's lines may begin

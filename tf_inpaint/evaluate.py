@@ -12,7 +12,7 @@ from tf_inpaint.evaluation import PROTOCOLS, evaluate
 from tf_inpaint.evaluation.methods import BASELINES
 from tf_inpaint.evaluation.run import export_tasks
 from tf_inpaint.evaluation.table import bins_table, terminal_table
-from tf_inpaint.shards import Shard
+from tf_inpaint.io.shards import Shard
 
 _FIT_NOTES = {"crop": "", "stretch": ", of the whole picture squashed to a square"}
 

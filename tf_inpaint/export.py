@@ -9,11 +9,12 @@ import secrets
 import shutil
 
 import tf_inpaint
-from tf_inpaint import cli, pretrained
-from tf_inpaint.checkpoint_files import find_saved_model, versions
+from tf_inpaint import cli
+from tf_inpaint.checkpoints import load as pretrained
+from tf_inpaint.checkpoints.files import find_saved_model, versions
+from tf_inpaint.checkpoints.npz import ENDING, About, write_weight_file
 from tf_inpaint.errors import InputError
-from tf_inpaint.weight_files import ENDING, About, write_weight_file
-from tf_inpaint.whole_files import write_whole
+from tf_inpaint.io.atomic import write_whole
 
 EXTRA_FOLDER = "assets.extra"  # Serving's name for files beside a model
 NOTES_FILE = "tf_inpaint.json"
@@ -44,7 +45,7 @@ def main(argv) -> int:
     if find_saved_model(prefix):
         raise InputError(f"{prefix} is exported already: give the checkpoint that it was made from")
     cli.import_tensorflow()
-    from tf_inpaint.inference import Inpainter
+    from tf_inpaint.inference.inpainter import Inpainter
 
     inpainter = Inpainter.load(
         prefix,

@@ -9,7 +9,7 @@ import numpy as np
 
 from tf_inpaint import cli
 from tf_inpaint.errors import InputError
-from tf_inpaint.pictures import write_png
+from tf_inpaint.io.images import write_png
 
 _GAP = 4
 _MOST = 10_000  # all are held in memory
@@ -56,7 +56,7 @@ def sample(config, count: int, seed: int = 0) -> np.ndarray:
     """Holes of a config: bool [count, H, W], the same for the same seed."""
     import tensorflow as tf
 
-    from tf_inpaint.holes import Holes
+    from tf_inpaint.data.masks import Holes
 
     holes = Holes(config.mask, config.data.image_size, config.data.max_broken_share)
     seeds = tf.data.Dataset.range(count).map(lambda number: tf.stack([seed, tf.cast(number, tf.int32)]))

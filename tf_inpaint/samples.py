@@ -21,7 +21,7 @@ from PIL import Image
 
 from tf_inpaint import cli
 from tf_inpaint.errors import InputError
-from tf_inpaint.pictures import read_image, write_png
+from tf_inpaint.io.images import read_image, write_png
 
 LONGEST_SIDE = 640  # of a written picture: enough to look at, little enough to complete on a CPU
 _REMEDY = "most of them come with scikit-image, so get it by: pip install 'tf_inpaint[samples]'"

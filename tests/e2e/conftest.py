@@ -7,7 +7,7 @@ import cv2
 import pytest
 from runs import write_untrained_run
 
-from tf_inpaint.pictures import write_png
+from tf_inpaint.io.images import write_png
 from tf_inpaint.samples import SAMPLES, load_sample
 
 

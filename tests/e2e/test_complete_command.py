@@ -10,9 +10,10 @@ import tensorflow as tf
 from PIL import Image
 from runs import ROOT, TINY, write_untrained_run
 
-from tf_inpaint import cli, complete
-from tf_inpaint.pictures import read_image, write_png
-from tf_inpaint.pretrained import DEFAULT_WEIGHTS, GUIDED_WEIGHTS
+from tf_inpaint import cli
+from tf_inpaint.checkpoints.load import DEFAULT_WEIGHTS, GUIDED_WEIGHTS
+from tf_inpaint.io.images import read_image, write_png
+from tf_inpaint.predict import command as complete
 
 PROGRAM = ROOT / "test.py"
 RNG = np.random.default_rng(0)

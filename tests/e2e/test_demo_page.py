@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from runs import ROOT, free_ports
 
-from tf_inpaint.pictures import read_image, read_mask
+from tf_inpaint.io.images import read_image, read_mask
 
 pytestmark = pytest.mark.slow
 

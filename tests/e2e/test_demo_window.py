@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from runs import ROOT, until
 
-from tf_inpaint.pictures import read_image, read_mask, write_png
+from tf_inpaint.io.images import read_image, read_mask, write_png
 
 pytestmark = pytest.mark.slow
 

@@ -6,9 +6,9 @@ import tensorflow as tf
 from PIL import Image
 from runs import assert_same_bits, last_checkpoint, logged_scalars, saved_arrays, small_config
 
+from tf_inpaint.checkpoints.releases import RELEASES
 from tf_inpaint.config import config_from_dict
 from tf_inpaint.errors import InputError
-from tf_inpaint.release_names import RELEASES
 from tf_inpaint.training.trainer import Trainer
 
 pytestmark = pytest.mark.slow

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_inpaint.checkpoints.load import load_weights
+from tf_inpaint.checkpoints.releases import DEEPFILL_V1
 from tf_inpaint.models.weights import parameter_count
 from tf_inpaint.ops.flow import flow_to_image
 from tf_inpaint.ops.images import resize_nearest
-from tf_inpaint.pretrained import load_weights
 from tf_inpaint.recipes import DeepFillV1Recipe
-from tf_inpaint.release_names import DEEPFILL_V1
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_inpaint.checkpoints.load import describe, load_weights
+from tf_inpaint.checkpoints.releases import DEEPFILL_V2
 from tf_inpaint.models.weights import named_weights, parameter_count
 from tf_inpaint.ops.flow import flow_to_image
 from tf_inpaint.ops.images import resize_bilinear
-from tf_inpaint.pretrained import describe, load_weights
 from tf_inpaint.recipes import DeepFillV2Recipe
-from tf_inpaint.release_names import DEEPFILL_V2
 
 GUIDED = [pytest.param(False, id="plain"), pytest.param(True, id="guided")]
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_inpaint.checkpoints.releases import PEN_NET
 from tf_inpaint.config import OptimizerConfig
 from tf_inpaint.layers import AttentionTransfer
 from tf_inpaint.models import PENNetDiscriminator, PENNetGenerator
 from tf_inpaint.models.weights import named_weights, parameter_count
-from tf_inpaint.ops.turned_boxes import turned_box
+from tf_inpaint.ops.masks.turned_boxes import turned_box
 from tf_inpaint.recipes import PENNetRecipe
-from tf_inpaint.release_names import PEN_NET
 from tf_inpaint.training.optimizers import Optimizers
 
 ATTENTION = [

@@ -11,7 +11,7 @@ import pytest
 from tf_inpaint import edges
 from tf_inpaint.edges import HedDetector, canny_edges, main, sketch, thin
 from tf_inpaint.errors import InputError
-from tf_inpaint.pictures import list_files, read_mask, source_root, split_sketches, write_png
+from tf_inpaint.io.images import list_files, read_mask, source_root, split_sketches, write_png
 
 
 def _square(size=64, low=40, high=200):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tf_inpaint.errors import InputError
+from tf_inpaint.io.images import read_mask
 from tf_inpaint.masks import main, sheet
-from tf_inpaint.pictures import read_mask
 
 CONFIG = """\
 recipe: deepfill_v2

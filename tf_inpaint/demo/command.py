@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from tf_inpaint import cli, complete, pretrained
+from tf_inpaint import cli
+from tf_inpaint.checkpoints import load as pretrained
 from tf_inpaint.errors import InputError
-from tf_inpaint.jobs import Job, check_outputs, completed_name
-from tf_inpaint.pictures import read_image, read_mask
+from tf_inpaint.io.images import read_image, read_mask
+from tf_inpaint.predict import command as complete
+from tf_inpaint.predict.jobs import Job, check_outputs, completed_name
 
 MAX_PIXELS = 1 << 20  # larger pictures would keep a painter waiting
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -42,7 +44,7 @@ def main(argv) -> int:
         check_outputs([Job(args.image, args.mask, output, args.edges)])
         face.check_display()
     cli.import_tensorflow()
-    from tf_inpaint.inference import Inpainter
+    from tf_inpaint.inference.inpainter import Inpainter
 
     inpainter = Inpainter.load(
         prefix, padding=args.padding, max_pixels=args.max_pixels or MAX_PIXELS, residuals=args.residuals

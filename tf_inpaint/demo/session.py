@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from tf_inpaint.errors import InputError
-from tf_inpaint.pictures import Picture
+from tf_inpaint.io.images import Picture
 
 MASK, EDGES = LAYERS = ("mask", "edges")
 MASK_COLOUR, EDGES_COLOUR = (255, 82, 92), (64, 156, 255)  # RGB

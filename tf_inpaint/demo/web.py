@@ -19,10 +19,10 @@ from importlib.util import find_spec
 import numpy as np
 from PIL import Image
 
-from tf_inpaint.complete import EDGE_LEVEL, restore
 from tf_inpaint.demo.session import MASK, Session, Stroke
 from tf_inpaint.errors import InputError
-from tf_inpaint.pictures import read_image, read_mask
+from tf_inpaint.io.images import read_image, read_mask
+from tf_inpaint.predict.command import EDGE_LEVEL, restore
 
 MOST_BYTES = 32 << 20  # of an upload
 MOST_JSON_BYTES = 1 << 20  # of a stroke

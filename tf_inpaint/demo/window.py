@@ -9,10 +9,10 @@ import sys
 import cv2
 import numpy as np
 
-from tf_inpaint.complete import restore
 from tf_inpaint.demo.session import EDGES, MASK, Session, Stroke
 from tf_inpaint.errors import InputError
-from tf_inpaint.pictures import write_png
+from tf_inpaint.io.images import write_png
+from tf_inpaint.predict.command import restore
 
 TITLE = "tf_inpaint"
 _LARGEST = (760, 1200)  # height and width of the picture on the screen

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from tf_inpaint.errors import InputError
 from tf_inpaint.evaluation.measures import LOWER, SET, WHOLE, Measure
-from tf_inpaint.shards import EVERYTHING, Shard
+from tf_inpaint.io.shards import EVERYTHING, Shard
 
 INCEPTION_FEATURES = 2048
 _INCEPTION_SIDE = 299

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Iterator
 
 from tf_inpaint.errors import InputError
-from tf_inpaint.shards import EVERYTHING, Shard
+from tf_inpaint.io.shards import EVERYTHING, Shard
 
 
 class Journal:

@@ -18,10 +18,10 @@ from typing import Callable, NamedTuple, Sequence
 import cv2
 import numpy as np
 
-from tf_inpaint import pretrained
+from tf_inpaint.checkpoints import load as pretrained
 from tf_inpaint.errors import InputError
 from tf_inpaint.evaluation.protocols import stem
-from tf_inpaint.pictures import list_files, read_image
+from tf_inpaint.io.images import list_files, read_image
 
 _RADIUS = 3.0  # of the neighbourhood OpenCV's methods look at, in pixels
 
@@ -74,7 +74,7 @@ class Network:
     def start(self) -> None:
         """Loads the network."""
         if self._inpainter is None:
-            from tf_inpaint.inference import Inpainter
+            from tf_inpaint.inference.inpainter import Inpainter
 
             self._inpainter = Inpainter.load(self._prefix, **self._settings)
             if self._inpainter.takes_edges:

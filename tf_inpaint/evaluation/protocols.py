@@ -17,7 +17,7 @@ from PIL import Image
 
 from tf_inpaint.errors import InputError
 from tf_inpaint.evaluation.drawing import DRAWINGS, Draws
-from tf_inpaint.pictures import list_files, read_mask, source_root
+from tf_inpaint.io.images import list_files, read_mask, source_root
 
 LEAST_SIZE, GREATEST_SIZE = 16, 4096
 FITS = {

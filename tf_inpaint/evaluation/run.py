@@ -29,8 +29,8 @@ from tf_inpaint.evaluation.protocols import (
     stem,
 )
 from tf_inpaint.evaluation.summary import BINS, Summary, rounded
-from tf_inpaint.pictures import list_files, read_image, source_root, split_sketches, write_png
-from tf_inpaint.shards import Shard
+from tf_inpaint.io.images import list_files, read_image, source_root, split_sketches, write_png
+from tf_inpaint.io.shards import Shard
 
 FORMAT = 1  # of rows and results; another number begins anew
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from tf_inpaint.ops.chunked_attention import attend_in_strips, strip_columns, strip_memory
 from tf_inpaint.ops.parts import Part, cut, put
 from tf_inpaint.ops.patches import paste_patches, patch_similarity, propagate
-from tf_inpaint.ops.strips import attend_in_strips, strip_columns, strip_memory
 
 MATRICES = 5  # of all queries by all keys, alive at a time; measured
 AT_ONCE = 384 << 20  # bytes up to which strips, where they are allowed, are not worth their trouble

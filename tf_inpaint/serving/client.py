@@ -20,7 +20,7 @@ from PIL import Image
 
 from tf_inpaint import cli
 from tf_inpaint.errors import InputError
-from tf_inpaint.pictures import read_image, write_png
+from tf_inpaint.io.images import read_image, write_png
 from tf_inpaint.serving import messages
 
 REST, GRPC = ("http://", "https://"), "grpc://"

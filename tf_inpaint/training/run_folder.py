@@ -25,7 +25,7 @@ import tensorflow as tf
 
 from tf_inpaint.config import config_to_dict, load_config, to_yaml
 from tf_inpaint.errors import InputError
-from tf_inpaint.pictures import write_png
+from tf_inpaint.io.images import write_png
 from tf_inpaint.training.event_log import EventLog
 from tf_inpaint.training.loss_graph import loss_graph
 

@@ -6,11 +6,11 @@ import numpy as np
 import tensorflow as tf
 
 from tf_inpaint import metrics
+from tf_inpaint.checkpoints.load import load_weights, read_training_state
 from tf_inpaint.config import to_yaml
-from tf_inpaint.data import ImageData
+from tf_inpaint.data.dataset import ImageData
 from tf_inpaint.errors import InputError
 from tf_inpaint.models.weights import parameter_count
-from tf_inpaint.pretrained import load_weights, read_training_state
 from tf_inpaint.training.guard import Guard
 from tf_inpaint.training.learner import Learner
 from tf_inpaint.training.machine import device_names, peak_memory, versions

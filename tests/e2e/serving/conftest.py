@@ -18,7 +18,7 @@ import tensorflow as tf
 from runs import free_ports
 
 from tf_inpaint.export import export
-from tf_inpaint.inference import Inpainter
+from tf_inpaint.inference.inpainter import Inpainter
 from tf_inpaint.models.weights import named_weights
 from tf_inpaint.recipes import RECIPES
 from tf_inpaint.serving import messages

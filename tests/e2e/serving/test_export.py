@@ -11,11 +11,12 @@ import tensorflow as tf
 from runs import TINY, write_untrained_run
 from tensorflow.core.protobuf import config_pb2, saved_model_pb2
 
-from tf_inpaint import cli, complete
+from tf_inpaint import cli
 from tf_inpaint import export as command
 from tf_inpaint.errors import InputError
-from tf_inpaint.inference import Inpainter
-from tf_inpaint.pictures import read_image, write_png
+from tf_inpaint.inference.inpainter import Inpainter
+from tf_inpaint.io.images import read_image, write_png
+from tf_inpaint.predict import command as complete
 from tf_inpaint.recipes import RECIPES
 
 

@@ -20,7 +20,7 @@ import yaml
 from google.protobuf import text_format
 
 from tf_inpaint.errors import InputError
-from tf_inpaint.pictures import read_image, write_png
+from tf_inpaint.io.images import read_image, write_png
 from tf_inpaint.serving import messages
 from tf_inpaint.serving.client import Client
 

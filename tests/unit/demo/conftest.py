@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tf_inpaint.pictures import Picture
+from tf_inpaint.io.images import Picture
 
 
 class FakeInpainter:

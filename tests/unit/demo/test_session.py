@@ -10,7 +10,7 @@ from tf_inpaint.demo.session import (
     Stroke,
 )
 from tf_inpaint.errors import InputError
-from tf_inpaint.pictures import Picture
+from tf_inpaint.io.images import Picture
 
 
 @pytest.fixture

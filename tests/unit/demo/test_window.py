@@ -7,7 +7,7 @@ from tf_inpaint.demo import window as window_module
 from tf_inpaint.demo.session import Session, Stroke
 from tf_inpaint.demo.window import Window, check_display
 from tf_inpaint.errors import InputError
-from tf_inpaint.pictures import read_image, read_mask
+from tf_inpaint.io.images import read_image, read_mask
 
 
 @pytest.fixture

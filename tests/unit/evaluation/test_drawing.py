@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tf_inpaint.evaluation.drawing import RATIO_BINS, Draws, _segment, ratio_limits
 from tf_inpaint.evaluation.protocols import PROTOCOLS, choose
-from tf_inpaint.ops.strokes import strokes
+from tf_inpaint.ops.masks.strokes import strokes
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "evaluation.md"
 DRAWING = [name for name, protocol in PROTOCOLS.items() if protocol.drawing != "files"]

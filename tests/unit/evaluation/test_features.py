@@ -7,7 +7,7 @@ import tensorflow as tf
 from tf_inpaint.errors import InputError
 from tf_inpaint.evaluation import features
 from tf_inpaint.evaluation.features import FeatureFile, VggDistance, frechet_distance, mean_and_covariance, weights_file
-from tf_inpaint.shards import EVERYTHING, Shard
+from tf_inpaint.io.shards import EVERYTHING, Shard
 
 RNG = np.random.default_rng(0)
 

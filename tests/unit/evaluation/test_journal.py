@@ -6,7 +6,7 @@ import pytest
 from tf_inpaint.errors import InputError
 from tf_inpaint.evaluation.journal import Journal
 from tf_inpaint.evaluation.summary import Running, Summary, share_bin
-from tf_inpaint.shards import EVERYTHING, Shard
+from tf_inpaint.io.shards import EVERYTHING, Shard
 
 
 def _row(number, psnr=20.0, share=0.25):

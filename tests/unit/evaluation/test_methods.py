@@ -6,7 +6,7 @@ import pytest
 
 from tf_inpaint.errors import InputError
 from tf_inpaint.evaluation.methods import BASELINES, Baseline, Completions, Task, named
-from tf_inpaint.pictures import write_png
+from tf_inpaint.io.images import write_png
 
 RNG = np.random.default_rng(0)
 

@@ -7,7 +7,7 @@ import pytest
 
 from tf_inpaint.errors import InputError
 from tf_inpaint.evaluation.protocols import HoleFiles, SetDigest, choose, fit_mask, fit_picture, mask_digest
-from tf_inpaint.pictures import write_png
+from tf_inpaint.io.images import write_png
 
 RNG = np.random.default_rng(0)
 

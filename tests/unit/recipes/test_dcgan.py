@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from tf_inpaint.errors import InputError
-from tf_inpaint.inference import Inpainter
+from tf_inpaint.inference.inpainter import Inpainter
 from tf_inpaint.models.weights import named_weights
 from tf_inpaint.ops.masks import MaskOptions
 from tf_inpaint.recipes.dcgan import DCGANRecipe, Options

@@ -66,8 +66,8 @@ def test_a_worker_that_differs_says_so():
 def test_the_chief_alone_says_what_all_have_to_say(caplog):
     for index in range(3):
         with Workers(Strategy(index)).said_by_chief():
-            logging.getLogger("tf_inpaint.reading").warning("a.png is damaged, to worker %d", index)
-    logging.getLogger("tf_inpaint.reading").warning("b.png is damaged")
+            logging.getLogger("tf_inpaint.data.reader").warning("a.png is damaged, to worker %d", index)
+    logging.getLogger("tf_inpaint.data.reader").warning("b.png is damaged")
     assert caplog.messages == ["a.png is damaged, to worker 0", "b.png is damaged"]
 
 

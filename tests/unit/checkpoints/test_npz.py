@@ -1,0 +1,150 @@
+"""Weights in one file: what goes in comes out, and whatever else is a sentence."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tf_inpaint.checkpoints import load as pretrained
+from tf_inpaint.checkpoints.files import find_checkpoint
+from tf_inpaint.checkpoints.npz import About, read_about, read_weights, write_weight_file
+from tf_inpaint.errors import InputError
+from tf_inpaint.inference.inpainter import Inpainter
+from tf_inpaint.models.weights import named_weights
+from tf_inpaint.recipes import RECIPES, DeepFillV2Recipe
+
+ABOUT = About("deepfill_v2", {"width": 4, "critic_width": 2}, 128, "tiny, for tests", residuals=0.25)
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    recipe = DeepFillV2Recipe(DeepFillV2Recipe.Options(width=4, critic_width=2))
+    recipe.build(64, 64)
+    return recipe
+
+
+@pytest.fixture
+def file(recipe, tmp_path):
+    path = str(tmp_path / "shipped" / "tiny.npz")
+    write_weight_file(path, {name: w.numpy() for name, w in named_weights(recipe.generator).items()}, ABOUT)
+    return path
+
+
+@pytest.mark.parametrize("half", [True, False])
+def test_what_goes_in_comes_out(tmp_path, half):
+    path, weights = str(tmp_path / "w.npz"), {"a.kernel": np.float32([[1.5, -1 / 3]]), "a.bias": np.float32([2])}
+    write_weight_file(path, weights, ABOUT, half)
+    assert read_about(path) == ABOUT
+    for name, value in read_weights(path).items():
+        np.testing.assert_array_equal(value, weights[name].astype(np.float16 if half else np.float32))
+    assert [each.name for each in tmp_path.iterdir()] == ["w.npz"]
+
+
+def test_a_file_of_the_first_format_has_no_residuals(file):
+    with np.load(file) as archive:
+        arrays = dict(archive)
+    notes = json.loads(arrays.pop("about.json").tobytes())
+    assert (notes.pop("residuals"), notes.pop("format")) == (0.25, 2)
+    np.savez(file, **arrays, **{"about.json": np.frombuffer(json.dumps({**notes, "format": 1}).encode(), np.uint8)})
+    assert read_about(file) == ABOUT._replace(residuals=0.0)
+
+
+def test_what_cannot_be_written_is_a_sentence(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(InputError, match="w.npz cannot be written: .*file is not a folder"):
+        write_weight_file(str(tmp_path / "file" / "w.npz"), {"a": np.float32([1])}, ABOUT)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_an_inpainter_of_a_file_completes_as_the_network_does(file, recipe):
+    draw = np.random.default_rng(0)
+    image, mask = draw.integers(0, 256, [70, 90, 3]).astype(np.uint8), np.zeros([70, 90], bool)
+    mask[20:40, 30:60] = True
+    loaded = Inpainter.load(file)
+    assert (loaded.trained_size, loaded.residuals) == (128, 0.25)
+    assert Inpainter.load(file, residuals=0).residuals == 0
+    difference = loaded.complete(image, mask).astype(int) - Inpainter(recipe, residuals=0.25).complete(image, mask)
+    assert np.abs(difference).max() <= 1
+    assert np.mean(difference != 0) < 0.01
+
+
+@pytest.mark.parametrize(
+    "name, options",
+    [
+        ("deepfill_v2", {"width": 4, "critic_width": 2, "guided": True}),
+        ("deepfill_v1", {"width": 4, "critic_width": 2, "discount": "box", "local_patch": [32, 32]}),
+    ],
+)
+def test_options_that_a_training_would_need_more_for_are_read(tmp_path, name, options):
+    recipe = RECIPES[name](RECIPES[name].Options(**options))
+    recipe.build(64, 64)
+    path = str(tmp_path / "w.npz")
+    weights = {name: weight.numpy() for name, weight in named_weights(recipe.generator).items()}
+    write_weight_file(path, weights, About(name, options, 64, ""))
+    assert Inpainter.load(path).takes_edges == options.get("guided", False)
+
+
+@pytest.mark.parametrize("options, said", [({"wide": 4}, "wide"), ({"width": -4}, "options.width must be")])
+def test_options_that_no_network_has_are_a_sentence(recipe, tmp_path, options, said):
+    path = str(tmp_path / "w.npz")
+    weights = {name: weight.numpy() for name, weight in named_weights(recipe.generator).items()}
+    write_weight_file(path, weights, ABOUT._replace(options=options))
+    with pytest.raises(InputError, match=said):
+        Inpainter.load(path)
+
+
+def test_shipped_weights_go_by_their_names(file, monkeypatch, tmp_path):
+    monkeypatch.setattr(pretrained, "_SHIPPED", str(tmp_path / "shipped"))
+    monkeypatch.setattr(pretrained, "DEFAULT_WEIGHTS", "tiny")
+    monkeypatch.chdir(tmp_path)
+    assert pretrained.locate() == pretrained.locate(None, "tiny") == pretrained.locate("tiny") == file
+    assert pretrained.list_weights() == "tiny  tiny, for tests (default)"
+    assert pretrained.describe("tiny").recipe == "deepfill_v2"
+    with pytest.raises(InputError, match="no weights named 'photos_guided'; shipped are: tiny"):
+        pretrained.locate(guided=True)
+    with pytest.raises(InputError, match="no weights named 'large'; shipped are: tiny"):
+        pretrained.locate(None, "large")
+
+
+@pytest.mark.parametrize(
+    "damage, said",
+    [
+        ("cut", "cannot be read as weights"),
+        ("text", "cannot be read as weights"),
+        ("other", "not weights of this project"),
+        ("later", "later version"),
+    ],
+)
+def test_other_files_are_told_in_a_sentence(file, damage, said):
+    if damage == "cut":
+        with open(file, "r+b") as opened:
+            opened.truncate(opened.seek(0, 2) // 2)
+    elif damage == "text":
+        with open(file, "w") as opened:
+            opened.write("weights")
+    elif damage == "other":
+        np.savez(file, kernel=np.zeros(3))
+    else:
+        np.savez(file, **{"about.json": np.frombuffer(b'{"format": 3}', np.uint8)})
+    with pytest.raises(InputError, match=said):
+        find_checkpoint(file)
+
+
+def test_a_damaged_array_is_told_in_a_sentence(file):
+    with open(file, "r+b") as opened:
+        opened.seek(400)
+        opened.write(b"\xff" * 64)
+    with pytest.raises(InputError, match="damaged or incomplete"):
+        pretrained.load_weights(file)
+
+
+def test_every_shipped_file_has_a_card_that_names_its_size():
+    folder = Path(pretrained.__file__).parents[1] / "weights"
+    files = sorted(folder.glob("*.npz"))
+    assert {file.stem for file in files} >= {pretrained.DEFAULT_WEIGHTS, pretrained.GUIDED_WEIGHTS}
+    for file in files:
+        card = file.with_suffix(".md").read_text()
+        assert card.startswith(f"# {file.stem}: ") and f"{file.stat().st_size / 1e6:.1f} MB" in card
+        assert read_about(str(file)).text
+    assert {file.stem for file in folder.glob("*.md")} == {file.stem for file in files}

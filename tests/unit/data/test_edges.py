@@ -1,0 +1,193 @@
+"""Sketches as part of examples: aligned with their pictures, paired or drawn, now and then left out."""
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from tf_inpaint.config import DataConfig
+from tf_inpaint.data.dataset import ImageData, _fit
+from tf_inpaint.edges import canny_edges
+from tf_inpaint.errors import InputError
+from tf_inpaint.ops.images import to_uint8
+from tf_inpaint.ops.masks import MaskOptions
+
+MASK = MaskOptions(height=8, width=8, max_delta_height=0, max_delta_width=0)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Pictures whose own pixels tell their sketch: lines are where red is above one half."""
+    generator = np.random.default_rng(0)
+    for number in range(5):
+        lines = generator.random((40 + number, 56)) < 0.1
+        picture = generator.integers(0, 120, (*lines.shape, 3), dtype=np.uint8)
+        picture[..., 0] = np.where(lines, 255, 0)
+        Image.fromarray(picture).save(tmp_path / f"{number}.png")
+        ending = "jpg" if number == 2 else "png"
+        Image.fromarray(np.where(lines, np.uint8(230), np.uint8(20))).save(
+            tmp_path / f"{number}_edge.{ending}", quality=95
+        )
+    return tmp_path
+
+
+def _data(train, **options):
+    options = {"image_size": (32, 32), "edges": "paired", "max_broken_share": 0.5, **options}
+    return ImageData(DataConfig(train=str(train), **options), MASK, seed=0)
+
+
+def _take(data, count=40):
+    (batch,) = data.dataset(0, count).take(1)
+    return {name: value.numpy() for name, value in batch.items()}
+
+
+def _assert_aligned(batch):
+    np.testing.assert_array_equal(batch["edges"], (batch["image"][..., :1] > 0).astype(np.float32))
+
+
+def test_paired_sketches_are_cut_and_mirrored_as_their_pictures(folder):
+    data = _data(folder, fit="crop")
+    assert data.count == 5  # sketches are no pictures
+    batch = _take(data)
+    assert batch["edges"].shape == (40, 32, 32, 1) and batch["edges"].dtype == np.float32
+    assert set(np.unique(batch["edges"])) == {0, 1}
+    _assert_aligned(batch)
+    _assert_aligned({name: value.numpy() for name, value in data.fixed_views(5).items()})
+
+
+def test_what_is_read_without_sketches_does_not_change(folder):
+    with_sketches, without = _take(_data(folder)), _take(_data(folder, edges="none"))
+    assert "edges" not in without
+    for name, value in without.items():
+        np.testing.assert_array_equal(with_sketches[name], value)
+
+
+@pytest.mark.parametrize("size", [(30, 30), (20, 25), (10, 12), (90, 77)])
+def test_thin_lines_survive_scaling(size):
+    lines = np.zeros((60, 60), np.uint8)
+    lines[:, 20], lines[41, :] = 255, 255
+    np.fill_diagonal(lines, 255)
+    image = np.dstack([np.zeros((60, 60, 3), np.uint8), lines])
+    fitted = _fit(tf.constant(image), "resize", size, None)[..., 3].numpy()
+    assert set(np.unique(fitted)) == {0, 255}
+    assert (fitted.max(axis=1) == 255).all() and (fitted.max(axis=0) == 255).all()  # unbroken
+    across = (fitted[: size[0] // 4] > 0).sum(1)  # upright line and diagonal
+    assert across.max() <= 2 * max(2, 1 + size[1] // 30)
+
+
+@pytest.mark.parametrize("size", [(40, 40), (57, 31), (110, 110)])
+def test_slanted_lines_stay_whole_and_thin(size):
+    generator = np.random.default_rng(0)
+    for _ in range(10):
+        ends = generator.integers(0, 150, 2)
+        lines = np.zeros((150, 150), np.uint8)
+        cv2.line(lines, (int(ends[0]), 0), (int(ends[1]), 149), 255, 1)
+        image = np.dstack([np.zeros((150, 150, 3), np.uint8), lines])
+        fitted = _fit(tf.constant(image), "resize", size, None)[..., 3].numpy() > 0
+        assert cv2.connectedComponents(fitted.astype(np.uint8), connectivity=8)[0] == 2
+        assert fitted.sum() < 2 * max(size)
+
+
+def test_drawn_sketches_are_the_example_s_own_edges(tmp_path):
+    smooth = np.kron(
+        np.random.default_rng(1).integers(0, 256, (5, 6, 3), dtype=np.uint8), np.ones((12, 12, 1), np.uint8)
+    )
+    Image.fromarray(smooth).save(tmp_path / "a.png")
+    batch = _take(_data(tmp_path, edges="canny"), 8)
+    assert batch["edges"].mean() > 0.01
+    for image, edges in zip(to_uint8(batch["image"]).numpy(), batch["edges"]):
+        np.testing.assert_array_equal(edges[..., 0] * 255, canny_edges(image))
+
+
+def test_some_sketches_are_dropped_whole_and_none_in_views(folder):
+    data = _data(folder, edges_drop=0.3, fit="crop")
+    drawn = _take(data, 300)["edges"].any(axis=(1, 2, 3))
+    assert abs(drawn.mean() - 0.7) < 0.08
+    np.testing.assert_array_equal(
+        drawn, _take(_data(folder, edges_drop=0.3, fit="crop"), 300)["edges"].any(axis=(1, 2, 3))
+    )
+    _assert_aligned({name: value.numpy() for name, value in data.fixed_views(5).items()})
+    everything, nothing = (_take(_data(folder, edges_drop=share))["edges"].any() for share in (0.0, 1.0))
+    assert everything and not nothing
+
+
+def test_two_replicas_see_what_one_sees(folder):
+    data = _data(folder, edges_drop=0.3)
+    one = _take(data, 4)
+    two = [{name: value.numpy() for name, value in part.items()} for part in data.dataset(0, 4, 0, 1, 2).take(2)]
+    for name in one:
+        np.testing.assert_array_equal(one[name], np.concatenate([part[name] for part in two]))
+
+
+def test_missing_sketches_are_named_at_the_start(folder):
+    (folder / "3_edge.png").unlink()
+    with pytest.raises(
+        InputError, match=r"1 of 5 pictures of data.train have no sketch beside them, such as 3_edge.png: .*/3.png; "
+    ):
+        _data(folder)
+
+
+def test_a_sketch_of_another_size_is_a_broken_picture(folder):
+    Image.new("L", (5, 5)).save(folder / "3_edge.png")
+    data = _data(folder, fit="crop")
+    _assert_aligned(_take(data))
+    ((file, reason),) = data.broken
+    assert file.endswith("3.png") and "has 56 x 43 pixels, but its sketch" in reason and reason.endswith("has 5 x 5")
+
+
+def test_a_sketch_that_is_none_is_found_at_the_start(folder):
+    (folder / "3_edge.png").write_text("text")
+    ((file, reason),) = _data(folder).broken
+    assert file.endswith("3.png") and reason.startswith("has no sound sketch: ") and "3_edge.png is not a pic" in reason
+
+
+def test_sketches_drawn_on_transparent_layers_are_read_as_by_test_py(folder):
+    for number in (0, 1):
+        path = folder / f"{number}_edge.png"
+        lines = np.asarray(Image.open(path).convert("L")) > 153
+        layer = np.zeros((*lines.shape, 4), np.uint8)  # black strokes
+        layer[..., 3] = 255 * lines
+        Image.fromarray(layer).save(path)
+    _assert_aligned(_take(_data(folder, fit="crop")))
+
+
+@pytest.mark.parametrize("subfolder", ["", "photos"])
+def test_sketches_in_a_folder_of_their_own(folder, tmp_path, subfolder):
+    photos, apart = tmp_path / "photos" / "deep", tmp_path / "lines" / subfolder / "deep"
+    photos.mkdir(parents=True)
+    apart.mkdir(parents=True)
+    for number in range(5):
+        (folder / f"{number}.png").rename(photos / f"{number}.png")
+        (sketch,) = folder.glob(f"{number}_edge.*")
+        sketch.rename(apart / sketch.name)
+    data = _data(tmp_path / "photos", edges_folder=str(tmp_path / "lines"), fit="crop")
+    assert data.count == 5
+    _assert_aligned(_take(data))
+    with pytest.raises(InputError, match="5 of 5 pictures of data.train have no sketch in .*other, such as 0_edge.png"):
+        (tmp_path / "other").mkdir()
+        _data(tmp_path / "photos", edges_folder=str(tmp_path / "other"))
+    with pytest.raises(InputError, match="data.edges_folder .*nowhere is not a folder"):
+        _data(tmp_path / "photos", edges_folder=str(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize("kind", ["paired", "canny"])
+def test_sketches_leave_reading_parallel(folder, kind):
+    """As `test_deterministic_operations_leave_reading_parallel` of test_data.py."""
+    from tensorflow.python.framework import op_def_registry
+
+    ignore = tf.data.experimental.ExternalStatePolicy.IGNORE
+    dataset = _data(folder, edges=kind, edges_drop=0.5).dataset(0, 2)
+    graph = tf.compat.v1.GraphDef()
+    graph.ParseFromString(dataset._as_serialized_graph(external_state_policy=ignore).numpy())
+    nodes = {node.op for function in graph.library.function for node in function.node_def}
+    definitions = [op_def_registry.get(name) for name in nodes]
+    stateful = {definition.name for definition in definitions if definition is not None and definition.is_stateful}
+    assert stateful <= {"RangeDataset", "TensorSliceDataset"}
+
+
+def test_pictures_that_python_reads_have_their_sketches(folder):
+    for number in range(5):
+        Image.open(folder / f"{number}.png").save(folder / f"{number}.bmp")
+        (folder / f"{number}.png").unlink()
+    _assert_aligned(_take(_data(folder, fit="crop")))

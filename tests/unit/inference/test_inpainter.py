@@ -1,0 +1,417 @@
+"""Inpainter: any size, known pixels kept, a mask for every picture, checkpoints of both kinds."""
+
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_inpaint.checkpoints.load import DEFAULT_WEIGHTS, to_release_arrays
+from tf_inpaint.config import config_from_dict, to_yaml
+from tf_inpaint.errors import InputError
+from tf_inpaint.inference.inpainter import Inpainter
+from tf_inpaint.io.images import read_image, write_png
+from tf_inpaint.layers.precision import set_precision
+from tf_inpaint.models.weights import named_weights
+from tf_inpaint.ops.images import to_float
+from tf_inpaint.predict import command as complete
+from tf_inpaint.recipes import RECIPES
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    """A narrow net whose predictions differ visibly from place to place."""
+    tf.keras.utils.set_random_seed(1)
+    recipe = RECIPES["deepfill_v1"](RECIPES["deepfill_v1"].Options(width=4))
+    recipe.generator((tf.zeros([1, 64, 64, 3]), tf.zeros([1, 64, 64, 1])))
+    for name, weight in named_weights(recipe.generator).items():
+        weight.assign(weight * (1.2 if name.endswith("kernel") else 1.0))
+    return recipe
+
+
+@pytest.fixture(scope="module")
+def inpainter(recipe):
+    return Inpainter(recipe)
+
+
+def _picture(height, width):
+    return RNG.integers(0, 256, (height, width, 3), np.uint8)
+
+
+def _hole(height, width):
+    """Touches the lower right corner, where padding is added."""
+    hole = np.zeros((height, width), bool)
+    hole[height // 2 :, width // 3 :] = True
+    return hole
+
+
+@pytest.mark.parametrize("height, width", [(64, 64), (100, 75), (257, 511), (512, 680), (5, 9)])
+def test_any_size_and_known_pixels_bit_for_bit(inpainter, height, width):
+    image, hole = _picture(height, width), _hole(height, width)
+    outputs = inpainter.outputs(image, hole)
+    assert outputs["predicted"].shape == image.shape and outputs["predicted"].dtype == np.float32
+    for name in ("completed", "coarse", "attention"):
+        assert outputs[name].shape == image.shape and outputs[name].dtype == np.uint8
+    for name in ("completed", "coarse"):
+        np.testing.assert_array_equal(outputs[name][~hole], image[~hole])
+        assert (outputs[name][hole] != image[hole]).mean() > 0.9
+
+
+def test_what_lies_in_the_hole_is_never_seen(inpainter):
+    image, hole = _picture(64, 64), _hole(64, 64)
+    other = np.where(hole[..., np.newaxis], 255 - image, image)
+    np.testing.assert_array_equal(inpainter.complete(image, hole), inpainter.complete(other, hole))
+
+
+def test_three_pictures_with_three_masks_are_three_runs(inpainter):
+    images = np.stack([_picture(72, 80) for _ in range(3)])
+    holes = np.stack([np.roll(_hole(72, 80), 20 * i, axis=1) for i in range(3)])
+    together = inpainter.outputs(images, holes)
+    for i in range(3):
+        alone = inpainter.outputs(images[i], holes[i])
+        np.testing.assert_allclose(together["predicted"][i], alone["predicted"], atol=1e-5)
+        assert np.abs(together["completed"][i].astype(int) - alone["completed"]).max() <= 1
+
+
+def test_the_hole_is_rounded_not_truncated(inpainter):
+    image, hole = _picture(64, 64), _hole(64, 64)
+    outputs = inpainter.outputs(image, hole)
+    expected = np.rint(np.clip((outputs["predicted"] + 1) * 127.5, 0, 255))
+    np.testing.assert_array_equal(outputs["completed"][hole], expected[hole])
+
+
+def test_padding_is_symmetric_below_and_to_the_right(inpainter):
+    image, hole = _picture(67, 90), _hole(67, 90)
+    padding = [(0, 5), (0, 6)]
+    padded = np.pad(image, [*padding, (0, 0)], mode="symmetric")
+    expected = inpainter.outputs(padded, np.pad(hole, padding, mode="symmetric"))
+    for name, value in inpainter.outputs(image, hole).items():
+        np.testing.assert_array_equal(value, expected[name][:67, :90], name)
+
+
+def test_an_unpadded_picture_is_what_the_recipe_says(inpainter, recipe):
+    image, hole = _picture(64, 72), _hole(64, 72)
+    batch = {"image": to_float(image[np.newaxis]), "mask": hole[np.newaxis, ..., np.newaxis].astype(np.float32)}
+    expected = recipe.complete(batch, training=False)["predicted"][0]
+    np.testing.assert_allclose(inpainter.outputs(image, hole)["predicted"], expected, atol=2e-5)
+
+
+def test_masks_are_bool_or_uint8_above_127_and_one_may_serve_all(inpainter):
+    images, hole = np.stack([_picture(64, 64), _picture(64, 64)]), _hole(64, 64)
+    expected = inpainter.complete(images, np.stack([hole, hole]))
+    np.testing.assert_array_equal(inpainter.complete(images, hole), expected)
+    np.testing.assert_array_equal(inpainter.complete(images, np.where(hole, 128, 127).astype(np.uint8)), expected)
+    nothing = np.zeros((64, 64), np.uint8)
+    np.testing.assert_array_equal(inpainter.complete(images, nothing), images)
+
+
+def test_one_trace_serves_every_size_and_batch(recipe):
+    inpainter = Inpainter(recipe)
+    for shape in ((64, 64), (72, 80), (80, 64)):
+        inpainter.complete(_picture(*shape), _hole(*shape))
+    inpainter.complete(np.stack([_picture(64, 64)] * 2), _hole(64, 64))
+    assert inpainter.graphs == 1
+
+
+def test_completing_draws_the_holes_as_the_whole_is_drawn(inpainter):
+    images, holes = np.stack([_picture(200, 300), _picture(200, 300)]), np.zeros((2, 200, 300), bool)
+    holes[0, 20:60, 10:30] = holes[1, 40:70, 30:60] = True
+    expected = inpainter.outputs(images, holes)["completed"].astype(int)
+    outputs = inpainter.outputs(images, holes, whole=False)
+    assert set(outputs) == {"completed"}
+    assert np.abs(outputs["completed"] - expected).max() <= 1 and (outputs["completed"] == expected).mean() > 0.999
+    together = inpainter.outputs_together([(*pair, None) for pair in zip(images, holes)], whole=False)
+    np.testing.assert_array_equal([each["completed"] for each in together], outputs["completed"])
+
+
+def test_pictures_of_one_padded_size_go_together(recipe):
+    inpainter = Inpainter(recipe)
+    sizes = [(66, 75), (72, 80), (65, 73)]
+    assert {inpainter.joint_size(*size) for size in sizes} == {(72, 80)}
+    pictures = [(_picture(*size), _hole(*size), None) for size in sizes]
+    for (image, hole, _), outputs in zip(pictures, inpainter.outputs_together(pictures)):
+        alone = inpainter.outputs(image, hole)
+        assert set(outputs) == set(alone)
+        np.testing.assert_array_equal(outputs["completed"][~hole], image[~hole])
+        for name in ("completed", "coarse"):
+            assert outputs[name].shape == image.shape
+            assert np.abs(outputs[name].astype(int) - alone[name]).max() <= 1
+    assert inpainter.graphs == 1
+    with pytest.raises(ValueError, match="`pictures` must share a `joint_size`"):
+        inpainter.outputs_together([*pictures, (_picture(64, 64), _hole(64, 64), None)])
+    assert Inpainter(recipe, strategy="crop").joint_size(66, 75) is None
+
+
+def test_no_more_go_together_than_memory_allows(recipe):
+    counts = []
+    for megabytes in (1, 950, 1100, 1500, 16000):
+        inpainter = Inpainter(recipe, max_memory=megabytes << 20)
+        counts.append(inpainter.most_at_once(512, 512, 8))
+        assert inpainter.memory(512, 512, counts[-1]) <= inpainter.max_memory or counts[-1] == 1
+        assert inpainter.memory(512, 512, counts[-1] + 1) > inpainter.max_memory or counts[-1] == 8
+    assert counts[0] == 1 < counts[1] < 8 == counts[-1] and counts == sorted(counts)
+
+
+@pytest.mark.parametrize("precision, share", [("mixed_bfloat16", 0.98), ("mixed_float16", 0.999)])
+def test_in_16_bits_levels_hardly_change(recipe, inpainter, precision, share):
+    image, hole = _picture(64, 80), _hole(64, 80)
+    expected = inpainter.complete(image, hole)
+    try:
+        completed = Inpainter(recipe, precision=precision).complete(image, hole)
+    finally:
+        set_precision(recipe.generator, "float32")
+    difference = np.abs(completed.astype(int) - expected)[hole]
+    assert 0 < difference.max() <= 8 and np.mean(difference <= 2) > share
+
+
+def test_attention_is_shown_in_blocks_at_the_size_of_the_picture(inpainter):
+    attention = inpainter.outputs(_picture(72, 80), _hole(72, 80))["attention"]
+    np.testing.assert_array_equal(attention, attention[::8, ::8].repeat(8, 0).repeat(8, 1))
+
+
+@pytest.mark.parametrize(
+    "image, mask, said",
+    [
+        (np.zeros((64, 64, 3), np.float32), np.zeros((64, 64), bool), "`image` must be uint8"),
+        (np.zeros((64, 64), np.uint8), np.zeros((64, 64), bool), "`image` must be uint8"),
+        (np.zeros((64, 64, 4), np.uint8), np.zeros((64, 64), bool), "`image` must be uint8"),
+        (np.zeros((0, 64, 3), np.uint8), np.zeros((0, 64), bool), "`image` must be uint8"),
+        (np.zeros((64, 64, 3), np.uint8), np.zeros((64, 63), bool), r"`mask` must be \[H, W\]"),
+        (np.zeros((64, 64, 3), np.uint8), np.zeros((64, 64, 1), bool), r"`mask` must be \[H, W\]"),
+        (np.zeros((2, 64, 64, 3), np.uint8), np.zeros((3, 64, 64), bool), r"`mask` must be \[H, W\]"),
+        (np.zeros((64, 64, 3), np.uint8), np.zeros((64, 64), np.float32), "`mask` must be bool or uint8"),
+        (np.zeros((64, 64, 3), np.uint8), np.ones((64, 64), np.uint8), "pass one of 0 and 1 as bool"),
+    ],
+)
+def test_wrong_arrays_are_refused(inpainter, image, mask, said):
+    with pytest.raises(ValueError, match=f"{said}.*Received: "):
+        inpainter.complete(image, mask)
+
+
+def test_edges_are_refused_by_a_model_that_takes_none(inpainter):
+    with pytest.raises(ValueError, match="`edges`.*Received: "):
+        inpainter.complete(_picture(64, 64), _hole(64, 64), edges=np.zeros((64, 64), np.uint8))
+
+
+def test_too_many_pixels_are_a_sentence(recipe):
+    inpainter = Inpainter(recipe, max_pixels=64 * 64)
+    inpainter.complete(_picture(64, 64), _hole(64, 64))
+    with pytest.raises(InputError, match="1080 x 64 pixels are more than the limit of 4096; raise max_pixels"):
+        inpainter.complete(_picture(64, 1080), _hole(64, 1080))
+
+
+def test_too_little_memory_is_a_sentence_with_an_estimate(recipe):
+    inpainter = Inpainter(recipe, max_memory="1G")
+    inpainter.complete(_picture(64, 64), _hole(64, 64))
+    with pytest.raises(InputError, match=r"2 pictures of 3000 x 4000 pixels would take about .* more than the 1.0 GiB"):
+        inpainter.complete(np.zeros((2, 4000, 3000, 3), np.uint8), np.ones((4000, 3000), bool))
+    with pytest.raises(InputError, match="a number of bytes such as 8G"):
+        Inpainter(recipe, max_memory="much")
+
+
+def test_small_holes_are_estimated_to_take_less_up_to_holes_everywhere():
+    recipe = RECIPES["deepfill_v1"](RECIPES["deepfill_v1"].Options())
+    inpainter, hole = Inpainter(recipe), np.zeros((2, 2048, 3072), bool)
+    needed = []
+    for side in (1, 200, 1000, 2000, 4000):
+        hole[1, :side, -side:] = True
+        needed.append(inpainter.memory(2048, 3072, 1, hole))
+    assert needed == sorted(set(needed))
+    assert needed[0] < 0.75 * needed[-1] and needed[-1] == inpainter.memory(2048, 3072)
+    scarce = Inpainter(recipe, max_memory=needed[0] + 1)
+    with pytest.raises(InputError, match="raise max_memory"):
+        scarce.complete(np.zeros((2048, 3072, 3), np.uint8), hole[1])
+
+
+@pytest.fixture
+def _unlimited(recipe):
+    """The recipe's attention as it was, after a test that limits it."""
+    attention = recipe.generator.refinement.attention
+    before = attention.max_memory
+    yield
+    attention.max_memory = before
+
+
+@pytest.mark.usefixtures("_unlimited")
+def test_attention_in_strips_gives_the_same_picture(recipe, inpainter):
+    image, hole = _picture(80, 104), _hole(80, 104)
+    expected = inpainter.outputs(image, hole)
+    scarce = Inpainter(recipe, max_memory="1G")
+    recipe.generator.refinement.attention.max_memory = 1.0
+    ours = scarce.outputs(image, hole)
+    np.testing.assert_allclose(ours["predicted"], expected["predicted"], atol=5e-5)
+    assert (ours["attention"] == expected["attention"]).mean() > 0.98, "keys that score alike may change places"
+
+
+def test_cropped_it_sees_what_is_around_the_hole_alone(recipe, inpainter):
+    image, hole = _picture(400, 600), np.zeros((400, 600), bool)
+    hole[100:150, 520:600] = True
+    outputs = Inpainter(recipe, strategy="crop").outputs(image, hole)
+    part = slice(0, 253), slice(432, 600)  # 256 x 256 around the hole, as far as there is a picture
+    expected = inpainter.outputs(image[part], hole[part])
+    for name, value in outputs.items():
+        np.testing.assert_array_equal(value[part], expected[name], name)
+    np.testing.assert_array_equal(outputs["completed"][~hole], image[~hole])
+    assert (outputs["attention"][300:] == 255).all()
+
+
+def test_resized_a_large_hole_is_drawn_small_and_enlarged(recipe):
+    image, hole = _picture(600, 520), np.zeros((600, 520), bool)
+    hole[50:500, 100:450] = True
+    resizing = Inpainter(recipe, strategy="resize")
+    batch = resizing.outputs(np.stack([image, image]), np.stack([hole, hole[::-1]]))
+    outputs = {name: value[0] for name, value in batch.items()}
+    assert all(outputs[name].shape == image.shape for name in ("completed", "coarse", "attention", "predicted"))
+    np.testing.assert_array_equal(outputs["completed"][~hole], image[~hole])
+    drawn = outputs["completed"][hole].astype(int)
+    assert (drawn != image[hole]).mean() > 0.9
+    steps = np.abs(np.diff(outputs["completed"][100:450, 150:400].astype(int), axis=0))
+    assert steps.mean() < 0.6 * np.abs(np.diff(image[100:450, 150:400].astype(int), axis=0)).mean(), (
+        "enlarged is smooth"
+    )
+
+
+@pytest.mark.parametrize("height, width", [(64, 80), (100, 75), (160, 264)])
+def test_residuals_change_the_hole_alone_and_alike_with_everything_else(recipe, inpainter, height, width):
+    image, hole = (
+        np.random.default_rng(1).integers(0, 256, (height, width, 3), np.uint8),
+        np.zeros((height, width), bool),
+    )
+    hole[height // 4 : height // 2, width // 3 : width // 2] = True
+    rough = Inpainter(recipe, residuals=1.0)
+    completed = rough.complete(image, hole)
+    np.testing.assert_array_equal(completed[~hole], image[~hole])
+    plain = inpainter.outputs(image, hole)
+    assert np.abs(completed.astype(int) - plain["completed"])[hole].mean() > 5
+    whole = rough.outputs(image, hole)
+    assert whole.keys() == plain.keys()
+    np.testing.assert_allclose(whole["predicted"], plain["predicted"], atol=1e-4)
+    assert (np.abs(whole["completed"].astype(int) - completed) <= 1).mean() > 0.95, "keys alike may change places"
+    assert [each.keys() for each in rough.outputs_together([(image, hole, None)])] == [plain.keys()]
+    together = rough.complete(np.stack([image, image]), np.stack([hole, hole[::-1]]))
+    assert (np.abs(together[0].astype(int) - completed) <= 1).mean() > 0.95
+
+
+def test_resized_the_detail_comes_from_the_picture_as_it_is(recipe):
+    image, hole = _picture(600, 520), np.zeros((600, 520), bool)
+    hole[50:500, 100:450] = True
+    plain, rough = (Inpainter(recipe, strategy="resize", residuals=each).outputs(image, hole) for each in (0.0, 1.0))
+    np.testing.assert_array_equal(rough["completed"][~hole], image[~hole])
+    inside = np.s_[100:450, 150:400]
+    steps = [np.abs(np.diff(each[inside].astype(int), axis=0)).mean() for each in (plain["completed"], image)]
+    assert np.abs(np.diff(rough["completed"][inside].astype(int), axis=0)).mean() > 1.5 * steps[0]
+    assert steps[0] < steps[1]
+
+
+def test_residuals_are_for_models_that_match_patches(recipe):
+    for strength in (-0.1, 1.1):
+        with pytest.raises(InputError, match=f"residuals is a strength, 0 to 1, not {strength}"):
+            Inpainter(recipe, residuals=strength)
+    for options in ({"attention": "none"}, {"pretrain_coarse": True}):
+        other = RECIPES["deepfill_v1"](RECIPES["deepfill_v1"].Options(width=4, **options))
+        with pytest.raises(InputError, match="matches no patches"):
+            Inpainter(other, residuals=0.5)
+
+
+def test_a_strategy_is_one_of_three(recipe):
+    with pytest.raises(ValueError, match="`strategy` must be one of exact, crop, resize. Received: 'fold'"):
+        Inpainter(recipe, strategy="fold")
+
+
+def _save_run(folder, recipe, options=None, **more):
+    """A run folder as train.py leaves it."""
+    checkpoint = tf.train.Checkpoint(generator=named_weights(recipe.generator), **more)
+    checkpoint.write(str(folder / "checkpoints" / "step-00000002"))
+    values = {"recipe": "deepfill_v1", "options": {"width": 4, **(options or {})}}
+    (folder / "config.yml").write_text(to_yaml(config_from_dict(values, "tiny")))
+
+
+def test_a_run_folder_is_completed_with_as_it_was_trained(tmp_path, recipe, inpainter):
+    _save_run(tmp_path, recipe, {"padding": "REFLECT"})
+    image, hole = _picture(64, 64), _hole(64, 64)
+    loaded = Inpainter.load(tmp_path)
+    assert loaded.recipe.options.padding == "REFLECT"
+    mirrored = Inpainter.load(tmp_path, padding="SYMMETRIC")
+    np.testing.assert_array_equal(mirrored.complete(image, hole), inpainter.complete(image, hole))
+    assert (loaded.complete(image, hole) != inpainter.complete(image, hole)).any()
+
+
+def test_a_run_without_its_config_is_known_by_its_variables(tmp_path, recipe, inpainter):
+    _save_run(tmp_path, recipe)
+    shutil.move(tmp_path / "checkpoints", tmp_path / "copied")
+    (tmp_path / "config.yml").unlink()
+    image, hole = _picture(64, 64), _hole(64, 64)
+    loaded = Inpainter.load(tmp_path / "copied")
+    np.testing.assert_array_equal(loaded.complete(image, hole), inpainter.complete(image, hole))
+
+
+def test_coarse_pretraining_completes_with_the_coarse_stage(tmp_path, recipe):
+    _save_run(tmp_path, recipe, {"pretrain_coarse": True})
+    outputs = Inpainter.load(tmp_path).outputs(_picture(64, 64), _hole(64, 64))
+    np.testing.assert_array_equal(outputs["completed"], outputs["coarse"])
+
+
+def test_the_moving_average_is_what_completes(tmp_path, recipe):
+    average = {name: tf.Variable(tf.zeros_like(weight)) for name, weight in named_weights(recipe.generator).items()}
+    _save_run(tmp_path, recipe, ema=average)
+    assert not Inpainter.load(tmp_path).outputs(_picture(64, 64), _hole(64, 64))["predicted"].any()
+
+
+def test_a_release_is_run_with_zeros_around_it(tmp_path, recipe):
+    arrays, prefix = to_release_arrays(recipe.generator), str(tmp_path / "snap-0")
+    names, values = list(arrays), list(arrays.values())
+    tf.raw_ops.SaveV2(prefix=prefix, tensor_names=names, shape_and_slices=[""] * len(names), tensors=values)
+    loaded = Inpainter.load(tmp_path)
+    assert (loaded.recipe.options.width, loaded.recipe.options.padding) == (4, "SAME")
+    assert Inpainter.load(prefix, padding="SYMMETRIC").recipe.options.padding == "SYMMETRIC"
+    small = _picture(16, 16)
+    assert loaded.complete(small, _hole(16, 16)).shape == small.shape
+
+
+@pytest.fixture(scope="module")
+def pen_net():
+    """An Inpainter with a narrow PEN-Net."""
+    tf.keras.utils.set_random_seed(1)
+    recipe = RECIPES["pen_net"](RECIPES["pen_net"].Options(width=4, critic_width=4))
+    recipe.build(64, 64)
+    for name, weight in named_weights(recipe.generator).items():
+        weight.assign(weight * (10.0 if name.endswith("kernel") else 1.0))
+    return Inpainter(recipe)
+
+
+@pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
+def test_a_release_of_pytorch_completes_as_its_weights_do(tmp_path, torch_save, pen_net, legacy):
+    arrays = to_release_arrays(pen_net.recipe.generator, recipe="pen_net")
+    path = torch_save(tmp_path / "gen_00300.pth", {"netG": arrays}, legacy)
+    loaded = Inpainter.load(tmp_path if legacy else path)
+    assert f"{path}: PEN-Net release (width 4, without critics): 68 variables loaded, 0 missing" in loaded.origin
+    image, hole = _picture(60, 64), _hole(60, 64)
+    expected = pen_net.outputs(image, hole)
+    assert np.ptp(expected["predicted"]) > 0.1
+    for name, value in loaded.outputs(image, hole).items():
+        np.testing.assert_array_equal(value, expected[name], name)
+    with pytest.raises(InputError, match="has one padding only"):
+        Inpainter.load(path, padding="SAME")
+
+
+def test_the_command_completes_with_a_release_of_pytorch(tmp_path, torch_save, pen_net):
+    arrays = to_release_arrays(pen_net.recipe.generator, recipe="pen_net")
+    path = torch_save(tmp_path / "G.pth", arrays, legacy=True)
+    image, hole = _picture(64, 64), _hole(64, 64)
+    write_png(tmp_path / "x.png", image)
+    write_png(tmp_path / "m.png", hole.astype(np.uint8) * 255)
+    files = ["--image", tmp_path / "x.png", "--mask", tmp_path / "m.png", "--output", tmp_path / "o.png"]
+    assert complete.main([*map(str, files), "--checkpoint_dir", str(path)]) == 0
+    np.testing.assert_array_equal(read_image(tmp_path / "o.png").rgb, pen_net.complete(image, hole))
+
+
+def test_without_anything_to_load_it_takes_the_default_weights():
+    inpainter = Inpainter.load()
+    assert f"{DEFAULT_WEIGHTS}.npz" in inpainter.origin
+    image, mask = np.full([64, 64, 3], 120, np.uint8), np.zeros([64, 64], bool)
+    mask[24:40, 24:40] = True
+    assert abs(inpainter.complete(image, mask)[mask].mean() - 120) < 20
+    with pytest.raises(InputError, match="no weights named 'places2'; shipped are:"):
+        Inpainter.load(weights="places2")

@@ -1,0 +1,299 @@
+import os
+import stat
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from tf_inpaint.errors import InputError
+from tf_inpaint.io import images as pictures
+from tf_inpaint.io.images import check_image, list_files, read_image, read_mask, write_png
+
+
+def _photo(height=12, width=20, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def _saved(image, path, **options):
+    image.save(path, **options)
+    return str(path)
+
+
+def test_rgb_is_read_as_it_is(tmp_path):
+    rgb = _photo()
+    picture = read_image(_saved(Image.fromarray(rgb), tmp_path / "a.png"))
+    np.testing.assert_array_equal(picture.rgb, rgb)
+    assert picture.alpha is None and not picture.grey
+    assert picture.rgb.dtype == np.uint8 and picture.rgb.flags.c_contiguous and picture.rgb.flags.writeable
+
+
+def test_alpha_is_kept_apart_from_colour(tmp_path):
+    rgba = np.dstack([_photo(), _photo(seed=1)[:, :, :1]])
+    picture = read_image(_saved(Image.fromarray(rgba), tmp_path / "a.png"))
+    np.testing.assert_array_equal(picture.rgb, rgba[:, :, :3])
+    np.testing.assert_array_equal(picture.alpha, rgba[:, :, 3])
+
+
+def test_palette_with_and_without_transparency(tmp_path):
+    indexed = Image.fromarray(np.arange(240, dtype=np.uint8).reshape(12, 20), "P")
+    indexed.putpalette(_photo(16, 16).tobytes())
+    plain = read_image(_saved(indexed, tmp_path / "plain.png"))
+    np.testing.assert_array_equal(plain.rgb, _photo(16, 16).reshape(256, 3)[:240].reshape(12, 20, 3))
+    assert plain.alpha is None and not plain.grey
+    clear = read_image(_saved(indexed, tmp_path / "clear.png", transparency=7))
+    assert clear.alpha[0, 7] == 0 and np.count_nonzero(clear.alpha == 255) == 239
+
+
+def test_grey_in_8_and_16_bits_and_1(tmp_path):
+    levels = np.linspace(0, 65535, 240).astype(np.uint16).reshape(12, 20)
+    for name in ("a.png", "a.tif"):
+        picture = read_image(_saved(Image.fromarray(levels), tmp_path / name))
+        np.testing.assert_array_equal(picture.rgb[:, :, 0], levels >> 8)
+        assert picture.grey and picture.alpha is None
+    levels = (levels >> 8).astype(np.uint8)
+    picture = read_image(_saved(Image.fromarray(levels), tmp_path / "b.png"))
+    np.testing.assert_array_equal(picture.rgb, np.dstack([levels] * 3))
+    assert picture.grey
+    picture = read_image(_saved(Image.fromarray(levels > 127), tmp_path / "c.png"))
+    np.testing.assert_array_equal(picture.rgb[:, :, 1], np.where(levels > 127, 255, 0))
+    picture = read_image(_saved(Image.fromarray(np.dstack([levels, levels]), "LA"), tmp_path / "d.png"))
+    assert picture.grey and picture.alpha[-1, -1] == 255 and picture.alpha[0, 0] == 0
+
+
+def test_cmyk_becomes_rgb(tmp_path):
+    cmyk = Image.new("CMYK", (20, 12), (0, 255, 255, 0))
+    picture = read_image(_saved(cmyk, tmp_path / "a.jpg", quality=95))
+    assert picture.rgb.shape == (12, 20, 3)
+    assert abs(picture.rgb.astype(int) - [255, 0, 0]).max() < 8
+
+
+def test_animations_give_their_first_frame(tmp_path):
+    frames = [Image.new("L", (20, 12), level) for level in (40, 200)]
+    picture = read_image(_saved(frames[0], tmp_path / "a.gif", save_all=True, append_images=frames[1:]))
+    assert (picture.rgb == 40).all()
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png", "webp", "tif"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_is_that_of_pillow(tmp_path, orientation, kind):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = _saved(Image.fromarray(_photo()), tmp_path / f"a.{kind}", exif=exif)
+    with Image.open(path) as image:
+        expected = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    assert expected.shape[:2] == ((20, 12) if orientation > 4 else (12, 20))
+    np.testing.assert_array_equal(read_image(path).rgb, expected)
+
+
+def test_floating_point_pictures_are_refused(tmp_path):
+    path = _saved(Image.fromarray(np.ones((4, 4), np.float32)), tmp_path / "a.tif")
+    with pytest.raises(InputError, match="a.tif is damaged: its pixels are floating point"):
+        read_image(path)
+
+
+def test_each_wrong_file_is_one_sentence(tmp_path):
+    whole = _saved(Image.fromarray(_photo(64, 64)), tmp_path / "whole.jpg")
+    content = open(whole, "rb").read()
+    (tmp_path / "cut.jpg").write_bytes(content[: len(content) // 2])
+    (tmp_path / "cut.png").write_bytes(
+        open(_saved(Image.fromarray(_photo(64, 64)), tmp_path / "w.png"), "rb").read()[:900]
+    )
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "text.png").write_text("not a picture")
+    (tmp_path / "folder.png").mkdir()
+    for name, sentence in {
+        "missing.png": "does not exist",
+        "folder.png": "is a folder, not a picture",
+        "empty.png": "is empty",
+        "text.png": "is not a picture",
+        "cut.jpg": "is damaged: image file is truncated",
+        "cut.png": "is damaged: ",
+    }.items():
+        path = str(tmp_path / name)
+        with pytest.raises(InputError) as caught:
+            read_image(path)
+        assert str(caught.value).startswith(f"{path} {sentence}") and "\n" not in str(caught.value)
+
+
+def test_pixel_limit_stops_before_decoding(tmp_path, monkeypatch):
+    path = _saved(Image.new("1", (300, 200)), tmp_path / "a.png")
+    assert check_image(path) == (200, 300)
+    with pytest.raises(InputError, match=r"a.png is 300 x 200, over the limit of 59,999 pixels"):
+        check_image(path, pixel_limit=59_999)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)
+    with pytest.raises(InputError, match=r"a.png has more pixels than the limit of 20,000"):
+        read_image(path)
+
+
+def test_no_program_is_started_for_postscript(tmp_path):
+    (tmp_path / "a.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n")
+    with pytest.raises(InputError, match="is not a picture"):
+        read_image(tmp_path / "a.png")
+
+
+def test_grey_masks_are_their_levels(tmp_path):
+    levels = np.arange(240, dtype=np.uint8).reshape(12, 20)
+    np.testing.assert_array_equal(read_mask(_saved(Image.fromarray(levels), tmp_path / "m.png")), levels)
+    opaque = np.dstack([levels, levels, levels, np.full_like(levels, 255)])
+    np.testing.assert_array_equal(read_mask(_saved(Image.fromarray(opaque), tmp_path / "o.png")), levels)
+
+
+def test_a_hole_may_be_painted_in_any_bright_colour(tmp_path):
+    mask = np.zeros((12, 20, 3), np.uint8)
+    mask[:, :5], mask[:, 5:10], mask[:, 10:15] = (255, 0, 0), (0, 0, 255), (255, 255, 255)
+    hole = read_mask(_saved(Image.fromarray(mask), tmp_path / "m.png")) > 127.5
+    assert hole[:, :15].all() and not hole[:, 15:].any()
+
+
+@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (255, 0, 0)])
+@pytest.mark.parametrize("elsewhere", [(0, 0, 0, 0), (255, 255, 255, 0)])
+def test_strokes_of_one_colour_on_a_transparent_layer_are_the_mask(tmp_path, colour, elsewhere):
+    mask = np.full((12, 20, 4), elsewhere, np.uint8)
+    mask[3:9, 5:10] = (*colour, 255)
+    mask[2, 5:10] = (9, 8, 7, 30)  # a half-transparent rim
+    found = read_mask(_saved(Image.fromarray(mask), tmp_path / "m.png"))
+    np.testing.assert_array_equal(found, mask[:, :, 3])
+
+
+def test_a_transparent_part_of_a_coloured_layer_is_no_hole(tmp_path):
+    mask = np.zeros((12, 20, 4), np.uint8)
+    mask[:, :10, :3] = 255
+    mask[:6, :, 3] = 255
+    hole = read_mask(_saved(Image.fromarray(mask), tmp_path / "m.png")) > 127.5
+    assert hole[:6, :10].all() and hole.sum() == 60
+
+
+def test_png_comes_back_bit_for_bit(tmp_path):
+    for name, array in {
+        "g": _photo()[:, :, 0],
+        "rgb": _photo(),
+        "rgba": np.dstack([_photo(), _photo()[:, :, :1]]),
+    }.items():
+        path = tmp_path / "new" / "folders" / f"{name}.PNG"
+        write_png(path, array)
+        np.testing.assert_array_equal(np.asarray(Image.open(path)), array)
+    write_png(path, _photo()[:, :, :1])
+    assert Image.open(path).mode == "L"
+    assert sorted(os.listdir(path.parent)) == ["g.PNG", "rgb.PNG", "rgba.PNG"]
+    assert stat.S_IMODE(os.stat(path).st_mode) & stat.S_IRUSR
+
+
+def test_what_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
+    write_png(tmp_path / "a.png", _photo())
+    before = (tmp_path / "a.png").read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pictures.os, "replace", full)
+        with pytest.raises(InputError, match="a.png cannot be written: no space left on device"):
+            write_png(tmp_path / "a.png", _photo(seed=1))
+    assert (tmp_path / "a.png").read_bytes() == before
+    assert os.listdir(tmp_path) == ["a.png"]
+    with pytest.raises(InputError, match="b.png cannot be written: .*a.png is not a folder"):
+        write_png(tmp_path / "a.png" / "b.png", _photo())
+    (tmp_path / "c.png").mkdir()
+    with pytest.raises(InputError, match="c.png cannot be written: is a directory"):
+        write_png(tmp_path / "c.png", _photo())
+    with pytest.raises(InputError, match="must end in .png"):
+        write_png(tmp_path / "a.jpg", _photo())
+    assert sorted(os.listdir(tmp_path)) == ["a.png", "c.png"]
+
+
+def test_a_file_that_cannot_grow_leaves_nothing(tmp_path):
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))  # writing stops half-way, as on a full disk
+    try:
+        with pytest.raises(InputError, match="a.png cannot be written: file too large"):
+            write_png(tmp_path / "a.png", _photo())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("array", [np.zeros((4, 4)), np.zeros((4, 4, 2), np.uint8), np.zeros(4, np.uint8)])
+def test_only_pictures_are_written(tmp_path, array):
+    with pytest.raises(ValueError, match="`array` must be .* Received: "):
+        write_png(tmp_path / "a.png", array)
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    for name in ("b.JPG", "a.png", "sub/c.WebP", "sub/.hidden.png", ".git/d.png", "notes.txt", "sub/deep/e.tif"):
+        (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "photos" / name).touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _posix(paths):
+    return [path.replace(os.sep, "/") for path in paths]
+
+
+def test_a_folder_gives_all_pictures_below_it(tree):
+    expected = ["photos/a.png", "photos/b.JPG", "photos/sub/c.WebP", "photos/sub/deep/e.tif"]
+    assert _posix(list_files("photos")) == expected
+    assert list_files(["photos/sub", "photos/a.png"]) == [*list_files("photos/sub"), "photos/a.png"]
+    assert _posix(list_files("sub", base="photos")) == expected[2:]
+
+
+def test_links_are_followed_once(tree):
+    try:
+        os.symlink(tree / "photos", tree / "photos" / "sub" / "loop")
+        os.symlink(tree / "photos" / "a.png", tree / "photos" / "link.png")
+    except OSError:
+        pytest.skip("no symbolic links here")
+    names = [os.path.basename(path) for path in list_files("photos")]
+    assert names == ["a.png", "b.JPG", "link.png", "c.WebP", "e.tif"]
+
+
+def test_a_glob_gives_the_pictures_it_matches(tree):
+    assert _posix(list_files("photos/*")) == ["photos/a.png", "photos/b.JPG"]
+    assert len(list_files("photos/**/*")) == 4
+    assert _posix(list_files("*.png", base=str(tree / "photos"))) == [(tree / "photos/a.png").as_posix()]
+    with pytest.raises(InputError, match=r"photos/\*.gif matches no pictures"):
+        list_files("photos/*.gif")
+
+
+def test_a_list_looks_beside_itself_and_then_here(tree):
+    (tree / "photos/list.flist").write_text(
+        "\ufeffa.png\r\n\r\n# a comment\r\n photos/sub/c.WebP \r\n", encoding="utf-8"
+    )
+    assert _posix(list_files("photos/list.flist")) == ["photos/a.png", "photos/sub/c.WebP"]
+    (tree / "list.txt").write_text(f"{tree}/photos/a.png\nphotos/gone.png\n")
+    with pytest.raises(InputError, match=r"list.txt:2: photos/gone.png does not exist in \. or the working directory"):
+        list_files("list.txt")
+    (tree / "list.txt").write_text("photos\n")
+    with pytest.raises(InputError, match=r"list.txt:1: photos is a folder"):
+        list_files("list.txt")
+
+
+def test_a_csv_has_a_column_of_pictures(tree):
+    (tree / "a.csv").write_text('id,Image\n1,photos/a.png\n2,"photos/b.JPG"\n')
+    assert list_files("a.csv") == ["photos/a.png", "photos/b.JPG"]
+    (tree / "a.csv").write_text("photos/a.png,cat\n\nphotos/b.JPG,dog\n")
+    assert list_files("a.csv") == ["photos/a.png", "photos/b.JPG"]
+    (tree / "a.csv").write_text("file,label\nphotos/a.png,cat\nphotos/x.png,dog\n")
+    with pytest.raises(InputError, match=r"a.csv:3: photos/x.png does not exist"):
+        list_files("a.csv")
+    (tree / "a.csv").write_text("label,image\ncat,photos/a.png\ndog\n")
+    with pytest.raises(InputError, match=r"a.csv:3: the column of pictures \(number 2\) is empty"):
+        list_files("a.csv")
+
+
+def test_nothing_found_is_a_sentence(tree):
+    (tree / "empty").mkdir()
+    (tree / "empty.txt").write_text("# nothing\n")
+    (tree / "binary.txt").write_bytes(b"\xff\xfe\x00\x80")
+    for source, sentence in {
+        "empty": "empty holds no pictures",
+        "empty.txt": "empty.txt is an empty list",
+        "binary.txt": "binary.txt is not a list",
+        "gone": "gone does not exist",
+        "": "no pictures are named",
+        (): "no pictures are named",
+    }.items():
+        with pytest.raises(InputError, match=f"^{sentence}"):
+            list_files(source)

@@ -1,0 +1,163 @@
+"""Which picture goes with which mask and where results go."""
+
+import os
+
+import numpy as np
+import pytest
+
+from tf_inpaint.errors import InputError
+from tf_inpaint.io.images import write_png
+from tf_inpaint.predict.jobs import Job, check_inputs, check_outputs, jobs_from_list, jobs_from_paths
+
+
+def _pictures(folder, *names):
+    for name in names:
+        write_png(folder / name, np.zeros((4, 4), np.uint8))
+    return str(folder)
+
+
+def test_one_picture(tmp_path):
+    assert jobs_from_paths("a/x.jpg", "m.png") == [Job("a/x.jpg", "m.png", "a/x_completed.png")]
+    assert jobs_from_paths("a/x.jpg", "m.png", "o.png") == [Job("a/x.jpg", "m.png", "o.png")]
+    assert jobs_from_paths("a/x.jpg", "m.png", "new/") == [Job("a/x.jpg", "m.png", "new/x.png")]
+    assert jobs_from_paths("a/x.jpg", "m.png", str(tmp_path))[0].output == str(tmp_path / "x.png")
+    (job,) = jobs_from_paths("a/x.jpg", _pictures(tmp_path, "x.png", "y.png"))
+    assert job.mask == str(tmp_path / "x.png")
+
+
+def test_folders_match_by_name_and_keep_their_subfolders(tmp_path):
+    images = _pictures(tmp_path / "i", "a.png", "b/c.png", "lone.png")
+    masks = _pictures(tmp_path / "m", "a.png", "b/c.png")
+    jobs = {os.path.relpath(job.image, images): job for job in jobs_from_paths(images, masks, "out")}
+    assert jobs["a.png"].mask == f"{masks}/a.png" and jobs["a.png"].output == os.path.join("out", "a.png")
+    assert jobs["b/c.png"].mask == f"{masks}/b/c.png" and jobs["b/c.png"].output == os.path.join("out", "b/c.png")
+    assert jobs["lone.png"].mask is None
+    with pytest.raises(InputError, match="no mask for .*lone.png"):
+        check_inputs(jobs["lone.png"])
+
+
+def test_sketches_are_found_by_name_with_or_without_edge(tmp_path):
+    images = _pictures(tmp_path / "i", "a.png", "a_edge.png", "b.png", "c.png")
+    sketches = _pictures(tmp_path / "s", "a.png", "a_edge.png", "b.png")
+    jobs = jobs_from_paths(images, "m.png", edges=sketches)
+    assert [job.image for job in jobs] == [f"{images}/{name}.png" for name in "abc"]  # a_edge.png is no picture
+    assert [job.edges for job in jobs] == [f"{sketches}/a_edge.png", f"{sketches}/b.png", None]
+    beside = jobs_from_paths(images, "m.png", edges=images)
+    assert [job.edges for job in beside] == [f"{images}/a_edge.png", None, None]
+    assert [job.edges for job in jobs_from_paths(images, "m.png", edges="e.png")] == ["e.png"] * 3
+
+
+def test_lists_may_name_sketches(tmp_path):
+    folder = _pictures(tmp_path, "a.png", "m.png", "e.png")
+    (tmp_path / "l.flist").write_text("a.png\tm.png\to.png\te.png\n")
+    (tmp_path / "l.csv").write_text("image,mask,edges\na.png,m.png,e.png\na.png,m.png,\n")
+    (job,) = jobs_from_list(tmp_path / "l.flist")
+    assert job == Job(f"{folder}/a.png", f"{folder}/m.png", f"{folder}/o.png", f"{folder}/e.png")
+    assert [job.edges for job in jobs_from_list(tmp_path / "l.csv")] == [f"{folder}/e.png", None]
+
+
+def test_a_folder_with_one_mask_for_all(tmp_path):
+    images = _pictures(tmp_path, "a.png", "b.png")
+    assert [job.mask for job in jobs_from_paths(images, "m.png")] == ["m.png"] * 2
+
+
+def test_what_an_earlier_run_wrote_is_no_picture_to_complete(tmp_path):
+    images = _pictures(
+        tmp_path, "a.png", "a_completed.png", "a_completed_coarse.png", "a_completed_attention.png", "b_completed.png"
+    )
+    assert [os.path.basename(job.image) for job in jobs_from_paths(images, "m.png")] == ["a.png", "b_completed.png"]
+
+
+def test_masks_of_the_same_name_are_refused(tmp_path):
+    masks = _pictures(tmp_path / "m", "a.png")
+    (tmp_path / "m" / "a.jpg").touch()
+    with pytest.raises(InputError, match="two masks have the same name"):
+        jobs_from_paths(_pictures(tmp_path / "i", "a.png"), masks)
+
+
+def test_a_file_is_no_place_for_a_folder(tmp_path):
+    images = _pictures(tmp_path, "a.png")
+    with pytest.raises(InputError, match="--output must be a folder"):
+        jobs_from_paths(images, "m.png", f"{images}/a.png")
+
+
+def test_a_list_of_lines(tmp_path):
+    (tmp_path / "list.flist").write_text("# comment\n\na.png m.png o.png\nb.jpg\t/masks/my mask.png\n")
+    here = str(tmp_path)
+    assert jobs_from_list(f"{here}/list.flist") == [
+        Job(f"{here}/a.png", f"{here}/m.png", f"{here}/o.png"),
+        Job(f"{here}/b.jpg", "/masks/my mask.png", f"{here}/b_completed.png"),
+    ]
+
+
+def test_paths_count_from_the_working_directory_where_only_there_the_picture_is(tmp_path, monkeypatch):
+    _pictures(tmp_path, "here/a.png")
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "list.txt").write_text("here/a.png m.png o.png\n")
+    monkeypatch.chdir(tmp_path)
+    assert jobs_from_list("lists/list.txt") == [Job("here/a.png", "m.png", "o.png")]
+
+
+def test_a_csv(tmp_path):
+    here = str(tmp_path)
+    (tmp_path / "list.csv").write_text("image,note,mask,output\na.png,x,m.png,o.png\n\nb.png,y,m.png,\n")
+    assert jobs_from_list(f"{here}/list.csv") == [
+        Job(f"{here}/a.png", f"{here}/m.png", f"{here}/o.png"),
+        Job(f"{here}/b.png", f"{here}/m.png", f"{here}/b_completed.png"),
+    ]
+    (tmp_path / "short.csv").write_text("image,mask\na.png,m.png\n")
+    assert jobs_from_list(f"{here}/short.csv")[0].output == f"{here}/a_completed.png"
+
+
+@pytest.mark.parametrize(
+    "name, content, said",
+    [
+        ("x.flist", b"a.png m.png o.png\na.png\n", "x.flist:2: expected `image mask output`, found 1"),
+        ("x.flist", b"my a.png m.png o.png\n", "x.flist:1: .* separate them by tabs"),
+        ("x.flist", b"\n# nothing\n", "names no picture"),
+        ("x.flist", b"\x89PNG\r\n\xff\xfe", "is not a text file"),
+        ("x.csv", b"picture,mask\na.png,m.png\n", "x.csv:1: the first line must name the columns"),
+        ("x.csv", b"image,mask\na.png,m.png\nb.png,\n", "x.csv:3: image and mask must both be given"),
+        ("x.csv", b"image,mask\n", "names no picture"),
+    ],
+)
+def test_a_bad_list_is_named_with_its_line(tmp_path, name, content, said):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=said):
+        jobs_from_list(str(tmp_path / name))
+
+
+def test_a_list_that_is_not_there():
+    with pytest.raises(InputError, match="the list no.flist cannot be read: No such file"):
+        jobs_from_list("no.flist")
+
+
+@pytest.mark.parametrize(
+    "jobs, said",
+    [
+        ([Job("a.png", "m.png", "a.png")], "a.png is one of the inputs"),
+        ([Job("a.png", "m.png", "./m.png")], "m.png is one of the inputs"),
+        ([Job("a.png", "m.png", "o.png"), Job("b.png", "m.png", "x/../a.png")], "a.png is one of the inputs"),
+        ([Job("a.png", "m.png", "o.png"), Job("b.png", "m.png", "o.png")], "o.png would be written twice"),
+        ([Job("o_coarse.png", "m.png", "o.png")], "o_coarse.png is one of the inputs"),
+        ([Job("a.png", "m.png", "o.jpg")], "must end in .png"),
+    ],
+)
+def test_no_output_overwrites_an_input_or_another(jobs, said):
+    with pytest.raises(InputError, match=said):
+        check_outputs(jobs, coarse=True)
+
+
+def test_a_link_to_the_input_is_the_input(tmp_path):
+    os.symlink(tmp_path / "a.png", tmp_path / "o.png")
+    with pytest.raises(InputError, match="is one of the inputs"):
+        check_outputs([Job(str(tmp_path / "a.png"), "m.png", str(tmp_path / "o.png"))])
+
+
+def test_inputs_that_are_no_pictures_are_refused_by_their_heads(tmp_path):
+    folder = _pictures(tmp_path, "a.png")
+    (tmp_path / "text.png").write_text("not a picture")
+    check_inputs(Job(f"{folder}/a.png", f"{folder}/a.png", "o.png"))
+    for name, said in (("text.png", "is not a picture"), ("none.png", "does not exist")):
+        with pytest.raises(InputError, match=f"{name} {said}"):
+            check_inputs(Job(f"{folder}/a.png", f"{folder}/{name}", "o.png"))

@@ -1,0 +1,1 @@
+"""Training examples as pure functions of (seed, position)."""

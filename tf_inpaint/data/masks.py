@@ -1,0 +1,141 @@
+"""The holes of a config, whatever their kind: drawn, read from files, or mixed."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from tf_inpaint.data.reader import PictureFiles, decode_mask
+from tf_inpaint.errors import InputError
+from tf_inpaint.io.images import list_files, read_mask
+from tf_inpaint.ops.masks import MASKS, MaskOptions, outpainting
+
+_plainly = tf.autograph.experimental.do_not_convert
+
+
+class Holes:
+    """Holes as pure functions of stateless seeds: some of a picture is always known.
+
+    Attributes:
+        broken: (file, reason) of each mask file found unreadable or useless so far; others take their places.
+        failure: the InputError that ended reading, None while all is well.
+    """
+
+    def __init__(self, options: MaskOptions, size, max_broken_share: float = 0.0):
+        """Lists the mask files, if any, and looks at their heads.
+
+        Args:
+            options: section `mask` of a config.
+            size: (height, width) of the pictures.
+            max_broken_share: reading fails when more than this share of the mask files cannot be used.
+        Raises:
+            InputError: if there are no mask files where some are asked for, or too many of them are no pictures.
+        """
+        self._options = options
+        self._size = tuple(size)
+        self._files = None
+        if "files" in options.kinds:
+            self._files = _MaskFiles(list_files(options.files), self._size, options.invert_files, max_broken_share)
+
+    @property
+    def broken(self) -> list[tuple[str, str]]:
+        return self._files.broken if self._files else []
+
+    @property
+    def failure(self) -> InputError | None:
+        return self._files.failure if self._files else None
+
+    def masks(self, seeds: tf.data.Dataset, parallel_calls: int = -1) -> tf.data.Dataset:
+        """A hole for each seed, in their order.
+
+        Args:
+            seeds: dataset of int32 [2], stateless.
+            parallel_calls: holes made at the same time; -1 leaves it to TensorFlow.
+        Returns:
+            Dataset of float32 [height, width, 1], 1 = hole.
+        """
+        if self._files is None:
+            return seeds.map(_plainly(self._draw), num_parallel_calls=parallel_calls, deterministic=True)
+        read = self._files.pictures(seeds, self._files_at, parallel_calls)
+        return read.map(_plainly(self._draw), num_parallel_calls=parallel_calls, deterministic=True)
+
+    def _draw(self, seed, from_file=None):
+        choice, seed = self._choose(seed)
+        kinds = self._options.kinds
+
+        def draw(kind):
+            if kind == "files":
+                return self._finished(from_file, seed)
+            mask = MASKS[kind](seed, *self._size, self._options)
+            # Broad strokes can fill a small picture.
+            rest = outpainting(seed, *self._size, self._options)
+            return tf.where(tf.reduce_min(mask) > 0, rest, mask)
+
+        if choice is None:
+            return draw(kinds[0])
+        return tf.switch_case(choice, [lambda kind=kind: draw(kind) for kind in kinds])
+
+    def _choose(self, seed):
+        """Which of the kinds a seed draws, int32, None if there is one; and a seed to draw it from."""
+        if self._options.kind != "mix":
+            return None, seed
+        seeds = tf.random.experimental.stateless_split(seed, 2)
+        shares = np.cumsum([weight for _, weight in self._options.mix])
+        point = tf.random.stateless_uniform([], seeds[0], 0.0, shares[-1])
+        return tf.reduce_sum(tf.cast(point >= tf.constant(shares[:-1], tf.float32), tf.int32)), seeds[1]
+
+    def _files_at(self, seed, count):
+        """The file of a seed, and those that would take its place; none (-1) where no file is drawn."""
+        choice, seed = self._choose(seed)
+        total = self._files.count
+        number = tf.random.stateless_uniform([], _file_seeds(seed)[0], 0, total, dtype=tf.int64)
+        numbers = (number + tf.range(count)) % total
+        if choice is None:
+            return numbers
+        is_file = tf.gather([kind == "files" for kind in self._options.kinds], choice)
+        return tf.where(is_file, numbers, -1)
+
+    def _finished(self, mask, seed):
+        mask = tf.ensure_shape(mask, [*self._size, 1])
+        if self._options.flip_files:
+            mirrored = tf.random.stateless_uniform([2], _file_seeds(seed)[1]) < 0.5
+            for axis in (0, 1):
+                mask = tf.where(mirrored[axis], tf.reverse(mask, [axis]), mask)
+        return tf.cast(mask, tf.float32)
+
+
+def _file_seeds(seed):
+    """For the number of a file, for its mirroring."""
+    return tf.random.experimental.stateless_split(seed, 2)
+
+
+class _MaskFiles(PictureFiles):
+    """Mask files stretched to one size, uint8 in {0, 1}; those with no hole or nothing known count as broken."""
+
+    channels = 1
+
+    def __init__(self, files, size, invert, max_broken_share):
+        super().__init__(files, "mask.files", max_broken_share)
+        self._size = size
+        self._invert = invert
+
+    def decode(self, number):
+        def hole():
+            levels = decode_mask(tf.io.read_file(self._paths[number]))
+            levels = tf.image.resize(levels, self._size, "nearest")
+            return tf.cast((levels > 127) != self._invert, tf.uint8)
+
+        empty = tf.zeros([*self._size, 1], tf.uint8)
+        return tf.ensure_shape(tf.cond(number < 0, lambda: empty, hole), [*self._size, 1])
+
+    def usable(self, number, mask):
+        return (number < 0) | (tf.reduce_min(mask) != tf.reduce_max(mask))
+
+    def read(self, number):
+        height, width = self._size
+        levels = Image.fromarray(read_mask(self._files[number])).resize((width, height), Image.NEAREST)
+        hole = (np.asarray(levels) > 127) != self._invert
+        if hole.all() or not hole.any():
+            raise InputError(f"{self._files[number]} is all {'hole' if hole.all() else 'known'} as a mask")
+        return hole.astype(np.uint8)[:, :, np.newaxis]

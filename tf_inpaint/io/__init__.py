@@ -1,0 +1,1 @@
+"""Files: images, lists of them, writing whole files or none."""
