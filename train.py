@@ -25,15 +25,17 @@ def main(argv):
         help="values in place of the file's, such as data.batch_size=8",
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="check everything, make and time one step; writes nothing"
+        "--dry-run", action="store_true", help="show every key, check them, make and time one step; writes nothing"
     )
     arguments = parser.parse_args(argv)
 
     cli.import_tensorflow()
-    from tf_inpaint.config import load_config
+    from tf_inpaint.config import load_config, to_yaml
 
     notes = []
     config = load_config(arguments.config, arguments.set, report=notes.append)
+    if arguments.dry_run:
+        notes.append(to_yaml(config))
 
     from tf_inpaint.training.trainer import Trainer
 

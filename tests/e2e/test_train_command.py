@@ -7,6 +7,7 @@ import yaml
 from runs import ROOT, small_config, write_pictures
 
 from tf_inpaint import cli
+from tf_inpaint.config import load_config, to_yaml
 
 PROGRAM = ROOT / "train.py"
 ONE_STAGE = "options.pretrain_coarse=true"  # graphs that are built soon, where any network will do
@@ -115,6 +116,11 @@ def test_a_dry_run_writes_nothing(train, tmp_path):
     for part in ("pictures       4", "58,086 parameters", "images/s", "memory"):
         assert part in out
     assert not (tmp_path / "run").exists()
+
+
+def test_a_dry_run_shows_every_key_before_it_looks_for_images(train, tmp_path):
+    code, out, _ = train(dry_run=True)
+    assert code == 2 and to_yaml(load_config(tmp_path / "tiny.yml")) in out
 
 
 @pytest.mark.slow

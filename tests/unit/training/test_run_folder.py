@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+import yaml
 
 from tf_inpaint.config import config_to_dict, load_config
 from tf_inpaint.errors import InputError
@@ -49,6 +50,7 @@ def test_nothing_is_created_before_the_start(tmp_path, config):
 def test_a_new_folder_explains_itself(tmp_path, config, started):
     started(tmp_path / "run").close()
     assert load_config(tmp_path / "run" / "config.yml") == config
+    assert yaml.safe_load((tmp_path / "run" / "config.yml").read_text()) == config_to_dict(config)  # every key
     (start,) = json.loads((tmp_path / "run" / "versions.json").read_text())
     assert start == {"from_step": 0, "tensorflow": tf.__version__}
     assert lines(tmp_path / "run") == []
