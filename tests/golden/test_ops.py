@@ -9,7 +9,7 @@ from tf_inpaint.layers.spectral_norm import spectral_norm
 from tf_inpaint.losses import adversarial
 from tf_inpaint.models.deepfill_v1 import leaky_relu
 from tf_inpaint.ops import discount, flow, images
-from tf_inpaint.ops.masks import crop_patches
+from tf_inpaint.ops.boxes import crop_boxes
 
 
 @pytest.fixture(scope="module")
@@ -175,4 +175,4 @@ def test_local_patch(ops):
     top, left, height, width = ops["local_patch/bbox"]
     x = tf.constant(ops["local_patch/x"])
     position = tf.tile([[top, left]], [x.shape[0], 1])
-    np.testing.assert_array_equal(crop_patches(x, position, height, width), ops["local_patch/y"])
+    np.testing.assert_array_equal(crop_boxes(x, position, height, width), ops["local_patch/y"])

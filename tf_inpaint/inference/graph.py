@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from tf_inpaint.ops.boxes import Box, crop_window, mirrored, paste_window, window_around
 from tf_inpaint.ops.flow import flow_to_image
 from tf_inpaint.ops.images import composite, to_float, to_uint8
 from tf_inpaint.ops.residuals import add_residuals
-from tf_inpaint.ops.windows import cut_window, mirrored, put_back, window_around
 
 MASK_THRESHOLD = 127  # levels above it are a hole
 EDGE_THRESHOLD = 153  # the release's 0.6 of white; levels above it are a line
@@ -90,21 +90,21 @@ class Completion:
         generator = self._recipe.generator
         size, share = generator.image_size, generator.hole_size / generator.image_size
 
-        def cut(example):
+        def crop(example):
             image, mask = example
             window = window_around(mask, size, share, centred=generator.region == "centre")
-            seen = cut_window(image * (1.0 - mask), window, size)
-            return window, seen, tf.cast(cut_window(mask, window, size) > 0.0, tf.float32)
+            seen = crop_window(image * (1.0 - mask), window, size)
+            return window, seen, tf.cast(crop_window(mask, window, size) > 0.0, tf.float32)
 
         plane = tf.TensorSpec([size, size, None], tf.float32)
-        scalar = tf.TensorSpec([], tf.int32)
+        corner = tf.TensorSpec([2], tf.int32)
         windows, seen, masks = tf.map_fn(
-            cut, (batch["image"], batch["mask"]), fn_output_signature=((scalar,) * 3, plane, plane)
+            crop, (batch["image"], batch["mask"]), fn_output_signature=(Box(corner, corner), plane, plane)
         )
         seen, masks = tf.ensure_shape(seen, [None, size, size, 3]), tf.ensure_shape(masks, [None, size, size, 1])
         outputs = self._recipe.complete({"image": seen, "mask": masks}, training=False)
         predicted = tf.map_fn(
-            lambda example: put_back(*example),
+            lambda example: paste_window(*example),
             (outputs["predicted"], windows, batch["image"]),
             fn_output_signature=tf.TensorSpec([None, None, 3], tf.float32),
         )

@@ -29,7 +29,7 @@ from tf_inpaint.inference.memory import (
 from tf_inpaint.layers.contextual_attention import ContextualAttention
 from tf_inpaint.layers.precision import set_precision
 from tf_inpaint.logs import without_warnings
-from tf_inpaint.ops.windows import mirrored
+from tf_inpaint.ops.boxes import bounds, mirrored
 from tf_inpaint.recipes import RECIPES
 
 _PUBLISHED_SIZE = 256
@@ -373,9 +373,8 @@ class SavedInpainter(Inpainter):
 
 def _sides_around(holes):
     """(height, width) of the rectangle around all holes: bool [..., H, W]; (0, 0) of none."""
-    rows, columns = holes.any(axis=-1), holes.any(axis=-2)
-    places = (np.nonzero(marked)[-1] for marked in (rows, columns))
-    return tuple(int(np.ptp(each)) + 1 if each.size else 0 for each in places)
+    hole = holes.reshape(-1, *holes.shape[-2:], 1).any(axis=0)
+    return tuple(max(0, int(side)) for side in bounds(hole).size)
 
 
 def _as_levels(planes):

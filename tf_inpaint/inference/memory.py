@@ -16,10 +16,10 @@ import tensorflow as tf
 
 from tf_inpaint.errors import InputError
 from tf_inpaint.ops.attention import AT_ONCE, MATRICES, NARROW, SMALL_TILES
+from tf_inpaint.ops.boxes import crop_window, paste_window, window_around
 from tf_inpaint.ops.chunked_attention import strip_memory
 from tf_inpaint.ops.images import to_float, to_uint8
 from tf_inpaint.ops.residuals import paste_residuals
-from tf_inpaint.ops.windows import cut_window, put_back, window_around
 
 STRATEGIES = ("exact", "crop", "resize")
 HOLE_SHARE = 0.5  # of a window's side: the largest holes of their training
@@ -95,11 +95,8 @@ def complete_cropped(run, image, hole, lines, trained_size):
     Returns:
         dict of arrays of [H, W, 3], as `Inpainter.outputs`.
     """
-    height, width = hole.shape
-    top, left, side = (int(each) for each in window_around(_plane(hole), trained_size, HOLE_SHARE))
-    rows, columns = (
-        slice(max(0, begin), min(length, begin + side)) for begin, length in ((top, height), (left, width))
-    )
+    window = window_around(hole[..., np.newaxis], trained_size, HOLE_SHARE).within(hole.shape)
+    rows, columns = map(slice, window.first.numpy(), window.end.numpy())
     outputs = run(*(plane[np.newaxis, rows, columns] for plane in (image, hole, lines)))
     results = {}
     for name, value in outputs.items():
@@ -114,10 +111,10 @@ def complete_resized(run, image, hole, lines, trained_size, residuals=0.0):
     Arguments and result as `complete_cropped`, but for
         residuals: strength of the detail lost by shrinking that the hole gets from where attention looked.
     """
-    window = window_around(_plane(hole), trained_size, HOLE_SHARE)
+    window = window_around(hole[..., np.newaxis], trained_size, HOLE_SHARE)
     known = to_float(np.where(hole[..., np.newaxis], 0, image))
-    seen = to_uint8(cut_window(known, window, trained_size))
-    holes, sketch = (cut_window(_plane(plane), window, trained_size)[..., 0] > 0.0 for plane in (hole, lines))
+    seen = to_uint8(crop_window(known, window, trained_size))
+    holes, sketch = (crop_window(_plane(plane), window, trained_size)[..., 0] > 0.0 for plane in (hole, lines))
     outputs = run(*(plane.numpy()[np.newaxis] for plane in (seen, holes, sketch)))
     offsets = outputs.pop("offsets", None)
     results = {}
@@ -126,7 +123,7 @@ def complete_resized(run, image, hole, lines, trained_size, residuals=0.0):
         if name == "completed" and residuals:
             value = _with_lost_detail(value, offsets, known, window, residuals)
         around = _surroundings(name, image)
-        whole = put_back(value, window, around if around.dtype == np.float32 else to_float(around))
+        whole = paste_window(value, window, around if around.dtype == np.float32 else to_float(around))
         results[name] = whole.numpy() if around.dtype == np.float32 else to_uint8(whole).numpy()
         if name in ("completed", "coarse"):
             results[name] = np.where(hole[..., np.newaxis], results[name], image)
@@ -136,10 +133,10 @@ def complete_resized(run, image, hole, lines, trained_size, residuals=0.0):
 def _with_lost_detail(drawn, offsets, image, window, strength):
     """What was drawn of a window, enlarged, with the detail that shrinking took from where attention looked."""
     size, cells = drawn.shape[0], offsets.shape[1]
-    times = -(-int(window[2]) // size)
+    times = -(-int(window.size[0]) // size)
     large, cell = size * times, -(-size // cells) * times
-    shown = cut_window(image, window, size)
-    lost = cut_window(image, window, large) - tf.image.resize(shown, [large, large])
+    shown = crop_window(image, window, size)
+    lost = crop_window(image, window, large) - tf.image.resize(shown, [large, large])
     beyond = cells * cell - large  # what the network saw continued
     lost = tf.pad(lost, [[0, beyond], [0, beyond], [0, 0]])
     pasted = paste_residuals(lost[tf.newaxis], tf.constant(offsets), cell)[0, :large, :large]

@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from tf_inpaint.layers.convolution import MirrorConv2D
 from tf_inpaint.ops.attention import attend
+from tf_inpaint.ops.boxes import crop, paste
 from tf_inpaint.ops.images import resize_bilinear
-from tf_inpaint.ops.parts import cut, put
 from tf_inpaint.ops.patches import patch_norms
 
 _NORM_FLOOR = 1e-4
@@ -30,7 +30,7 @@ class AttentionTransfer(tf.keras.layers.Layer):
     Call, in float32 but for the convolutions:
         inputs: (low, high, mask) or (..., needed): float [B, 2 h, 2 w, C], values, C a multiple of 4 with `fuse`; float
             [B, h, w, D], what is matched; float [B or 1, H, W, 1] with 1 = hole, of any size, whatever is above 0 being
-            a hole; a `Part` of `low`, beyond which nobody needs the results, to save time.
+            a hole; a `Box` of `low`, beyond which nobody needs the results, to save time.
         returns: float [B, 2 h, 2 w, C].
     Raises:
         ValueError: if an argument is outside what is listed.
@@ -81,16 +81,16 @@ class AttentionTransfer(tf.keras.layers.Layer):
     def _part(self, low, high, mask, needed):
         size = tf.shape(low)[1:3]
         read = self.conv03.reads(needed).within(size) if self.fuse else needed  # its dilation is the widest
-        pasted = cut(self.attend(low, high, mask, read.shrunk(2)), read)
+        pasted = crop(self.attend(low, high, mask, read.shrunk(2)), read)
         pasted = self._fused(pasted) if self.fuse else pasted
-        return put(cut(pasted, needed.seen_from(read)), needed, size)
+        return paste(crop(pasted, needed.seen_from(read)), needed, size)
 
     def _fused(self, pasted):
         branches = (self.conv00, self.conv01, self.conv02, self.conv03)
         return tf.concat([branch(pasted) for branch in branches], axis=-1)
 
     def attend(self, low, high, mask, needed=None):
-        """What is pasted, before the convolutions: [B, 2 h, 2 w, C]; 0 beyond the `Part` of `high` that is needed."""
+        """What is pasted, before the convolutions: [B, 2 h, 2 w, C]; 0 beyond the `Box` of `high` that is needed."""
         valid = self.valid_sources(mask, tf.shape(high)[1:3])
         norms = tf.maximum(patch_norms(high, self.ksize), _NORM_FLOOR)
         pasted, _ = attend(

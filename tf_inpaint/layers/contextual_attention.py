@@ -28,7 +28,7 @@ class ContextualAttention(tf.keras.layers.Layer):
             numbers, without gradients; None does it all at once. See `tf_inpaint.ops.attention`.
     Call, in float32 whatever the precision of the inputs:
         inputs: (foreground, background, mask) or (..., needed): float [B, H, W, C]; float [B, K, L, C]; float [B or 1,
-            K', L', 1] with 1 = hole, shrunk to the size of the small background; a `Part` of the foreground, beyond
+            K', L', 1] with 1 = hole, shrunk to the size of the small background; a `Box` of the foreground, beyond
             which nobody needs the results, to save time. All sides of the first two are multiples of `rate`.
         returns: (output, offsets): float [B, H, W, C], and int32 [B, H / rate, W / rate, 2], position (row, column)
             of each query's best key minus its own, of no meaning beyond `needed`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tf_inpaint.ops.parts import Part
+from tf_inpaint.ops.boxes import Box
 
 PADDINGS = ("SAME", "SYMMETRIC", "REFLECT", "CONSTANT")
 
@@ -102,12 +102,12 @@ class MirrorConv2D(tf.keras.layers.Layer):
             data_format="NHWC",  # left out, eager second derivatives fail
         )
 
-    def reads(self, part):
-        """The `Part` of the input that a part of the output is made of; beyond the input it is mirrored, or zeros."""
-        first = part.first * self.strides - self._border
+    def reads(self, box):
+        """The `Box` of the input that a box of the output is made of; beyond the input it is mirrored, or zeros."""
+        first = box.first * self.strides - self._border
         beyond = self.strides - 1 if self.padding == "SAME" else 0  # even sizes are padded at the end only
-        end = (part.end - 1) * self.strides - self._border + self.dilation * (self.kernel_size - 1) + 1 + beyond
-        return Part(first, end)
+        end = (box.end - 1) * self.strides - self._border + self.dilation * (self.kernel_size - 1) + 1 + beyond
+        return Box(first, end)
 
     @property
     def _border(self):
@@ -165,9 +165,9 @@ class UpsampleConv2D(MirrorConv2D):
                 f"`kernel_size`, `strides`, `dilation`, `border` must be 3, 1, 1, None here. Received: {fixed}"
             )
 
-    def reads(self, part):
+    def reads(self, box):
         """As `MirrorConv2D`."""
-        return super().reads(part).shrunk(2)
+        return super().reads(box).shrunk(2)
 
     def convolve(self, inputs):
         batch, height, width = (inputs.shape[i] or tf.shape(inputs)[i] for i in range(3))

@@ -41,7 +41,7 @@ class ConvolutionKind:
     def attend(self, attention, flow, mask, *needed):
         """What flows on from an attention layer, and its offsets; the mask [B, H, W, 1] may be of any size.
 
-        With contextual attention, a `Part` of the flow may be given, beyond which nothing is needed.
+        With contextual attention, a `Box` of the flow may be given, beyond which nothing is needed.
         """
         return attention((flow, flow, resize_nearest(mask, tf.shape(flow)[1:3]), *needed))
 

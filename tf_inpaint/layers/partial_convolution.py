@@ -78,9 +78,9 @@ class PartialUpsampleConv2D(PartialConv2D):
     def call(self, inputs):
         return super().call(tuple(enlarge_twice(plane) for plane in inputs))
 
-    def reads(self, part):
+    def reads(self, box):
         """As `MirrorConv2D`."""
-        return super().reads(part).shrunk(2)
+        return super().reads(box).shrunk(2)
 
     def compute_output_shape(self, input_shape):
         doubled = [(b, *(None if side is None else 2 * side for side in sides), c) for b, *sides, c in input_shape]

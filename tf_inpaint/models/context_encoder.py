@@ -12,8 +12,8 @@ import tensorflow as tf
 from tf_inpaint.layers.channelwise_dense import ChannelwiseDense
 from tf_inpaint.layers.norm_convolution import NormConv2D, advance_blocks, run_blocks
 from tf_inpaint.models.deepfill_v1 import leaky_relu
+from tf_inpaint.ops.boxes import corners_around, crop_boxes, paste_boxes
 from tf_inpaint.ops.images import to_float
-from tf_inpaint.ops.masks import crop_patches, hole_position, paste_patches
 
 REGIONS = ("centre", "box", "whole")
 CODES = ("dense", "channelwise")
@@ -119,8 +119,8 @@ class ContextEncoderGenerator(tf.keras.Model):
         if self.region == "whole":
             predicted = patch
         else:
-            region = paste_patches(tf.ones_like(patch[..., :1]), position, self.image_size, self.image_size)
-            pasted = paste_patches(patch, position, self.image_size, self.image_size)
+            region = paste_boxes(tf.ones_like(patch[..., :1]), position, self.image_size, self.image_size)
+            pasted = paste_boxes(patch, position, self.image_size, self.image_size)
             predicted = context * (1.0 - region) + pasted
         outputs = {"predicted": predicted, "patch": patch}
         return {**outputs, "statistics": {**seen, **drawn}} if training else outputs
@@ -131,18 +131,18 @@ class ContextEncoderGenerator(tf.keras.Model):
         position = self.position(mask)
         if self.region != "whole":
             hole = tf.ones_like(mask[:, : self.hole_size, : self.hole_size])
-            mask = paste_patches(hole, position + self.overlap, self.image_size, self.image_size)
+            mask = paste_boxes(hole, position + self.overlap, self.image_size, self.image_size)
         return masked_image * (1.0 - mask) + fill * mask, position
 
     def position(self, mask):
         """Top left corner of each picture's region: int32 [B, 2]."""
         if self.region == "box":
-            return hole_position(mask, self.target_size, self.target_size)
+            return corners_around(mask, self.target_size, self.target_size)
         return tf.fill([tf.shape(mask)[0], 2], (self.image_size - self.target_size) // 2)
 
     def target(self, image, mask):
         """The region of a picture or mask: float32 [B, T, T, C]."""
-        return crop_patches(image, self.position(mask), self.target_size, self.target_size)
+        return crop_boxes(image, self.position(mask), self.target_size, self.target_size)
 
     def advance(self, statistics):
         """Move the running statistics of all normalisations."""

@@ -11,8 +11,8 @@ from functools import partial
 import tensorflow as tf
 
 from tf_inpaint.layers import AppearanceFlow, ContextualAttention, MirrorConv2D, SpatialTransformer, convolution_kind
+from tf_inpaint.ops.boxes import bounding_box, crop, paste
 from tf_inpaint.ops.images import composite
-from tf_inpaint.ops.parts import bounding_part, cut, put
 
 ATTENTION_STRIDE = 8
 SIZE_MULTIPLE = 8  # features have a quarter of the sides, attention half of theirs
@@ -105,7 +105,7 @@ class DeepFillV1Generator(tf.keras.Model):
         masked_image, mask = inputs
         if self.attention != "contextual":
             return self(inputs)
-        wanted = bounding_part(mask)
+        wanted = bounding_box(mask)
         coarse, unknown = self.coarse.fill((_with_planes(masked_image, mask), mask), wanted)
         composited = composite(coarse, masked_image, mask)
         refined, offsets = self.refinement.fill((_with_planes(composited, mask), unknown, mask), wanted)
@@ -162,12 +162,12 @@ class CoarseNetwork(tf.keras.layers.Layer):
         return self._decode(_chain(self._encoder, self.kind.start(planes, mask)))
 
     def fill(self, inputs, wanted):
-        """What `call` returns, in a `Part` alone; zeros or anything beyond, for speed."""
+        """What `call` returns, in a `Box` alone; zeros or anything beyond, for speed."""
         planes, mask = inputs
         size = tf.shape(mask)[1:3]
         decoded = _read_by(self._decoder, wanted).within(size // _FEATURE_STRIDE)
-        x = self._decode(_encode_part(self._encoder, self.kind, planes, mask, decoded))
-        return put(x, decoded.enlarged(_FEATURE_STRIDE), size)
+        x = self._decode(_encode_box(self._encoder, self.kind, planes, mask, decoded))
+        return paste(x, decoded.enlarged(_FEATURE_STRIDE), size)
 
     @property
     def _encoder(self):
@@ -260,7 +260,7 @@ class RefinementNetwork(tf.keras.layers.Layer):
         return self._decode(hallucinated, _chain(self._pasted, x)), offsets
 
     def fill(self, inputs, wanted):
-        """`call` in a `Part` alone, with contextual attention; zeros or anything beyond, for speed.
+        """`call` in a `Box` alone, with contextual attention; zeros or anything beyond, for speed.
 
         Only what may be pasted has to be known of the whole picture.
         """
@@ -268,11 +268,11 @@ class RefinementNetwork(tf.keras.layers.Layer):
         size = tf.shape(mask)[1:3]
         decoded = _read_by(self._decoder, wanted).within(size // _FEATURE_STRIDE)
         attended = _read_by(self._pasted, decoded).within(size // _FEATURE_STRIDE)
-        hallucinated = _encode_part(self._hallucination, self.kind, composited, unknown, decoded)
+        hallucinated = _encode_box(self._hallucination, self.kind, composited, unknown, decoded)
         x = _chain(self._matching, _after(hallucinated, self.kind.start(composited, unknown)))
         x, offsets = self.kind.attend(self.attention, x, mask, attended)
-        x = cut(_chain(self._pasted, cut(x, attended)), decoded.seen_from(attended))
-        return put(self._decode(hallucinated, x), decoded.enlarged(_FEATURE_STRIDE), size), offsets
+        x = crop(_chain(self._pasted, crop(x, attended)), decoded.seen_from(attended))
+        return paste(self._decode(hallucinated, x), decoded.enlarged(_FEATURE_STRIDE), size), offsets
 
     @property
     def _hallucination(self):
@@ -405,19 +405,19 @@ def _chain(layers, x):
     return x
 
 
-def _read_by(layers, part):
-    """The `Part` of their input that a part of their output is made of."""
+def _read_by(layers, box):
+    """The `Box` of their input that a box of their output is made of."""
     for layer in reversed(layers):
-        part = layer.reads(part)
-    return part
+        box = layer.reads(box)
+    return box
 
 
-def _encode_part(layers, kind, planes, hole, part):
-    """A `Part` of the features that an encoder makes of a picture, from what it reads of that alone."""
-    encoded = _read_by(layers, part).shrunk(_FEATURE_STRIDE).within(tf.shape(hole)[1:3] // _FEATURE_STRIDE)
+def _encode_box(layers, kind, planes, hole, box):
+    """A `Box` of the features that an encoder makes of a picture, from what it reads of that alone."""
+    encoded = _read_by(layers, box).shrunk(_FEATURE_STRIDE).within(tf.shape(hole)[1:3] // _FEATURE_STRIDE)
     seen = encoded.enlarged(_FEATURE_STRIDE)
-    features = _chain(layers, kind.start(cut(planes, seen), cut(hole, seen)))
-    return cut(features, part.seen_from(encoded))
+    features = _chain(layers, kind.start(crop(planes, seen), crop(hole, seen)))
+    return crop(features, box.seen_from(encoded))
 
 
 def _after(done, flow):

@@ -17,8 +17,8 @@ from tf_inpaint.models.deepfill_v1 import (
     leaky_relu,
     minimum_size,
 )
+from tf_inpaint.ops.boxes import bounding_box
 from tf_inpaint.ops.images import composite
-from tf_inpaint.ops.parts import bounding_part
 
 
 class DeepFillV2Generator(tf.keras.Model):
@@ -94,7 +94,7 @@ class DeepFillV2Generator(tf.keras.Model):
     def fill(self, inputs):
         """`predicted` and `offsets` of `call`, in the rectangle around all holes alone; anything beyond, for speed."""
         masked_image, mask = inputs[:2]
-        wanted = bounding_part(mask)
+        wanted = bounding_box(mask)
         coarse, unknown = self.coarse.fill((self._planes(inputs), mask), wanted)
         refined, offsets = self.refinement.fill((composite(coarse, masked_image, mask), unknown, mask), wanted)
         return {"predicted": refined, "offsets": offsets}

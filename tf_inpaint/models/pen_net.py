@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from tf_inpaint.layers import AttentionTransfer, MirrorConv2D, StoredSpectralConv2D
 from tf_inpaint.models.deepfill_v1 import leaky_relu
+from tf_inpaint.ops.boxes import Box, bounding_box, crop, paste
 from tf_inpaint.ops.images import resize_bilinear
-from tf_inpaint.ops.parts import Part, bounding_part, cut, put
 
 
 class PENNetGenerator(tf.keras.Model):
@@ -89,17 +89,17 @@ class PENNetGenerator(tf.keras.Model):
         of the work, and what follows it can be left out beyond the rectangle.
         """
         mask = inputs[1]
-        size, wanted = tf.shape(mask)[1:3], bounding_part(mask)
+        size, wanted = tf.shape(mask)[1:3], bounding_box(mask)
         drawn = self.decoder0.reads(self.decoder2.reads(wanted)).within(size)
         # A row of the doubled picture lies between two of which the upper is half of it, or half of the one above it.
-        half = Part(drawn.first - 1, drawn.end + 2).shrunk(2).within(size // 2)
+        half = Box(drawn.first - 1, drawn.end + 2).shrunk(2).within(size // 2)
         x1, x2, *deeper = self._levels(inputs)
         x1 = self.at_conv01((x1, x2, mask, half))
         read = self.up_conv01.reads(half).within(size // 2)
-        up1 = self.up_conv01(cut(_double(self._decode(x2, *deeper)[0]), read))
-        up1 = _beside(cut(up1, half.seen_from(read)), cut(x1, half))
-        x = self.decoder2(self.decoder0(cut(_double(put(up1, half, size // 2)), drawn)))
-        return {"predicted": put(tf.cast(cut(x, wanted.seen_from(drawn)), tf.float32), wanted, size)}
+        up1 = self.up_conv01(crop(_double(self._decode(x2, *deeper)[0]), read))
+        up1 = _beside(crop(up1, half.seen_from(read)), crop(x1, half))
+        x = self.decoder2(self.decoder0(crop(_double(paste(up1, half, size // 2)), drawn)))
+        return {"predicted": paste(tf.cast(crop(x, wanted.seen_from(drawn)), tf.float32), wanted, size)}
 
     def _levels(self, inputs):
         """The pyramid's six levels, from the second on with their holes filled."""

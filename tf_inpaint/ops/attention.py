@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from tf_inpaint.ops.boxes import Box, crop, paste
 from tf_inpaint.ops.chunked_attention import attend_in_strips, strip_columns, strip_memory
-from tf_inpaint.ops.parts import Part, cut, put
 from tf_inpaint.ops.patches import paste_patches, patch_similarity, propagate
 
 MATRICES = 5  # of all queries by all keys, alive at a time; measured
@@ -45,7 +45,7 @@ def attend(
         floor: the least weight of a key.
         max_memory: bytes. Where doing it at once would take more, or much, each picture is done by itself in strips,
             which have no gradients and take no less than a strip of one column; None does all at once.
-        needed: `Part` of the queries, one for all pictures, beyond which results are 0 and nearly nothing is computed;
+        needed: `Box` of the queries, one for all pictures, beyond which results are 0 and nearly nothing is computed;
             None is all.
         wants_best: whether `best` is of use; if not, it is 0.
     Returns:
@@ -69,9 +69,9 @@ def attend(
     before = [
         tf.reduce_sum(tf.cast(kept < first, tf.int32)) for kept, first in zip((rows, columns), tf.unstack(needed.first))
     ]
-    own = needed.seen_from(Part(needed.first - tf.stack(before), needed.end))
-    pasted = put(cut(pasted, own.enlarged(rate)), needed.enlarged(rate), size * rate)
-    return pasted, put(cut(best[..., tf.newaxis], own), needed, size)[..., 0]
+    own = needed.seen_from(Box(needed.first - tf.stack(before), needed.end))
+    pasted = paste(crop(pasted, own.enlarged(rate)), needed.enlarged(rate), size * rate)
+    return pasted, paste(crop(best[..., tf.newaxis], own), needed, size)[..., 0]
 
 
 def _attend(queries, keys, norms, valid, background, max_memory, settings):

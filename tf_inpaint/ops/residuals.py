@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from tf_inpaint.ops.parts import Part, bounding_part, cut, put
+from tf_inpaint.ops.boxes import Box, bounding_box, crop, paste
 from tf_inpaint.ops.patches import from_blocks, to_blocks
 
 _MARGIN = 2  # cells around the hole: one whose patches reach into it, one that smoothing looks at
@@ -38,11 +38,11 @@ def add_residuals(pictures, mask, offsets, cell, strength, in_part=False):
     if not in_part:
         return pictures + strength * _detail(residuals, paste_residuals(residuals, offsets, cell), mask, cell)
     size = tf.shape(mask)[1:3]
-    around = bounding_part(mask).shrunk(cell)
-    around = Part(around.first - _MARGIN, around.end + _MARGIN).within(size // cell)
+    around = bounding_box(mask).shrunk(cell)
+    around = around.grown(_MARGIN).within(size // cell)
     there = around.enlarged(cell)
     pasted = paste_residuals(residuals, offsets, cell, around)
-    return pictures + put(strength * _detail(cut(residuals, there), pasted, cut(mask, there), cell), there, size)
+    return pictures + paste(strength * _detail(crop(residuals, there), pasted, crop(mask, there), cell), there, size)
 
 
 def paste_residuals(residuals, offsets, cell, part=None):
@@ -52,16 +52,16 @@ def paste_residuals(residuals, offsets, cell, part=None):
         residuals: float32 [B, h * cell, w * cell, C].
         offsets: int32 [B, h, w, 2], the (row, column) of each cell's best match minus its own.
         cell: in pixels.
-        part: `Part` of the cells that is wanted; None is all.
+        part: `Box` of the cells that is wanted; None is all.
     Returns:
         float32 [B, h' * cell, w' * cell, C] of that part, as if no other cell pasted anything.
     """
     h, w = tf.shape(offsets)[1], tf.shape(offsets)[2]
-    part = Part(tf.zeros([2], tf.int32), tf.stack([h, w])) if part is None else part
+    part = Box(tf.zeros([2], tf.int32), tf.stack([h, w])) if part is None else part
     rows, columns = (tf.range(part.first[axis], part.end[axis]) for axis in (0, 1))
     blocks = to_blocks(residuals, cell)
     blocks = tf.reshape(blocks, [tf.shape(blocks)[0], (h + 1) * (w + 1), blocks.shape[-1]])
-    best = cut(offsets, part) + tf.stack(tf.meshgrid(rows, columns, indexing="ij"), axis=-1)
+    best = crop(offsets, part) + tf.stack(tf.meshgrid(rows, columns, indexing="ij"), axis=-1)
     total = 0.0
     for down in (0, 1):  # a cell pastes four blocks, of which it covers a quarter each
         for right in (0, 1):

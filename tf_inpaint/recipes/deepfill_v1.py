@@ -21,9 +21,9 @@ from tf_inpaint.losses.adversarial import (
 from tf_inpaint.losses.perceptual import PERCEPTUAL_LAYERS, STYLE_LAYERS, VGGFeatures, perceptual_loss, style_loss
 from tf_inpaint.losses.reconstruction import discounted_l1, hole_l1, total_variation, valid_l1
 from tf_inpaint.models.deepfill_v1 import DeepFillV1Discriminator, DeepFillV1Generator, minimum_size
+from tf_inpaint.ops.boxes import corners_around, crop_boxes
 from tf_inpaint.ops.discount import box_discount, distance_discount
 from tf_inpaint.ops.images import composite
-from tf_inpaint.ops.masks import crop_patches, hole_position
 from tf_inpaint.ops.random import uniform_per_example
 from tf_inpaint.recipes.base import Recipe, check_image_size
 
@@ -161,7 +161,7 @@ class DeepFillV1Recipe(Recipe):
     def generator_losses(self, batch):
         image, mask = batch["image"], batch["mask"]
         outputs = self.complete(batch, training=True)
-        position = hole_position(mask, *self.options.local_patch)
+        position = corners_around(mask, *self.options.local_patch)
         stages = [(self.options.coarse_l1_weight, outputs["coarse"])]
         if not self.options.pretrain_coarse:
             stages.append((1.0, outputs["refined"]))
@@ -208,7 +208,7 @@ class DeepFillV1Recipe(Recipe):
         mask = batch["mask"]
         completed = tf.stop_gradient(self.complete(batch, training=True)["completed"])
         image, completed = self._seen(batch["image"], mask), self._seen(completed, mask)
-        position = hole_position(mask, *self.options.local_patch)
+        position = corners_around(mask, *self.options.local_patch)
         patch, completed_patch, patch_mask = (self._patch(x, position) for x in (image, completed, mask))
 
         real = self.discriminator((image, patch), training=True)
@@ -237,7 +237,7 @@ class DeepFillV1Recipe(Recipe):
         return uniform_per_example(batch["seed"], 1), uniform_per_example(batch["seed"], 2)
 
     def _patch(self, images, position):
-        return crop_patches(images, position, *self.options.local_patch)
+        return crop_boxes(images, position, *self.options.local_patch)
 
     def _discounted_l1(self, image, mask, position):
         """The discounted l1 as a function of the output."""

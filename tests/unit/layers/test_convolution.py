@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from tf_inpaint.layers import GatedConv2D, GatedUpsampleConv2D, MirrorConv2D, UpsampleConv2D
-from tf_inpaint.ops.parts import Part, cut, put
+from tf_inpaint.ops.boxes import Box, crop, paste
 
 
 def _box_filter(layer, channels=1):
@@ -170,8 +170,8 @@ def test_a_part_of_the_output_reads_a_part_of_the_input(make, padding):
     inputs = tf.random.stateless_normal([1, 14, 18, 2], [0, 1])
     outputs = layer(inputs)
     for first, end in (([0, 1], [1, 3]), ([3, 2], [4, 4]), ([5, 7], [7, 9])):
-        part = Part(tf.constant(first), tf.constant(end))
+        part = Box(tf.constant(first), tf.constant(end))
         read = layer.reads(part).within(size)
-        inside = put(tf.ones_like(cut(inputs, read)), read, size) > 0
+        inside = paste(tf.ones_like(crop(inputs, read)), read, size) > 0
         spoilt = layer(tf.where(inside, inputs, np.nan))
-        np.testing.assert_array_equal(cut(spoilt, part), cut(outputs, part))
+        np.testing.assert_array_equal(crop(spoilt, part), crop(outputs, part))

@@ -7,7 +7,7 @@ import tensorflow as tf
 from tf_inpaint.layers import attention_transfer, contextual_attention
 from tf_inpaint.models import DeepFillV1Generator, DeepFillV2Generator, PENNetGenerator
 from tf_inpaint.models.weights import named_weights
-from tf_inpaint.ops.parts import Part, bounding_part, cut, put
+from tf_inpaint.ops.boxes import bounding_box, crop, paste
 
 HEIGHT, WIDTH = 192, 320
 HOLES = ((80, 100, 90, 125), (0, 0, 9, 9), (180, 300, 192, 320), (60, 7, 130, 10), (0, 0, HEIGHT, WIDTH))
@@ -56,37 +56,37 @@ def test_in_the_holes_it_is_what_is_drawn_of_the_whole(generator):
     fill = _compiled(generator)
     for holes in [HOLES[i : i + 1] for i in range(len(HOLES))] + [HOLES[::2][:2]]:
         inputs = _inputs(generator, holes)
-        part = bounding_part(inputs[1])
+        part = bounding_box(inputs[1])
         outputs = generator(inputs)
-        expected = cut(outputs["predicted"], part).numpy()
+        expected = crop(outputs["predicted"], part).numpy()
         assert expected.std() > 0.01 or holes != HOLES[:1]
         filled = fill(*inputs)
         assert filled["predicted"].shape == inputs[0].shape
-        np.testing.assert_allclose(cut(filled["predicted"], part), expected, atol=3e-5)
+        np.testing.assert_allclose(crop(filled["predicted"], part), expected, atol=3e-5)
         if "offsets" in outputs:
             cells = part.shrunk(8)
-            near = Part(cells.first - 1, cells.end + 1).within(tf.constant([HEIGHT // 8, WIDTH // 8]))
-            same = cut(filled["offsets"], near) == cut(outputs["offsets"], near)
+            near = cells.grown(1).within(tf.constant([HEIGHT // 8, WIDTH // 8]))
+            same = crop(filled["offsets"], near) == crop(outputs["offsets"], near)
             assert np.mean(same) > 0.98, "keys that score alike may change places"
     assert fill.experimental_get_tracing_count() == 1
 
 
 def test_what_attention_says_elsewhere_changes_nothing_in_the_holes(generator, monkeypatch):
     inputs = _inputs(generator, HOLES[:1])
-    part = bounding_part(inputs[1])
-    expected = cut(generator.fill(inputs)["predicted"], part)
+    part = bounding_box(inputs[1])
+    expected = crop(generator.fill(inputs)["predicted"], part)
     attend, spoilt = contextual_attention.attend, []
 
     def spoiling(queries, *more, rate, needed=None, **settings):
         pasted, best = attend(queries, *more, rate=rate, needed=needed, **settings)
         if needed is not None:
             asked = needed.enlarged(rate)
-            inside = put(tf.ones_like(cut(pasted, asked)), asked, tf.shape(pasted)[1:3])
+            inside = paste(tf.ones_like(crop(pasted, asked)), asked, tf.shape(pasted)[1:3])
             pasted += 1e3 * (1 - inside)
             spoilt.append(needed)
         return pasted, best
 
     monkeypatch.setattr(contextual_attention, "attend", spoiling)
     monkeypatch.setattr(attention_transfer, "attend", spoiling)
-    np.testing.assert_array_equal(cut(generator.fill(inputs)["predicted"], part), expected)
+    np.testing.assert_array_equal(crop(generator.fill(inputs)["predicted"], part), expected)
     assert len(spoilt) == (1 if generator.attention_layers else 0)

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tf_inpaint.ops import attention
 from tf_inpaint.ops.attention import attend
-from tf_inpaint.ops.parts import Part
+from tf_inpaint.ops.boxes import Box
 from tf_inpaint.ops.patches import patch_norms
 
 SIZES = ((14, 15), (13, 6), (5, 16), (3, 4))
@@ -22,7 +22,7 @@ def _attentions(h, w, ksize, propagation, max_memory=None):
     inputs = queries, keys, patch_norms(keys, ksize), valid, background
     settings = {"rate": 2, "ksize": ksize, "scale": 2.0, "propagation": propagation}
     restricted = tf.function(
-        lambda first, end: attend(*inputs, **settings, max_memory=max_memory, needed=Part(first, end)), autograph=False
+        lambda first, end: attend(*inputs, **settings, max_memory=max_memory, needed=Box(first, end)), autograph=False
     )
     return attend(*inputs, **settings), restricted
 
@@ -75,7 +75,5 @@ def test_far_fewer_queries_are_matched(monkeypatch):
         attention, "patch_similarity", lambda queries, *more: seen.append(queries.shape) or matched(queries, *more)
     )
     features, plane = tf.random.stateless_normal([1, 40, 50, 4], [0, 1]), tf.ones([1, 40, 50])
-    attend(
-        features, features, plane, plane, features, rate=1, needed=Part(tf.constant([20, 20]), tf.constant([23, 25]))
-    )
+    attend(features, features, plane, plane, features, rate=1, needed=Box(tf.constant([20, 20]), tf.constant([23, 25])))
     assert seen == [(1, 11, 13, 4)]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_inpaint.ops.parts import Part
+from tf_inpaint.ops.boxes import Box
 from tf_inpaint.ops.residuals import add_residuals, paste_residuals
 
 RNG = np.random.default_rng(0)
@@ -54,7 +54,7 @@ def test_a_part_is_pasted_as_in_the_whole():
     residuals = RNG.normal(size=(2, 48, 72, 3)).astype(np.float32)
     offsets = _random_offsets(2, 6, 9)
     whole = paste_residuals(residuals, offsets, 8).numpy()
-    part = paste_residuals(residuals, offsets, 8, Part(tf.constant([1, 3]), tf.constant([5, 8])))
+    part = paste_residuals(residuals, offsets, 8, Box(tf.constant([1, 3]), tf.constant([5, 8])))
     inside = part[:, 8:-8, 8:-8]  # beyond, cells outside of the part paste too
     np.testing.assert_allclose(inside, whole[:, 16:32, 32:56], atol=1e-6)
 

@@ -1,10 +1,10 @@
-"""Random boxes, and the patch around a hole."""
+"""All kinds of masks, and boxes above all."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_inpaint.ops.masks import MASKS, MaskOptions, box, centre, crop_patches, hole_position
+from tf_inpaint.ops.masks import MASKS, MaskOptions, box, centre
 
 
 def _boxes(count, options, size=256):
@@ -92,34 +92,3 @@ def test_centre():
     options = MaskOptions("centre", 8, 4, 0, 0)
     mask = centre(tf.constant([0, 0]), 16, 16, options).numpy()[..., 0]
     assert mask[4:12, 6:10].all() and mask.sum() == 32
-
-
-@pytest.mark.parametrize("inset", [(0, 0), (3, 5), (7, 1)])
-def test_the_patch_around_an_inset_box_is_the_box(inset):
-    mask = np.zeros([2, 64, 96, 1], np.float32)
-    corners = [(4, 30), (40, 0)]
-    for i, (top, left) in enumerate(corners):
-        mask[i, top + inset[0] : top + 24 - inset[0], left + inset[1] : left + 32 - inset[1]] = 1
-    np.testing.assert_array_equal(hole_position(mask, 24, 32), corners)
-
-
-def test_the_patch_stays_inside_and_an_empty_mask_gets_the_centre():
-    mask = np.zeros([3, 64, 64, 1], np.float32)
-    mask[0, :2, :2] = 1
-    mask[1, -2:, -2:] = 1
-    np.testing.assert_array_equal(hole_position(mask, 32, 32), [(0, 0), (32, 32), (16, 16)])
-
-
-def test_crops_are_cut_where_asked_and_gradients_come_back_there():
-    images = tf.random.normal([2, 16, 16, 3])
-    position = tf.constant([[0, 3], [8, 8]])
-    with tf.GradientTape() as tape:
-        tape.watch(images)
-        patches = crop_patches(images, position, 8, 4)
-        total = tf.reduce_sum(patches)
-    gradient = tape.gradient(total, images).numpy()
-    for i, (top, left) in enumerate(position.numpy()):
-        np.testing.assert_array_equal(patches[i], images[i, top : top + 8, left : left + 4])
-        expected = np.zeros([16, 16, 3])
-        expected[top : top + 8, left : left + 4] = 1
-        np.testing.assert_array_equal(gradient[i], expected)

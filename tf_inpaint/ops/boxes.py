@@ -1,0 +1,209 @@
+"""Boxes: the bounds of a mask, crops and pastes, and square windows that may reach beyond an image.
+
+Sizes and positions are int32 tensors, (row, column), so that one graph serves every box.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+
+class Box(NamedTuple):
+    """A rectangle, which may reach beyond the image.
+
+    Attributes:
+        first: int32 [2], its first row and column; [B, 2] for one box an example.
+        end: the ones after its last.
+    """
+
+    first: tf.Tensor
+    end: tf.Tensor
+
+    @property
+    def size(self):
+        """Its height and width."""
+        return self.end - self.first
+
+    def within(self, size):
+        """What of it lies in an image of int32 [2] (height, width)."""
+        return Box(tf.clip_by_value(self.first, 0, size), tf.clip_by_value(self.end, 0, size))
+
+    def grown(self, margin):
+        """It and so many positions more on each side."""
+        return Box(self.first - margin, self.end + margin)
+
+    def shrunk(self, times):
+        """The positions of a map with so many times fewer rows and columns that hold all of it."""
+        return Box(self.first // times, -(-self.end // times))
+
+    def enlarged(self, times):
+        """Its positions in a map with so many times as many rows and columns."""
+        return Box(self.first * times, self.end * times)
+
+    def seen_from(self, other):
+        """Its place in a map that begins where `other` does."""
+        return Box(self.first - other.first, self.end - other.first)
+
+
+def bounds(mask):
+    """The box around each hole: [..., H, W, 1], 1 or True = hole; from (H, W) to (0, 0) where there is none."""
+    hole = tf.cast(mask[..., 0], tf.bool)  # [..., H, W]
+    firsts, ends = [], []
+    for axis in (-1, -2):
+        marked = tf.reduce_any(hole, axis=axis)  # [..., H], then [..., W]
+        length = tf.shape(marked)[-1]
+        index = tf.range(length)
+        firsts.append(tf.reduce_min(tf.where(marked, index, length), axis=-1))
+        ends.append(tf.reduce_max(tf.where(marked, index + 1, 0), axis=-1))
+    return Box(tf.stack(firsts, axis=-1), tf.stack(ends, axis=-1))
+
+
+def bounding_box(mask):
+    """One box around all holes of a batch: [B, H, W, 1], 1 or True = hole; a single position if there are none."""
+    first, end = bounds(tf.reduce_any(tf.cast(mask, tf.bool), axis=0))
+    first = tf.minimum(first, end)
+    return Box(first, tf.maximum(end, first + 1))
+
+
+def crop(maps, box):
+    """What lies in a box within their bounds: float [B, H, W, C], or nests of those."""
+    (top, left), (bottom, right) = tf.unstack(box.first), tf.unstack(box.end)
+    return tf.nest.map_structure(lambda values: values[:, top:bottom, left:right], maps)
+
+
+def paste(maps, box, size):
+    """Maps of int32 [2] (height, width) that hold these in a box, and zeros elsewhere."""
+    around = tf.stack([box.first, size - box.end], axis=1)
+    paddings = tf.pad(around, [[1, 1], [0, 0]])
+
+    def paste_one(values):
+        return tf.ensure_shape(tf.pad(values, paddings), [values.shape[0], None, None, values.shape[3]])
+
+    return tf.nest.map_structure(paste_one, maps)
+
+
+def corners_around(mask, height, width):
+    """Top left corner of the height x width box around each example's hole.
+
+    The box is centred on the hole's bounds and moved inside the image. For a hole made by `masks.box`, whose insets are
+    symmetric, it is exactly the box the hole was cut from.
+
+    Args:
+        mask: [B, H, W, 1], 1 = hole; an empty mask counts as a hole at the centre.
+        height, width: size of the box, at most H and W.
+    Returns:
+        int32 [B, 2], (top, left).
+    """
+    hole, size = bounds(mask), tf.stack([height, width])
+    return tf.clip_by_value((hole.first + hole.end - size) // 2, 0, tf.shape(mask)[1:3] - size)
+
+
+def crop_boxes(images, corners, height, width):
+    """Cut a height x width box from each image.
+
+    Args:
+        images: [B, H, W, C].
+        corners: int32 [B, 2], (top, left), with the box inside the image.
+    Returns:
+        [B, height, width, C].
+    """
+    rows = corners[:, :1] + tf.range(height)  # [B, height]
+    columns = corners[:, 1:] + tf.range(width)  # [B, width]
+    crops = tf.gather(images, rows, axis=1, batch_dims=1)
+    crops = tf.gather(crops, columns, axis=2, batch_dims=1)
+    return tf.ensure_shape(crops, [None, height, width, images.shape[-1]])
+
+
+def paste_boxes(crops, corners, height, width):
+    """The inverse of `crop_boxes`: each crop at its place on an empty image.
+
+    Args:
+        crops: [B, h, w, C].
+        corners: int32 [B, 2], (top, left); what lies beyond the image is dropped.
+        height, width: of the images.
+    Returns:
+        [B, height, width, C], 0 outside of the box.
+    """
+    for axis, length in ((1, height), (2, width)):
+        extent = tf.shape(crops)[axis]
+        index = tf.range(length) - corners[:, axis - 1 : axis]  # [B, length]
+        inside = tf.cast((index >= 0) & (index < extent), crops.dtype)
+        crops = tf.gather(crops, tf.clip_by_value(index, 0, extent - 1), axis=axis, batch_dims=1)
+        crops *= tf.reshape(inside, [-1, length, 1, 1] if axis == 1 else [-1, 1, length, 1])
+    return crops
+
+
+def window_around(mask, size, ratio, centred=True):
+    """The square box in which a network of one image size sees a hole.
+
+    The hole's bounds take at most `ratio` of its side; it is no smaller than the network's images, where the image
+    allows, so that nothing is enlarged without need.
+
+    Args:
+        mask: [H, W, 1], 1 = hole; an empty one counts as a hole of one pixel at the centre.
+        size: side of the network's images.
+        ratio: of the window's side that the hole may take, in (0, 1].
+        centred: whether the hole has to lie at the window's centre; if not, the window stays inside the image, where
+            that is large enough.
+    Returns:
+        `Box`, which may reach beyond the image.
+    """
+    first, end = bounds(mask)
+    image_size = tf.shape(mask)[:2]
+    extent = tf.maximum(tf.reduce_max(end - first), 1)
+    # In whole numbers, as a window one pixel too wide would be resampled.
+    needed = tf.cast(tf.math.ceil(tf.cast(extent, tf.float64) / ratio - 1e-9), tf.int32)
+    side = tf.maximum(needed, tf.minimum(size, tf.reduce_min(image_size)))
+    corner = (first + end - side) // 2
+    if not centred:  # rather see the image than its mirror image
+        inside = tf.clip_by_value(corner, 0, tf.maximum(image_size - side, 0))
+        corner = tf.where(side <= image_size, inside, corner)
+    return Box(corner, corner + side)
+
+
+def crop_window(image, window, size):
+    """What a window shows, at a network's size; beyond the image, its mirror image.
+
+    Args:
+        image: float [H, W, C].
+        window: `Box`, see `window_around`.
+        size: side of the result.
+    Returns:
+        float32 [size, size, C], resized bilinearly where the window's side is not `size`, averaging where it shrinks.
+    """
+    rows, columns = (mirrored(tf.range(window.first[axis], window.end[axis]), tf.shape(image)[axis]) for axis in (0, 1))
+    return tf.image.resize(tf.gather(tf.gather(image, rows), columns, axis=1), [size, size], antialias=True)
+
+
+def paste_window(completed, window, image):
+    """An image with its window replaced.
+
+    Args:
+        completed: float [S, S, C], what the window shall show.
+        window: `Box`, as it was cropped.
+        image: float [H, W, C].
+    Returns:
+        float32 [H, W, C]: `image` outside of the window; inside, `completed`, resized bilinearly.
+    """
+    completed = tf.image.resize(completed, window.size, antialias=True)
+    size = tf.unstack(tf.shape(image)[:2])
+    pasted, inside = (
+        paste_boxes(crop[tf.newaxis], window.first[tf.newaxis], *size)[0]
+        for crop in (completed, tf.ones_like(completed[..., :1]))
+    )
+    return tf.where(inside > 0, pasted, image)
+
+
+def mirrored(index, length):
+    """Indices brought into a side by mirroring at its ends, whose pixels are repeated.
+
+    Args:
+        index: int32 tensor of any shape and values.
+        length: of the side, at least 1.
+    Returns:
+        int32 of the shape of `index`, in 0 .. length - 1.
+    """
+    index = index % (2 * length)
+    return tf.minimum(index, 2 * length - 1 - index)
