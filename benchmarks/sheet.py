@@ -13,9 +13,10 @@ import numpy as np
 
 from tf_inpaint import Inpainter, cli
 from tf_inpaint.evaluation.methods import telea
+from tf_inpaint.io.grid import image_grid
 from tf_inpaint.io.images import read_image, read_mask, write_png
 
-GAP = 6  # white pixels between pictures
+GAP = 6  # white pixels between images
 
 
 def main(argv):
@@ -44,21 +45,14 @@ def main(argv):
         hole = np.where(mask[..., np.newaxis] > 127, np.uint8(255), image)
         completed = [inpainter.complete(image, mask) for inpainter in inpainters]
         rows.append([hole, telea(image, mask > 127), *completed, image])
-    width = max(row[0].shape[1] * arguments.height // row[0].shape[0] for row in rows)
-    write_png(arguments.output, np.concatenate([_line(row, arguments.height, width) for row in rows]))
+    sheet = image_grid([[_scaled(image, arguments.height) for image in row] for row in rows], GAP)
+    write_png(arguments.output, np.pad(sheet, ((0, GAP), (0, GAP), (0, 0)), constant_values=255))
     print(f"wrote {arguments.output}")
 
 
-def _line(pictures, height, width):
-    """Pictures of one size, scaled to `height`, each in a cell `width` wide."""
-    cells = []
-    for picture in pictures:
-        scale = height / picture.shape[0]
-        small = cv2.resize(picture, (round(picture.shape[1] * scale), height), interpolation=cv2.INTER_AREA)
-        cell = np.full([height + GAP, width + GAP, 3], 255, np.uint8)
-        cell[:height, : small.shape[1]] = small
-        cells.append(cell)
-    return np.concatenate(cells, axis=1)
+def _scaled(image, height):
+    width = round(image.shape[1] * (height / image.shape[0]))
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,9 +10,9 @@ import numpy as np
 
 from tf_inpaint import cli
 from tf_inpaint.errors import InputError
+from tf_inpaint.io.grid import image_grid
 from tf_inpaint.io.images import write_png
 
-_GAP = 4
 _MOST = 10_000  # all are held in memory
 _QUANTILES = (0, 5, 25, 50, 75, 95, 100)
 
@@ -70,14 +71,9 @@ def sample(config, count: int, seed: int = 0) -> np.ndarray:
 
 def sheet(masks: np.ndarray) -> np.ndarray:
     """Masks bool [N, H, W] side by side on grey, as square as it gets: uint8 [rows, columns]."""
-    count, height, width = masks.shape
-    columns = int(np.ceil(np.sqrt(count)))
-    rows = -(-count // columns)
-    canvas = np.full((rows * (height + _GAP) - _GAP, columns * (width + _GAP) - _GAP), 128, np.uint8)
-    for number, mask in enumerate(masks):
-        top, left = number // columns * (height + _GAP), number % columns * (width + _GAP)
-        canvas[top : top + height, left : left + width] = np.where(mask, 255, 0)
-    return canvas
+    columns = math.ceil(math.sqrt(len(masks)))
+    levels = np.uint8(255) * masks
+    return image_grid([levels[first : first + columns] for first in range(0, len(levels), columns)], background=128)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The picture sheet: input, each method and truth side by side, of the worst, the median and the best picture."""
+"""The sheet: input, each method and truth side by side, of the worst, the median and the best image."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
 from tf_inpaint.evaluation.methods import Task
+from tf_inpaint.io.grid import image_grid
 
-_LEAST_CELL = 160  # pixels; smaller pictures are enlarged by a whole factor
+_LEAST_CELL = 160  # pixels; smaller images are enlarged by an integer factor
 _GREATEST_CELL = 320  # larger ones are scaled down
 _GAP, _TEXT, _FONT = 8, 20, 13
 _INK, _PALE = (20, 20, 20), (110, 110, 110)
@@ -21,7 +22,7 @@ class Line(NamedTuple):
 
     Attributes:
         rank: "worst", "median" or "best".
-        task: the picture.
+        task: the image.
         completed: uint8 [H, W, 3] by each method.
         psnr: of each method.
     """
@@ -41,38 +42,38 @@ def draw(lines: Sequence[Line], methods: Sequence[str]) -> np.ndarray:
     Returns:
         uint8 [rows, columns, 3].
     """
-    side = _cell(lines[0].task.image).shape[0]
-    columns = len(methods) + 2
-    sheet = Image.new(
-        "RGB",
-        (columns * (side + _GAP) + _GAP, _TEXT + _GAP + len(lines) * (side + 2 * _TEXT + _GAP)),
-        "white",
-    )
+    # Between two rows of images stand the captions of the upper and the title of the lower one.
+    rows = [list(map(_cell, [_input(line.task), *line.completed, line.task.image])) for line in lines]
+    images = image_grid(rows, gap=(2 * _TEXT + _GAP, _GAP))
+    left, top = _GAP, 2 * _TEXT + _GAP
+    sheet = Image.new("RGB", (images.shape[1] + 2 * _GAP, top + images.shape[0] + _TEXT + _GAP), "white")
+    sheet.paste(Image.fromarray(images), (left, top))
+
     pen = ImageDraw.Draw(sheet)
     font = ImageFont.truetype(font_manager.findfont("DejaVu Sans"), _FONT)
-    for column, heading in enumerate(["input", *methods, "truth"]):
-        pen.text((_GAP + column * (side + _GAP), _GAP // 2), _fitting(heading, side, font), _INK, font)
-    top = _TEXT + _GAP
-    for line in lines:
-        hole = line.task.hole[..., np.newaxis]
-        pictures = [np.where(hole, np.uint8(255), line.task.image), *line.completed, line.task.image]
-        captions = ["", *(f"{value:.2f} dB" for value in line.psnr), ""]
+    side = len(rows[0][0])
+    lefts = [left + column * (side + _GAP) for column in range(len(methods) + 2)]
+    for x, heading in zip(lefts, ["input", *methods, "truth"]):
+        pen.text((x, _GAP // 2), _fitting(heading, side, font), _INK, font)
+    for row, line in enumerate(lines):
+        y = top + row * (side + 2 * _TEXT + _GAP)
         title = f"{line.rank} by PSNR of {methods[0]}: {line.task.name}"
-        pen.text((_GAP, top), _fitting(title, columns * side, font), _INK, font)
-        for column, (picture, caption) in enumerate(zip(pictures, captions)):
-            left = _GAP + column * (side + _GAP)
-            sheet.paste(Image.fromarray(_cell(picture)), (left, top + _TEXT))
-            pen.text((left, top + _TEXT + side + 1), caption, _PALE, font)
-        top += side + 2 * _TEXT + _GAP
+        pen.text((left, y - _TEXT), _fitting(title, len(lefts) * side, font), _INK, font)
+        for x, psnr in zip(lefts[1:], line.psnr):
+            pen.text((x, y + side + 1), f"{psnr:.2f} dB", _PALE, font)
     return np.asarray(sheet)
 
 
-def _cell(picture):
-    side = picture.shape[0]
+def _input(task):
+    return np.where(task.hole[..., np.newaxis], np.uint8(255), task.image)
+
+
+def _cell(image):
+    side = image.shape[0]
     if side > _GREATEST_CELL:
-        return np.asarray(Image.fromarray(picture).resize((_GREATEST_CELL,) * 2, Image.LANCZOS))
+        return np.asarray(Image.fromarray(image).resize((_GREATEST_CELL,) * 2, Image.LANCZOS))
     factor = -(-_LEAST_CELL // side) if side < _LEAST_CELL else 1
-    return picture.repeat(factor, axis=0).repeat(factor, axis=1)
+    return image.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
 def _fitting(text, width, font):

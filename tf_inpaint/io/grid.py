@@ -1,0 +1,32 @@
+"""Images laid out in rows and columns, to be looked at together."""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+import numpy as np
+
+
+def image_grid(
+    rows: Sequence[Sequence[np.ndarray]], gap: int | tuple[int, int] = 4, background: int = 255
+) -> np.ndarray:
+    """Lays images out on a plain background, each at the top left of its cell.
+
+    Args:
+        rows: of uint8 [h, w] or uint8 [h, w, C], alike in channels; cells are as large as the largest image, and rows
+            may be of different lengths.
+        gap: pixels between cells; or (between rows, between columns).
+        background: level of gaps and of what images leave free.
+    Returns:
+        uint8 [H, W] or uint8 [H, W, C].
+    """
+    down, across = gap if isinstance(gap, tuple) else (gap, gap)
+    images = [image for row in rows for image in row]
+    height, width = (max(image.shape[axis] for image in images) for axis in (0, 1))
+    shape = [len(rows) * (height + down) - down, max(map(len, rows)) * (width + across) - across]
+    canvas = np.full([*shape, *images[0].shape[2:]], background, np.uint8)
+    for i, row in enumerate(rows):
+        for j, image in enumerate(row):
+            top, left = i * (height + down), j * (width + across)
+            canvas[top : top + image.shape[0], left : left + image.shape[1]] = image
+    return canvas
