@@ -10,6 +10,7 @@ from tf_inpaint.checkpoints.load import load_weights, read_training_state
 from tf_inpaint.config import to_yaml
 from tf_inpaint.data.dataset import ImageData
 from tf_inpaint.errors import InputError
+from tf_inpaint.io.grid import image_grid
 from tf_inpaint.models.weights import parameter_count
 from tf_inpaint.training.guard import Guard
 from tf_inpaint.training.learner import Learner
@@ -18,7 +19,7 @@ from tf_inpaint.training.run_folder import RunFolder
 from tf_inpaint.training.stop_signals import StopSignals
 from tf_inpaint.training.stopwatch import Stopwatch, duration
 from tf_inpaint.training.strategy import make_strategy
-from tf_inpaint.training.views import picture_grid, view_rows
+from tf_inpaint.training.views import view_rows
 from tf_inpaint.training.workers import Workers
 
 _LONGEST_HOLD = 100  # steps whose loss values wait on their device before they are looked at
@@ -284,7 +285,7 @@ class Trainer:
     def _write_views(self):
         parts = self._on_validation_pictures(self.config.training.view_count, view_rows)
         rows = [np.concatenate([part[name] for part in parts]) for name in parts[0]]
-        self.folder.write_views(self.learner.step, picture_grid(rows))
+        self.folder.write_views(self.learner.step, image_grid(rows))
 
     def _validate(self):
         """Mean of each metric over the validation pictures."""

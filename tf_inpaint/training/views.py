@@ -1,12 +1,9 @@
-"""Picture grids that show training at work: a column for each picture, a row for each stage."""
+"""Images that show training at work: a row of a grid for each stage."""
 
 from __future__ import annotations
 
-import numpy as np
-
 from tf_inpaint.ops.images import to_uint8
 
-_GAP = 4
 _STAGES = ("coarse", "predicted", "completed")
 
 
@@ -26,21 +23,3 @@ def view_rows(batch, outputs):
     rows.update((name, outputs[name]) for name in _STAGES if name in outputs)
     rows["image"] = batch["image"]
     return {name: to_uint8(images).numpy() for name, images in rows.items()}
-
-
-def picture_grid(rows):
-    """Lay pictures out on white.
-
-    Args:
-        rows: list of uint8 [B, H, W, 3], all of the same shape; a row of the grid for each.
-    Returns:
-        uint8 [rows * H + gaps, B * W + gaps, 3].
-    """
-    count, height, width, channels = rows[0].shape
-    shape = (len(rows) * (height + _GAP) - _GAP, count * (width + _GAP) - _GAP, channels)
-    grid = np.full(shape, 255, np.uint8)
-    for i, row in enumerate(rows):
-        for j, picture in enumerate(row):
-            top, left = i * (height + _GAP), j * (width + _GAP)
-            grid[top : top + height, left : left + width] = picture
-    return grid

@@ -1,7 +1,7 @@
 import numpy as np
 import tensorflow as tf
 
-from tf_inpaint.training.views import picture_grid, view_rows
+from tf_inpaint.training.views import view_rows
 
 
 def test_rows_from_holed_picture_to_truth():
@@ -26,12 +26,3 @@ def test_recipes_without_a_coarse_stage_have_a_row_less():
     image = tf.ones([1, 8, 8, 3])
     outputs = {"completed": image, "predicted": image}
     assert "coarse" not in view_rows({"image": image, "mask": image[..., :1]}, outputs)
-
-
-def test_grid_has_a_row_for_each_list_and_a_column_for_each_picture():
-    rows = [np.full([3, 5, 7, 3], level, np.uint8) for level in (10, 20)]
-    rows[1][2] = 99
-    grid = picture_grid(rows)
-    assert grid.shape == (5 + 4 + 5, 3 * 7 + 2 * 4, 3)
-    assert grid[0, 0, 0] == 10 and grid[-1, 0, 0] == 20 and grid[-1, -1, 0] == 99
-    assert grid[6, 0, 0] == 255  # the gap
