@@ -34,6 +34,7 @@ setup(
         "tensorflow>=2.15,<2.16; python_version < '3.12'",
         "tensorflow-addons>=0.23,<0.24; python_version < '3.12'",
         "tensorflow>=2.18,<2.22; python_version >= '3.12'",
+        "tensorboard>=2.18,<2.22; python_version >= '3.12'",  # which a current TensorFlow does not bring along
         # TensorFlow 2.15 needs NumPy 1, for which OpenCV 4.11 is the last built.
         "numpy>=1.23,<2; python_version < '3.12'",
         "numpy>=1.26; python_version >= '3.12'",

@@ -47,7 +47,7 @@ def main(argv):
     tf = cli.import_tensorflow()
     from tf_inpaint.config import load_config
     from tf_inpaint.data.dataset import ImageData
-    from tf_inpaint.data.reader import decode_image
+    from tf_inpaint.ops.decode import decode_image
     from tf_inpaint.ops.masks import union
 
     def batched(dataset):

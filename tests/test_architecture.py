@@ -34,7 +34,7 @@ ALLOWED = {
     "training": {"ops", "layers", "models", "recipes", "config", "data", "metrics", "io", "checkpoints"},
     "inference": {"ops", "layers", "recipes", "config", "checkpoints"},
     "predict": {"cli", "io", "inference", "checkpoints"},
-    "serving": {"cli", "inference", "models", "ops", "io", "data"},
+    "serving": {"cli", "inference", "models", "ops", "io"},
     "export": {"cli", "io", "checkpoints", "inference", "models", "recipes", "serving"},
     "evaluation": {"cli", "io", "inference", "metrics", "checkpoints"},
     "evaluate": {"cli", "io", "evaluation"},

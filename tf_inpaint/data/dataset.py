@@ -17,11 +17,12 @@ import tensorflow as tf
 
 from tf_inpaint.data.cifar import is_cifar, read_cifar
 from tf_inpaint.data.masks import Holes
-from tf_inpaint.data.reader import PictureFiles, decode_mask, spread
+from tf_inpaint.data.reader import PictureFiles, spread
 from tf_inpaint.edges import canny_edges
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.images import SKETCH_SUFFIX, check_image, list_files, read_mask, source_root, split_sketches
 from tf_inpaint.ops.colour import jitter_colours
+from tf_inpaint.ops.decode import decode_mask
 from tf_inpaint.ops.images import to_float
 from tf_inpaint.ops.masks import MaskOptions
 

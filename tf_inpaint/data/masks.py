@@ -6,9 +6,10 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from tf_inpaint.data.reader import PictureFiles, decode_mask
+from tf_inpaint.data.reader import PictureFiles
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.images import list_files, read_mask
+from tf_inpaint.ops.decode import decode_mask
 from tf_inpaint.ops.masks import MASKS, MaskOptions, outpainting
 
 _plainly = tf.autograph.experimental.do_not_convert

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 
 import tensorflow as tf
 
-from tf_inpaint.data.reader import decode_image, decode_mask
 from tf_inpaint.inference.graph import EDGE_THRESHOLD, MASK_THRESHOLD, Completion
 from tf_inpaint.models.weights import named_weights
+from tf_inpaint.ops.decode import decode_image, decode_mask
 from tf_inpaint.ops.images import composite
 from tf_inpaint.serving.weights import replaced_weights
 

@@ -21,12 +21,12 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
 from tf_inpaint.config import config_to_dict, load_config, to_yaml
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.images import write_png
-from tf_inpaint.training.event_log import EventLog
 from tf_inpaint.training.loss_graph import loss_graph
 
 # Keys of a config that may change while a run goes on: they do not change what it computes.
@@ -90,7 +90,7 @@ class RunFolder:
             _write_text(self._config, to_yaml(config))
             _write_text(self._versions, json.dumps(starts, indent=2) + "\n")
             _write_text(self._scalars, "".join(scalars))
-            self._events = EventLog(self.path / "tensorboard")
+            self._events = tf.summary.create_file_writer(str(self.path / "tensorboard"))
 
     def check(self, config):
         """Raise InputError if the folder holds checkpoints of a run with another config, naming the keys."""
@@ -160,13 +160,18 @@ class RunFolder:
         with self._writing("scalars"):
             with open(self._scalars, "a", encoding="utf-8") as file:
                 file.write(json.dumps({"step": step, **values}) + "\n")
-            self._events.scalars(step, values)
+            with self._events.as_default(step=step):
+                for name, value in values.items():
+                    tf.summary.scalar(name, value)
+            self._events.flush()
 
     def write_views(self, step, grid):
         """Write a picture grid, uint8 [H, W, 3]."""
         with self._writing("views"):
             write_png(str(self.path / "views" / f"step-{step:08d}.png"), grid)
-            self._events.picture(step, "views", grid)
+            with self._events.as_default(step=step):
+                tf.summary.image("views", grid[np.newaxis])
+            self._events.flush()
 
     def write_loss_graph(self):
         """Draw the scalars logged so far, once there are two lines of them."""

@@ -11,7 +11,6 @@ from PIL import Image, ImageOps
 from tf_inpaint.config import DataConfig
 from tf_inpaint.data import reader as reading
 from tf_inpaint.data.dataset import ImageData
-from tf_inpaint.data.reader import exif_orientation
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.images import list_files, read_image
 from tf_inpaint.ops.images import to_uint8
@@ -308,43 +307,6 @@ def test_lying_and_standing_change_places(tmp_path):
     Image.fromarray(_photo(40, 56)).save(tmp_path / "a.png", exif=exif)
     image = _data(tmp_path, fit="crop", image_size=(56, 40)).fixed_views(1)["image"][0]
     np.testing.assert_array_equal(to_uint8(image), np.rot90(_photo(40, 56), -1))
-
-
-def _tiff(order, entries, first=8):
-    number = {"II": "little", "MM": "big"}[order.decode()]
-    words = [(0x2A).to_bytes(2, number), first.to_bytes(4, number), len(entries).to_bytes(2, number)]
-    for tag, kind, value in entries:
-        words += [part.to_bytes(2, number) for part in (tag, kind)]
-        words += [(1).to_bytes(4, number), value.to_bytes(2, number), b"\0\0"]
-    return order + b"".join(words)
-
-
-@pytest.mark.parametrize("order", [b"II", b"MM"])
-def test_orientation_in_both_byte_orders(order):
-    tiff = _tiff(order, [(0x010F, 3, 1), (0x0112, 3, 6), (0x0128, 3, 2)])
-    assert exif_orientation(b"\xff\xd8 * \xff\xe1\0\x99Exif\0\0" + tiff + b"*" * 30).numpy() == 6
-    assert exif_orientation(b"\x89PNG...eXIf" + tiff).numpy() == 6
-
-
-@pytest.mark.parametrize(
-    "contents",
-    [
-        b"",
-        b"*",
-        b"\xff\xd8\xff\xe0 no exif at all, but a II*\0",
-        b"Exif\0\0II*\0",
-        b"Exif\0\0MM\0*\xff\xff\xff\xff\xff\xff",
-        b"Exif\0\0" + _tiff(b"II", [(0x0112, 3, 6)], first=4000),
-        b"Exif\0\0" + _tiff(b"II", [(0x0112, 3, 6)])[:-9],
-        b"Exif\0\0" + _tiff(b"II", [(0x0112, 3, 9)]),
-        b"Exif\0\0" + _tiff(b"MM", [(0x0112, 3, 0)]),
-        b"Exif\0\0" + _tiff(b"MM", [(0x0112, 2, 6)]),
-        b"Exif\0\0" + _tiff(b"MM", []),
-        b"x" * 70000 + b"Exif\0\0" + _tiff(b"MM", [(0x0112, 3, 6)]),
-    ],
-)
-def test_without_a_sound_orientation_pictures_stay(contents):
-    assert exif_orientation(contents).numpy() == 1
 
 
 # Files that cannot be read

@@ -8,7 +8,7 @@ from PIL import Image
 from tf_inpaint.data import reader as reading
 from tf_inpaint.data.masks import Holes
 from tf_inpaint.errors import InputError
-from tf_inpaint.io.images import read_mask, write_png
+from tf_inpaint.io.images import write_png
 from tf_inpaint.ops.masks import MASKS, MaskOptions
 
 SMALL = {"height": 16, "width": 16, "max_delta_height": 0, "max_delta_width": 0}
@@ -113,39 +113,6 @@ def test_png_and_jpeg_need_no_python(tmp_path, monkeypatch):
     monkeypatch.setattr(reading.PictureFiles, "_read_first", lambda self, numbers: pytest.fail("Python was asked"))
     masks = _draw(Holes(MaskOptions("files", files=str(tmp_path), flip_files=False), (20, 28)))
     assert (masks[:, :10] == 1).all() and (masks[:, 10:] == 0).all()
-
-
-def test_levels_are_those_of_every_command(tmp_path):
-    generator = np.random.default_rng(0)
-    grey = Image.fromarray(generator.integers(0, 256, (24, 40), dtype=np.uint8))
-    colour = Image.fromarray(generator.integers(0, 256, (24, 40, 3), dtype=np.uint8))
-    hole = Image.fromarray(np.where(generator.random((24, 40)) < 0.3, np.uint8(255), np.uint8(0)))
-    red, several, clear = Image.new("RGB", (40, 24), (200, 0, 0)), colour.copy(), colour.copy()
-    red.putalpha(hole)
-    several.putalpha(grey)
-    clear.putalpha(99)
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    for name, image, options in (
-        ("grey.png", grey, {}),
-        ("1_bit.png", grey.convert("1"), {}),
-        ("16_bits.png", Image.fromarray(np.asarray(grey).astype(np.uint16) * 256 + 9), {}),
-        ("colour.png", colour, {}),
-        ("palette.png", colour.quantize(16), {}),
-        ("palette_with_alpha.png", colour.quantize(16), {"transparency": 3}),
-        ("stroke_on_a_clear_layer.png", red, {}),
-        ("colours_on_a_clear_layer.png", several, {}),
-        ("grey_with_alpha.png", several.convert("LA"), {}),
-        ("evenly_clear.png", clear, {}),
-        ("nothing_opaque.png", Image.merge("RGBA", [*colour.split(), grey.point(lambda level: level // 3)]), {}),
-        ("turned.png", grey, {"exif": exif}),
-        ("turned.jpg", hole, {"exif": exif, "quality": 100}),
-    ):
-        image.save(tmp_path / name, **options)
-        expected = read_mask(tmp_path / name)
-        found = reading.decode_mask(tf.io.read_file(str(tmp_path / name)))[..., 0].numpy()
-        assert found.shape == expected.shape, name
-        assert abs(found.astype(int) - expected).max() <= (2 if name.endswith("jpg") else 0), name
 
 
 def test_other_formats_are_read_by_python(folder):

@@ -176,6 +176,25 @@ def test_views_are_pictures(tmp_path, started):
     np.testing.assert_array_equal(read.numpy(), grid)
 
 
+def test_tensorboard_has_the_same_scalars_and_views(tmp_path, started):
+    folder = started(tmp_path)
+    grid = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
+    folder.log(3, {"l1": 0.5, "penalty": 2.0})
+    folder.write_views(4, grid)
+    folder.close()
+    (file,) = (tmp_path / "tensorboard").iterdir()
+    events = [tf.compat.v1.Event.FromString(record.numpy()) for record in tf.data.TFRecordDataset(str(file))]
+    first, second, third = ((event.step, value) for event in events for value in event.summary.value)
+    for (step, value), tag, number in ((first, "l1", 0.5), (second, "penalty", 2.0)):
+        assert (step, value.tag, value.metadata.plugin_data.plugin_name) == (3, tag, "scalars")
+        assert float(tf.make_ndarray(value.tensor)) == number
+    step, value = third
+    assert (step, value.tag, value.metadata.plugin_data.plugin_name) == (4, "views", "images")
+    width, height, png = tf.make_ndarray(value.tensor)
+    assert (int(width), int(height)) == (6, 4)
+    np.testing.assert_array_equal(tf.io.decode_png(png).numpy(), grid)
+
+
 @contextlib.contextmanager
 def no_file_longer_than(size):
     """Writing beyond `size` bytes fails, as on a full disk."""
