@@ -22,8 +22,9 @@ import numpy as np
 from tf_inpaint import cli
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.images import SKETCH_SUFFIX, list_files, read_image, source_root, split_sketches, write_png
+from tf_inpaint.ops.levels import EDGE_THRESHOLD
 
-LINE_LEVEL = 0.6  # of white; brighter is a line
+LINE_LEVEL = EDGE_THRESHOLD / 255  # brighter is a line
 SHARE = 0.08  # of a picture, its steepest pixels, where Canny's lines may begin
 SMOOTHING = 2.0  # pixels
 SMALLEST = 12  # pixels

@@ -22,6 +22,7 @@ from PIL import Image
 from tf_inpaint import cli
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.images import read_image, write_png
+from tf_inpaint.ops.levels import MASK_THRESHOLD
 
 LONGEST_SIDE = 640  # of a written picture: enough to look at, little enough to complete on a CPU
 _REMEDY = "most of them come with scikit-image, so get it by: pip install 'tf_inpaint[samples]'"
@@ -143,7 +144,7 @@ def draw_mask(kind: str, height: int, width: int, seed) -> np.ndarray:
     """
     canvas = np.zeros((height, width), np.uint8)
     KINDS[kind](canvas, random.Random(seed))
-    return np.where(canvas > 127, 255, 0).astype(np.uint8)  # writing has soft edges
+    return np.where(canvas > MASK_THRESHOLD, 255, 0).astype(np.uint8)  # writing has soft edges
 
 
 def load_sample(sample: Sample) -> np.ndarray | None:

@@ -24,6 +24,7 @@ from tf_inpaint.io.images import SKETCH_SUFFIX, check_image, list_files, read_ma
 from tf_inpaint.ops.colour import jitter_colours
 from tf_inpaint.ops.decode import decode_mask
 from tf_inpaint.ops.images import to_float
+from tf_inpaint.ops.levels import EDGE_THRESHOLD
 from tf_inpaint.ops.masks import MaskOptions
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 # What numbers are drawn for: each purpose has its own.
 _ORDER, _EXAMPLE, _BATCH, _VIEW = range(4)
 
-_LINE = 153  # the release's 0.6 of white; brighter is a line of a sketch
 
 _plainly = tf.autograph.experimental.do_not_convert  # nothing here needs Python control flow translated
 
@@ -248,7 +248,7 @@ class _SketchedFiles(PictureFiles):
         self._of_sketch(number, check_image)
 
     def decode(self, number):
-        line = decode_mask(tf.io.read_file(self._sketch_paths[number])) > _LINE
+        line = decode_mask(tf.io.read_file(self._sketch_paths[number])) > EDGE_THRESHOLD
         return tf.concat([super().decode(number), tf.where(line, tf.constant(255, tf.uint8), 0)], axis=2)
 
     def read(self, number):
@@ -259,7 +259,7 @@ class _SketchedFiles(PictureFiles):
                 f"{self._files[number]} has {width} x {height} pixels, but its sketch {self._sketches[number]} has "
                 f"{sketch_width} x {sketch_height}"
             )
-        return np.dstack([rgb, np.where(sketch > _LINE, np.uint8(255), np.uint8(0))])
+        return np.dstack([rgb, np.where(sketch > EDGE_THRESHOLD, np.uint8(255), np.uint8(0))])
 
     def _of_sketch(self, number, look):
         try:

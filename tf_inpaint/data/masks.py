@@ -10,6 +10,7 @@ from tf_inpaint.data.reader import PictureFiles
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.images import list_files, read_mask
 from tf_inpaint.ops.decode import decode_mask
+from tf_inpaint.ops.levels import MASK_THRESHOLD
 from tf_inpaint.ops.masks import MASKS, MaskOptions, outpainting
 
 _plainly = tf.autograph.experimental.do_not_convert
@@ -125,7 +126,7 @@ class _MaskFiles(PictureFiles):
         def hole():
             levels = decode_mask(tf.io.read_file(self._paths[number]))
             levels = tf.image.resize(levels, self._size, "nearest")
-            return tf.cast((levels > 127) != self._invert, tf.uint8)
+            return tf.cast((levels > MASK_THRESHOLD) != self._invert, tf.uint8)
 
         empty = tf.zeros([*self._size, 1], tf.uint8)
         return tf.ensure_shape(tf.cond(number < 0, lambda: empty, hole), [*self._size, 1])
@@ -136,7 +137,7 @@ class _MaskFiles(PictureFiles):
     def read(self, number):
         height, width = self._size
         levels = Image.fromarray(read_mask(self._files[number])).resize((width, height), Image.NEAREST)
-        hole = (np.asarray(levels) > 127) != self._invert
+        hole = (np.asarray(levels) > MASK_THRESHOLD) != self._invert
         if hole.all() or not hole.any():
             raise InputError(f"{self._files[number]} is all {'hole' if hole.all() else 'known'} as a mask")
         return hole.astype(np.uint8)[:, :, np.newaxis]

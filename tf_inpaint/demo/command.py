@@ -6,6 +6,7 @@ from tf_inpaint import cli
 from tf_inpaint.checkpoints import load as pretrained
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.images import read_image, read_mask
+from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD
 from tf_inpaint.predict import command as complete
 from tf_inpaint.predict.jobs import Job, check_outputs, completed_name
 
@@ -100,9 +101,9 @@ def _as_test(args) -> list[str]:
 def _read(args):
     """A function that puts the files named into a session; they are read at once, before TensorFlow is loaded."""
     picture = read_image(args.image) if args.image else None
-    planes = {"mask": read_mask(args.mask) > 127.5} if args.mask else {}
+    planes = {"mask": read_mask(args.mask) > MASK_THRESHOLD} if args.mask else {}
     if args.edges:
-        planes["edges"] = read_mask(args.edges) / 255 > complete.EDGE_LEVEL
+        planes["edges"] = read_mask(args.edges) > EDGE_THRESHOLD
 
     def put(session):
         if picture is not None:

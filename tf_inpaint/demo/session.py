@@ -15,6 +15,7 @@ import numpy as np
 
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.images import Picture
+from tf_inpaint.ops.levels import MASK_THRESHOLD
 
 MASK, EDGES = LAYERS = ("mask", "edges")
 MASK_COLOUR, EDGES_COLOUR = (255, 82, 92), (64, 156, 255)  # RGB
@@ -310,8 +311,8 @@ class Session:
     def _planes_at(self, scale):
         """bool (mask, edges) at a scale; thin lines stay to be seen."""
         size = _scaled(self.size, scale)
-        mask = _resized(self._planes[MASK], size) > 127
-        return mask, _resized(self._planes[EDGES], size) > 127 * min(scale, 1.0)
+        mask = _resized(self._planes[MASK], size) > MASK_THRESHOLD
+        return mask, _resized(self._planes[EDGES], size) > MASK_THRESHOLD * min(scale, 1.0)
 
 
 def _cost(actions):

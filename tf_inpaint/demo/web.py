@@ -22,7 +22,8 @@ from PIL import Image
 from tf_inpaint.demo.session import MASK, Session, Stroke
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.images import read_image, read_mask
-from tf_inpaint.predict.command import EDGE_LEVEL, restore
+from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD
+from tf_inpaint.predict.command import restore
 
 MOST_BYTES = 32 << 20  # of an upload
 MOST_JSON_BYTES = 1 << 20  # of a stroke
@@ -177,8 +178,8 @@ def make_app(inpainter, host: str = "127.0.0.1", prepare=None):
     def load_layer(layer):
         data = flask.request.get_data()
         with session() as own:
-            level = 127.5 / 255 if layer == MASK else EDGE_LEVEL
-            own.fill(layer, read_mask(data, pixel_limit=inpainter.max_pixels) / 255 > level)
+            threshold = MASK_THRESHOLD if layer == MASK else EDGE_THRESHOLD
+            own.fill(layer, read_mask(data, pixel_limit=inpainter.max_pixels) > threshold)
             return _state(own)
 
     @app.post("/api/stroke")

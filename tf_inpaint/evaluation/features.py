@@ -19,6 +19,7 @@ import tensorflow as tf
 from tf_inpaint.errors import InputError
 from tf_inpaint.evaluation.measures import LOWER, SET, WHOLE, Measure
 from tf_inpaint.io.shards import EVERYTHING, Shard
+from tf_inpaint.ops.levels import from_levels
 
 INCEPTION_FEATURES = 2048
 _INCEPTION_SIDE = 299
@@ -103,7 +104,7 @@ class Inception:
 
     def _run(self, pictures):
         stretched = tf.image.resize(tf.cast(pictures, tf.float32), [_INCEPTION_SIDE] * 2, "bilinear", antialias=True)
-        return self._network(stretched / 127.5 - 1.0, training=False)
+        return self._network(from_levels(stretched), training=False)
 
 
 class VggDistance:

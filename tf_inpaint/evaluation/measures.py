@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_inpaint import metrics
+from tf_inpaint.ops.levels import from_levels
 
 HIGHER, LOWER, AS_TRUTH = "higher", "lower", "as the truth"
 WHOLE, HOLE, SET = "whole picture", "hole only", "set of whole pictures"
@@ -118,9 +119,9 @@ class Ruler:
     def variation(self, image: np.ndarray) -> float:
         """The metric "tv" of a truth, uint8 [H, W, 3]."""
         with tf.device("/CPU:0"):
-            return float(metrics.total_variation(tf.constant(image[np.newaxis] / 127.5 - 1.0))[0])
+            return float(metrics.total_variation(tf.constant(from_levels(image[np.newaxis])))[0])
 
     def _run(self, completed, image, hole):
-        completed, image = (tf.cast(each, tf.float64) / 127.5 - 1.0 for each in (completed, image))
+        completed, image = (from_levels(tf.cast(each, tf.float64)) for each in (completed, image))
         mask = tf.cast(hole, tf.float64)[..., tf.newaxis]
         return tf.stack([tf.cast(compute(completed, image, mask)[0], tf.float64) for compute in self._computes])

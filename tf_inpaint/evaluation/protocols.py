@@ -18,6 +18,7 @@ from PIL import Image
 from tf_inpaint.errors import InputError
 from tf_inpaint.evaluation.drawing import DRAWINGS, Draws
 from tf_inpaint.io.images import list_files, read_mask, source_root
+from tf_inpaint.ops.levels import MASK_THRESHOLD
 
 LEAST_SIZE, GREATEST_SIZE = 16, 4096
 FITS = {
@@ -185,7 +186,7 @@ class HoleFiles:
         return self._usable(file, fit_mask(levels, self._protocol, as_picture=True))
 
     def _usable(self, file, levels):
-        hole = (levels > 127) != self._invert
+        hole = (levels > MASK_THRESHOLD) != self._invert
         if hole.all() or not hole.any():
             raise InputError(f"the mask {file} is all {'hole' if hole.all() else 'known'} at this size")
         return hole

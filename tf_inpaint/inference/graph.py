@@ -13,9 +13,6 @@ from tf_inpaint.ops.flow import flow_to_image
 from tf_inpaint.ops.images import composite, to_float, to_uint8
 from tf_inpaint.ops.residuals import add_residuals
 
-MASK_THRESHOLD = 127  # levels above it are a hole
-EDGE_THRESHOLD = 153  # the release's 0.6 of white; levels above it are a line
-
 
 class Completion:
     """A recipe's completion as a function of tensors, to be traced.

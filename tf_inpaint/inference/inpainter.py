@@ -16,7 +16,7 @@ from tf_inpaint.checkpoints.npz import read_about
 from tf_inpaint.config import load_config, options_from_dict
 from tf_inpaint.errors import InputError
 from tf_inpaint.inference.blending import blend
-from tf_inpaint.inference.graph import EDGE_THRESHOLD, MASK_THRESHOLD, Completion, padded_sides
+from tf_inpaint.inference.graph import Completion, padded_sides
 from tf_inpaint.inference.memory import (
     STRATEGIES,
     attention_share,
@@ -30,6 +30,7 @@ from tf_inpaint.layers.contextual_attention import ContextualAttention
 from tf_inpaint.layers.precision import set_precision
 from tf_inpaint.logs import without_warnings
 from tf_inpaint.ops.boxes import bounds, mirrored
+from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD
 from tf_inpaint.recipes import RECIPES
 
 _PUBLISHED_SIZE = 256
@@ -168,9 +169,9 @@ class Inpainter:
 
         Args:
             image: uint8 [H, W, 3] or [B, H, W, 3], RGB, of any size.
-            mask: bool (True = hole) or uint8 (> 127 = hole), [H, W] or [B, H, W]; one mask serves a whole batch.
-            edges: a sketch for the hole, for guided models only: bool (True = line) or uint8 (> 153 = line), [H, W] or
-                [B, H, W]; one sketch serves a whole batch, None is an empty one.
+            mask: bool (True = hole) or uint8 (above half = hole), [H, W] or [B, H, W]; one mask serves a whole batch.
+            edges: a sketch for the hole, for guided models only: bool (True = line) or uint8 (above 0.6 of white =
+                line), [H, W] or [B, H, W]; one sketch serves a whole batch, None is an empty one.
         Returns:
             uint8 of the shape of `image`.
         Raises:

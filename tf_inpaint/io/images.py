@@ -19,6 +19,7 @@ from PIL import Image, UnidentifiedImageError
 
 from tf_inpaint.errors import InputError, reason
 from tf_inpaint.io.atomic import write_whole
+from tf_inpaint.ops.levels import MASK_THRESHOLD
 
 IMAGE_EXTENSIONS = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff"),
@@ -74,7 +75,7 @@ def read_image(path, pixel_limit: int = PIXEL_LIMIT) -> Picture:
 
 
 def read_mask(path, pixel_limit: int = PIXEL_LIMIT) -> np.ndarray:
-    """A mask file as grey levels; above 127.5 is a hole.
+    """A mask file as grey levels; above half is a hole.
 
     Each pixel counts as its brightest channel, so that a hole may be painted in any bright colour on black; for grey
     pictures that is the level itself, as in the release. Transparency counts where it varies: strokes of a single
@@ -92,7 +93,7 @@ def read_mask(path, pixel_limit: int = PIXEL_LIMIT) -> np.ndarray:
     brightest = rgb.max(axis=2)
     if alpha is None or alpha.min() == alpha.max():
         return brightest
-    painted = rgb[alpha > 127]  # half-transparent rims of a stroke have their colours rounded
+    painted = rgb[alpha > MASK_THRESHOLD]  # half-transparent rims of a stroke have their colours rounded
     if not len(painted) or (painted == painted[0]).all():
         return alpha
     return (brightest.astype(np.uint16) * alpha // 255).astype(np.uint8)

@@ -10,6 +10,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from tf_inpaint.errors import InputError
+from tf_inpaint.ops.levels import to_levels
 
 NETWORKS = {"vgg16": tf.keras.applications.VGG16, "vgg19": tf.keras.applications.VGG19}
 PERCEPTUAL_LAYERS = ("block2_conv2",)  # relu2_2 in the paper's words
@@ -51,7 +52,7 @@ def preprocess(image):
     Returns:
         float32 [B, H, W, 3].
     """
-    return ((image + 1.0) * 127.5)[..., ::-1] - tf.constant(_MEAN_BGR)
+    return to_levels(image)[..., ::-1] - tf.constant(_MEAN_BGR)
 
 
 def perceptual_loss(features, targets):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from tf_inpaint.ops.levels import MASK_THRESHOLD
+
 _EXIF_BYTES = 65536  # searched for an orientation; JPEG keeps it in its first segment, of at most this length
 
 
@@ -21,7 +23,7 @@ def decode_mask(contents):
     brightest = tf.maximum(tf.maximum(red, green), blue)
 
     def layered():
-        painted = alpha > 127
+        painted = alpha > MASK_THRESHOLD
         shades = [(tf.where(painted, shade, 0), tf.where(painted, shade, 255)) for shade in (red, green, blue)]
         # 0 and 255 where nothing is painted.
         one_colour = tf.reduce_all([tf.reduce_max(high) <= tf.reduce_min(low) for high, low in shades])

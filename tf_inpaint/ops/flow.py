@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from tf_inpaint.ops.levels import from_levels
+
 # Steps between neighbouring primaries: red-yellow, yellow-green, green-cyan, cyan-blue, blue-magenta, magenta-red.
 _SEGMENTS = (15, 6, 4, 11, 13, 6)
 
@@ -52,4 +54,4 @@ def flow_to_image(offsets, cumulative=False):
     between = (position - tf.floor(position))[..., tf.newaxis]
     colour = (1 - between) * tf.gather(wheel, lower % count) + between * tf.gather(wheel, (lower + 1) % count)
     colour = 1.0 - radius[..., tf.newaxis] * (1.0 - colour)
-    return tf.floor(255.0 * colour) / 127.5 - 1.0
+    return from_levels(tf.floor(255.0 * colour))

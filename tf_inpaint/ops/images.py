@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from tf_inpaint.ops.levels import from_levels, to_levels
+
 
 def to_float(image):
     """uint8 0 .. 255 to float32 [-1, 1]."""
-    return tf.cast(image, tf.float32) / 127.5 - 1.0
+    return from_levels(tf.cast(image, tf.float32))
 
 
 def to_uint8(image):
@@ -15,7 +17,7 @@ def to_uint8(image):
 
     Deviations: the release truncates, so that an unchanged pixel can come back one level lower.
     """
-    return tf.cast(tf.round(tf.clip_by_value((image + 1.0) * 127.5, 0.0, 255.0)), tf.uint8)
+    return tf.cast(tf.round(tf.clip_by_value(to_levels(image), 0.0, 255.0)), tf.uint8)
 
 
 def composite(predicted, image, mask):

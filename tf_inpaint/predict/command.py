@@ -18,10 +18,10 @@ from tf_inpaint.checkpoints import load as pretrained
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.images import Picture, read_image, read_mask, write_png
 from tf_inpaint.io.shards import Shard
+from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD
 from tf_inpaint.predict.batches import grouped
 from tf_inpaint.predict.jobs import Job, check_inputs, check_outputs, jobs_from_list, jobs_from_paths
 
-EDGE_LEVEL = 0.6  # of white; brighter is a line, as in the release
 LARGE_PICTURE = 1 << 21  # pixels from which memory is told beforehand
 _SUSPICIOUS_COVER = 0.9
 _LOOK_AHEAD = 4  # batches' worth of pictures that may be held to be completed together
@@ -68,7 +68,7 @@ def read_job(job: Job, invert_mask: bool = False) -> tuple[Picture, np.ndarray, 
     check_inputs(job)
     picture, mask = read_image(job.image), read_mask(job.mask)
     _check_size(f"mask {job.mask}", mask, job, picture)
-    hole = (mask > 127.5) != invert_mask
+    hole = (mask > MASK_THRESHOLD) != invert_mask
     cover = hole.mean()
     hint = "is --invert_mask one too many?" if invert_mask else "if its holes are black, add --invert_mask"
     if cover == 1:
@@ -91,7 +91,7 @@ def read_edges(job: Job, picture: Picture) -> np.ndarray | None:
         return None
     sketch = read_mask(job.edges)
     _check_size(f"sketch {job.edges}", sketch, job, picture)
-    return sketch / 255 > EDGE_LEVEL
+    return sketch > EDGE_THRESHOLD
 
 
 def _check_size(what, plane, job, picture):

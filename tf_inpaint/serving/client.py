@@ -52,8 +52,8 @@ class Client:
 
         Args:
             image: uint8 [H, W, 3], RGB.
-            mask: bool (True = hole) or uint8 (> 127 = hole), [H, W].
-            edges: a sketch, for guided models only: bool (True = line) or uint8 (> 153 = line), [H, W].
+            mask: bool (True = hole) or uint8 (above half = hole), [H, W].
+            edges: a sketch, for guided models only: bool (True = line) or uint8 (above 0.6 of white = line), [H, W].
         Returns:
             uint8 [H, W, 3].
         """

@@ -1,7 +1,7 @@
 """Models of one picture size as a file: TensorFlow Lite, of its built-in operations alone, and ONNX.
 
-Their inputs are `image` uint8 [1, H, W, 3] and `mask` uint8 [1, H, W, 1] (> 127 = hole), guided ones' also `edges`
-uint8 [1, H, W, 1] (> 153 = line); their outputs `completed` uint8 and `predicted` float32 in [-1, 1], both
+Their inputs are `image` uint8 [1, H, W, 3] and `mask` uint8 [1, H, W, 1] (above half = hole), guided ones' also `edges`
+uint8 [1, H, W, 1] (above 0.6 of white = line); their outputs `completed` uint8 and `predicted` float32 in [-1, 1], both
 [1, H, W, 3]. Nothing checks what they are given.
 """
 

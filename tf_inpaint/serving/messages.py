@@ -117,10 +117,10 @@ def _read_tensor(message):
 def _levels(varints):
     """uint8 [N] of numbers 0 .. 255 one after the other, each in a byte or, from 128, in two."""
     data = np.frombuffer(varints, np.uint8)
-    goes_on = data > 127
+    goes_on = data > 0x7F
     begins = np.ones(data.shape, bool)
     begins[1:] = ~goes_on[:-1]
-    return (data & 127 | np.where(goes_on, 128, 0).astype(np.uint8))[begins]
+    return (data & 0x7F | np.where(goes_on, 0x80, 0).astype(np.uint8))[begins]
 
 
 def _field(number, value):
@@ -131,8 +131,8 @@ def _field(number, value):
 
 def _varint(value):
     encoded = bytearray()
-    while value > 127:
-        encoded.append(value & 127 | 128)
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
         value >>= 7
     return bytes([*encoded, value])
 
@@ -166,7 +166,7 @@ def _read_varint(message, place):
         if place >= len(message) or shift > 63:
             raise ValueError(f"`message` must be whole. Received: {len(message)} bytes that end within a number")
         byte = message[place]
-        value |= (byte & 127) << shift
+        value |= (byte & 0x7F) << shift
         place, shift = place + 1, shift + 7
-        if byte < 128:
+        if byte < 0x80:
             return value, place

@@ -11,10 +11,11 @@ from contextlib import contextmanager
 
 import tensorflow as tf
 
-from tf_inpaint.inference.graph import EDGE_THRESHOLD, MASK_THRESHOLD, Completion
+from tf_inpaint.inference.graph import Completion
 from tf_inpaint.models.weights import named_weights
 from tf_inpaint.ops.decode import decode_image, decode_mask
 from tf_inpaint.ops.images import composite
+from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD
 from tf_inpaint.serving.weights import replaced_weights
 
 PRECISIONS = ("float32", "bfloat16", "float16")
@@ -58,8 +59,8 @@ class ServedModel:
     def signatures(self):
         """The signatures by name, `tf.function`s ready to be saved.
 
-        "serving_default": image uint8 [N, H, W, 3], mask uint8 [N, H, W, 1] (> 127 = hole) and, if guided, edges uint8
-            [N, H, W, 1] (> 153 = line) -> completed uint8 [N, H, W, 3].
+        "serving_default": image uint8 [N, H, W, 3], mask uint8 [N, H, W, 1] (above half = hole) and, if guided, edges
+            uint8 [N, H, W, 1] (above 0.6 of white = line) -> completed uint8 [N, H, W, 3].
         "encoded": image_bytes, mask_bytes and, if guided, edges_bytes, strings [N], each a PNG or JPEG file (an empty
             sketch: no line) -> completed_bytes strings [N], PNG files. Sizes may differ from picture to picture.
         """

@@ -117,7 +117,7 @@ def box(seed, height, width, options: MaskOptions):
         seed: int32 [2], stateless.
         height, width: of the picture, at least as large as box and margins.
         options: sizes; the box's last possible row and column are never drawn, as in the release (for 128 of 256
-            pixels, top and left are 0 .. 127), except where it is the only one.
+            pixels, top and left are below 128), except where it is the only one.
     Returns:
         mask: float32 [height, width, 1], 1 = hole.
     Reference: Yu et al. 2018, release 1.0.0 (statistics of the reference masks).
