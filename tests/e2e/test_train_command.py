@@ -85,7 +85,7 @@ def test_too_many_broken_pictures_are_named(train, tmp_path):
     (tmp_path / "pictures" / "notes.png").write_text("not a picture")
     code, _, err = train()
     line = one_error_line(err)
-    assert code == 2 and "notes.png" in line and "max_broken_share" in line
+    assert code == 2 and "notes.png" in line and "max_broken_fraction" in line
     assert not (tmp_path / "run").exists()
 
 
@@ -95,14 +95,14 @@ def test_pictures_found_broken_while_training_end_it_in_a_sentence(train, tmp_pa
     truncate(tmp_path / "pictures" / "2.jpg")  # its head is whole: only decoding it shows the damage
     code, _, err = train(ONE_STAGE, "training.steps=50")
     line = one_error_line(err)
-    assert code == 2 and "2.jpg" in line and "max_broken_share" in line
+    assert code == 2 and "2.jpg" in line and "max_broken_fraction" in line
 
 
 @pytest.mark.slow
 def test_a_truncated_picture_is_replaced_and_named_and_training_goes_on(train, tmp_path):
     write_pictures(tmp_path / "pictures", 4, "jpg")
     truncate(tmp_path / "pictures" / "2.jpg")
-    code, out, err = train(ONE_STAGE, "data.max_broken_share=0.5", "training.steps=4")
+    code, out, err = train(ONE_STAGE, "data.max_broken_fraction=0.5", "training.steps=4")
     assert code == 0, err
     assert "done: 4 steps" in out
     assert "1 file could not be read, others took its place: " in out and "2.jpg" in out

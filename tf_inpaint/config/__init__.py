@@ -11,6 +11,7 @@ TensorFlow is imported only when the file has been read, so that bad YAML is rep
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Literal, Mapping, Optional, Sequence, Tuple, Union
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from tf_inpaint.ops.masks import MaskOptions
 
     RecipeOptions = Any  # RECIPES[recipe].Options
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class DataConfig:
             sketch for a flat hole.
         batch_size: pictures in one update, over all devices; a multiple of `training.accumulation_steps`.
         parallel_calls: pictures decoded at the same time; -1 leaves the number to TensorFlow.
-        max_broken_share: in [0, 1]; a run stops when more than this share of its files cannot be read.
+        max_broken_fraction: in [0, 1]; a run stops when more than this share of its files cannot be read.
     """
 
     train: Union[str, Tuple[str, ...]] = ""
@@ -66,7 +69,7 @@ class DataConfig:
     edges_drop: float = 0.0
     batch_size: int = 16
     parallel_calls: int = -1
-    max_broken_share: float = 0.05
+    max_broken_fraction: float = 0.05
 
 
 @dataclass(frozen=True)
@@ -182,6 +185,11 @@ class Config:
     training: TrainingConfig
 
 
+RENAMED = {  # old key: new key, in the same section; old names keep working
+    "data.max_broken_share": "data.max_broken_fraction",
+    "mask.noise_share": "mask.noise_fraction",
+}
+
 # Intervals in which values must lie, each element of a list by itself. Recipes share names where they share a meaning.
 RANGES = {
     "options.width": "[2, inf)",
@@ -219,7 +227,7 @@ RANGES = {
     "data.edges_drop": "[0, 1]",
     "data.batch_size": "[1, inf)",
     "data.parallel_calls": "[-1, inf)",
-    "data.max_broken_share": "[0, 1]",
+    "data.max_broken_fraction": "[0, 1]",
     "mask.height": "[1, inf)",
     "mask.width": "[1, inf)",
     "mask.max_delta_height": "[0, inf)",
@@ -234,7 +242,7 @@ RANGES = {
     "mask.border": "(0, 0.5)",
     "mask.shapes": "[1, inf)",
     "mask.shape_radius": "(0, 1]",
-    "mask.noise_share": "[0, 1]",
+    "mask.noise_fraction": "[0, 1]",
     "mask.turn": "[0, 90]",
     "optimizer.learning_rate": "(0, inf)",
     "optimizer.beta1": "[0, 1)",
@@ -269,19 +277,22 @@ def load_config(path, overrides: Sequence[str] = (), report: Callable[[str], Any
     Args:
         path: of the file. A key left out keeps its default; the name left out is the file's.
         overrides: "section.key=value" each, the value in YAML; later ones win.
-        report: called with each line of a translation, such as `print`.
+        report: called with each line of a translation, and with a note on each old name of a key, such as `print`; by
+            default notes are logged.
     Returns:
         config: complete and checked.
     Raises:
         InputError: one sentence that begins with the file and line, or the override, at fault.
     """
     document = yaml_config.read(path)
+    _take_new_names(document, report)
     if authors_config.is_authors(document.values):
         document, lines = authors_config.translate(document)
         for line in lines if report else ():
             report(line)
     for text in overrides:
         document.override(text)
+        _take_new_names(document, report)
     return _resolve(document, Path(path).stem)
 
 
@@ -294,7 +305,9 @@ def config_from_dict(values: Mapping[str, Any], name: str = "") -> Config:
     Raises:
         InputError: on any mistake.
     """
-    return _resolve(yaml_config.Document("config", dict(values)), name)
+    document = yaml_config.Document("config", dict(values))
+    _take_new_names(document)
+    return _resolve(document, name)
 
 
 def options_from_dict(recipe: str, values: Mapping[str, Any], source: str):
@@ -336,6 +349,11 @@ def check(config: Config) -> None:
     _check_edges(config)
     _check_optimizer(config.optimizer, config.training)
     RECIPES[config.recipe].check(config.options, config.data.image_size, config.mask)
+
+
+def _take_new_names(document, report=None):
+    for note in document.rename(RENAMED):
+        (report or _log.warning)(note)
 
 
 def _resolve(document, name):
@@ -436,7 +454,7 @@ def _check_mask(mask, image_size):
     if ("files" in mask.kinds) != bool(mask.files):
         needed = "mask.files must name mask files" if "files" in mask.kinds else 'mask.files must be ""'
         raise InputError(f"{needed} with mask.kind: {mask.kind}")
-    for key in ("strokes", "segments", "brush_width", "shapes", "shape_radius", "noise_share"):
+    for key in ("strokes", "segments", "brush_width", "shapes", "shape_radius", "noise_fraction"):
         least, greatest = getattr(mask, key)
         if least > greatest:
             raise InputError(f"mask.{key} must be [least, greatest], not [{least:g}, {greatest:g}]")

@@ -122,6 +122,31 @@ class Document:
         section[parts[-1]] = value
         self.places[".".join(parts)] = place
 
+    def rename(self, names: Mapping[str, str]) -> list[str]:
+        """Put values under old names where their new ones belong.
+
+        Args:
+            names: old dotted key -> new dotted key, of the same section.
+        Returns:
+            notes: a line for each old name that was there.
+        Raises:
+            InputError: if a file gives both names.
+        """
+        notes = []
+        for old, new in names.items():
+            section, _, key = old.rpartition(".")
+            values = self.values.get(section)
+            if not isinstance(values, dict) or key not in values:
+                continue
+            place, new_key = self.place(old), new.rpartition(".")[2]
+            if new_key in values and not place.startswith(_OVERRIDE):
+                raise InputError(f"{place}: {old} is the old name of {new}, which is set at {self.place(new)}")
+            self.values[section] = {**values, new_key: values[key]}
+            del self.values[section][key]
+            self.places[new] = place
+            notes.append(f"{place}: {old} is now called {new}")
+        return notes
+
     def build(self, cls: type, names: Mapping[str, Any] | None = None):
         """An instance of `cls` from all values.
 

@@ -59,7 +59,7 @@ class ImageData:
         """
         self._data = data
         self._mask = mask
-        self._holes = Holes(mask, data.image_size, data.max_broken_share)
+        self._holes = Holes(mask, data.image_size, data.max_broken_fraction)
         self._seed = seed
         self._train = _list(data.train, "data.train", data)
         self._views = _list(data.validation, "data.validation", data) if data.validation else self._train
@@ -289,10 +289,10 @@ def _list(source, setting, data) -> PictureFiles:
         part = "train" if setting == "data.train" else "test"
         if data.edges == "paired":
             raise InputError(f"data.edges is paired, but {setting} is CIFAR-10, which has no sketches")
-        return _CifarPictures(source, part, setting, data.max_broken_share)
+        return _CifarPictures(source, part, setting, data.max_broken_fraction)
     files, folder = list_files(source), data.edges_folder
     if data.edges != "paired":
-        return PictureFiles(split_sketches(files)[0], setting, data.max_broken_share)
+        return PictureFiles(split_sketches(files)[0], setting, data.max_broken_fraction)
     root = source_root(source, files) if folder else ""
     if folder:
         if not os.path.isdir(folder):
@@ -300,7 +300,7 @@ def _list(source, setting, data) -> PictureFiles:
         own = os.path.join(folder, os.path.basename(os.path.abspath(root)))
         folder = own if os.path.isdir(own) else folder
     files, sketches = split_sketches(files, root, folder)
-    return _SketchedFiles(files, _all_sketches(files, sketches, setting, folder), setting, data.max_broken_share)
+    return _SketchedFiles(files, _all_sketches(files, sketches, setting, folder), setting, data.max_broken_fraction)
 
 
 def _all_sketches(files, sketches, setting, folder) -> list[str]:

@@ -154,8 +154,8 @@ class PictureFiles:
             raise self._fail(f"none of the {count} files of {self._setting} can be read: {self._names()}")
         if broken > self._max_broken_share * count:
             raise self._fail(
-                f"{broken} of {count} files of {self._setting} cannot be read, more than the share of "
-                f"data.max_broken_share {self._max_broken_share:g}: {self._names()}"
+                f"{broken} of {count} files of {self._setting} cannot be read, more than "
+                f"data.max_broken_fraction {self._max_broken_share:g}: {self._names()}"
             )
 
     def _fail(self, sentence: str) -> InputError:

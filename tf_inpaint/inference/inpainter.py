@@ -392,7 +392,7 @@ def _recipe(description, padding):
         options = options_from_dict(about.recipe, about.options, description.prefix)
         name, trained_size = about.recipe, about.trained_size
     elif config_file is not None:
-        config = load_config(config_file)
+        config = load_config(config_file, report=lambda note: None)
         name, options, trained_size = config.recipe, config.options, min(config.data.image_size)
     elif description.recipe is not None:
         name = description.recipe

@@ -96,8 +96,9 @@ class RunFolder:
         """Raise InputError if the folder holds checkpoints of a run with another config, naming the keys."""
         if self.last_step() is None or not self._config.is_file():
             return
-        # Read as a config, so that keys which an older version did not know have their defaults.
-        old, new = (_flatten(config_to_dict(each)) for each in (load_config(self._config), config))
+        # Read as a config, so that keys which an older version did not know, or called otherwise, count.
+        there = load_config(self._config, report=lambda note: None)
+        old, new = (_flatten(config_to_dict(each)) for each in (there, config))
         free = set(_FREE_KEYS)
         if config.optimizer.schedule in _SCHEDULES_OVER_ALL_STEPS:
             free.discard("training.steps")  # the learning rate depends on them

@@ -12,6 +12,7 @@ import yaml
 
 from tf_inpaint.config import (
     RANGES,
+    RENAMED,
     DataConfig,
     OptimizerConfig,
     TrainingConfig,
@@ -126,6 +127,51 @@ def test_bad_yaml_is_reported_without_tensorflow(write):
         [sys.executable, "-c", program], capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)}, check=True
     )
     assert result.stdout.startswith("small.yml:2: is not valid YAML: ") and result.stdout.endswith(" False\n")
+
+
+# Old names
+
+OLD = {"data.max_broken_share": 0.5, "mask.noise_share": [0.1, 0.4]}
+OLD_LINES = ["data:", "  max_broken_share: 0.5", "mask:", "  noise_share: [0.1, 0.4]"]
+
+
+def test_old_names_are_read_and_noted(write, caplog):
+    assert set(OLD) == set(RENAMED)
+    notes = []
+    config = load_config(write(*OLD_LINES), report=notes.append)
+    assert (config.data.max_broken_fraction, config.mask.noise_fraction) == (0.5, (0.1, 0.4))
+    assert notes == [
+        "small.yml:3: data.max_broken_share is now called data.max_broken_fraction",
+        "small.yml:5: mask.noise_share is now called mask.noise_fraction",
+    ]
+    assert not caplog.messages
+    load_config(write(*OLD_LINES))
+    assert caplog.messages == notes  # without `report`
+
+
+def test_old_names_in_overrides_and_dicts(write):
+    notes = []
+    overrides = ["data.max_broken_share=0.1", "data.max_broken_fraction=0.2", "data.max_broken_share=0.3"]
+    assert load_config(write(*OLD_LINES), overrides, notes.append).data.max_broken_fraction == 0.3  # the last one
+    assert notes[-1] == f"--set {overrides[-1]}: data.max_broken_share is now called data.max_broken_fraction"
+    values = {"recipe": "deepfill_v1", "data": {"max_broken_share": 0.5}, "mask": {"noise_share": [0.1, 0.4]}}
+    assert config_from_dict(values, "x").mask.noise_fraction == (0.1, 0.4)
+    assert values["mask"] == {"noise_share": [0.1, 0.4]}
+
+
+def test_mistakes_under_an_old_name(write):
+    found = sentence(write("data:", "  max_broken_share: 2"))
+    assert found == "small.yml:3: data.max_broken_fraction must be at least 0 and at most 1, not 2.0"
+    assert sentence(write("data:", "  max_broken_share: 0.1", "  max_broken_fraction: 0.1")) == (
+        "small.yml:3: data.max_broken_share is the old name of data.max_broken_fraction, which is set at small.yml:4"
+    )
+
+
+@pytest.mark.parametrize("old, new", RENAMED.items())
+def test_new_names_are_of_the_same_section_and_known(old, new):
+    config = config_from_dict({"recipe": "deepfill_v1"}, "x")
+    section, name = new.split(".")
+    assert old.startswith(f"{section}.") and name in config_to_dict(config)[section]
 
 
 # Mistakes

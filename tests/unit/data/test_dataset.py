@@ -39,7 +39,7 @@ def folder(tmp_path):
 
 
 def _data(train, mask=MASK, seed=0, **options):
-    options = {"image_size": (32, 32), "parallel_calls": 4, "max_broken_share": 0.5, **options}
+    options = {"image_size": (32, 32), "parallel_calls": 4, "max_broken_fraction": 0.5, **options}
     return ImageData(DataConfig(train=str(train), **options), mask, seed)
 
 
@@ -111,7 +111,7 @@ def test_useless_masks_are_reported_with_the_pictures(folder, masks):
         assert set(_joined(_take(data.dataset(0, 8), 4))["mask"].mean((1, 2, 3))) == {0.5}
     ((file, reason),) = data.broken
     assert file.endswith("empty.png") and reason == "is all known as a mask"
-    data = _data(folder, options, max_broken_share=0.1)
+    data = _data(folder, options, max_broken_fraction=0.1)
     with pytest.raises(InputError, match="1 of 3 files of mask.files cannot be read"), data.explained_errors():
         _take(data.dataset(0, 8), 4)
 
@@ -358,22 +358,22 @@ def _made(folder):
 
 def test_too_many_broken_files_stop_at_the_start(folder):
     _spoil(folder, text=[1, 3])
-    assert len(_data(folder, max_broken_share=2 / 7).broken) == 2
+    assert len(_data(folder, max_broken_fraction=2 / 7).broken) == 2
     message = (
-        r"2 of 7 files of data.train cannot be read, more than the share of data.max_broken_share 0.2: .*1.png is not"
+        r"2 of 7 files of data.train cannot be read, more than data.max_broken_fraction 0.2: .*1.png is not"
     )
     with pytest.raises(InputError, match=message):
-        _data(folder, max_broken_share=0.2)
+        _data(folder, max_broken_fraction=0.2)
     with pytest.raises(InputError, match="1 of 7 files of data.validation"):
         _spoil(folder, text=[1])
         clean = _folder(folder.parent / "clean")
         (folder / "3.png").write_bytes((clean / "3.png").read_bytes())
-        _data(clean, validation=str(folder), max_broken_share=0.1)
+        _data(clean, validation=str(folder), max_broken_fraction=0.1)
 
 
 def test_too_many_broken_files_stop_on_the_way(folder):
     _spoil(folder, truncated=[1, 3])
-    data = _data(folder, max_broken_share=0.2)
+    data = _data(folder, max_broken_fraction=0.2)
     assert data.broken == [] and data.failure is None
     with pytest.raises(InputError, match="2 of 7 files of data.train cannot be read") as caught:
         with data.explained_errors():
@@ -384,7 +384,7 @@ def test_too_many_broken_files_stop_on_the_way(folder):
 def test_a_folder_without_any_good_file_stops(folder):
     _spoil(folder, text=range(7))
     with pytest.raises(InputError, match="none of the 7 files of data.train can be read"):
-        _data(folder, max_broken_share=1.0)
+        _data(folder, max_broken_fraction=1.0)
 
 
 def test_other_errors_stay_what_they_are(folder):

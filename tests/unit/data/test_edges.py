@@ -33,7 +33,7 @@ def folder(tmp_path):
 
 
 def _data(train, **options):
-    options = {"image_size": (32, 32), "edges": "paired", "max_broken_share": 0.5, **options}
+    options = {"image_size": (32, 32), "edges": "paired", "max_broken_fraction": 0.5, **options}
     return ImageData(DataConfig(train=str(train), **options), MASK, seed=0)
 
 

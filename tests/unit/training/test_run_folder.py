@@ -56,6 +56,18 @@ def test_a_new_folder_explains_itself(tmp_path, config, started):
     assert lines(tmp_path / "run") == []
 
 
+def test_a_folder_written_under_old_names_of_keys_goes_on_and_takes_the_new_ones(tmp_path, config, started, caplog):
+    folder = started(tmp_path)
+    folder.save(checkpoint()[0], 3)
+    folder.close()
+    file = tmp_path / "config.yml"
+    new = file.read_text()
+    old = new.replace("max_broken_fraction", "max_broken_share").replace("noise_fraction", "noise_share")
+    file.write_text(old)
+    started(tmp_path).close()
+    assert old != new and file.read_text() == new and not caplog.messages
+
+
 def test_checkpoints_are_named_by_step_listed_for_tensorflow_and_the_oldest_go(tmp_path, started):
     folder = started(tmp_path, keep=2)
     saved, weights = checkpoint()

@@ -38,11 +38,11 @@ class MaskOptions:
         border: for "outpainting", share of each side, at either end, that is hole; below 0.5.
         shapes: least and greatest number of blobs.
         shape_radius: least and greatest radius of a blob, as shares of the picture's shorter side.
-        noise_share: for "noise", least and greatest share of the picture that is hole.
+        noise_fraction: for "noise", least and greatest fraction of the image that is hole.
         turn: for "turned_box", the greatest angle in degrees; a box comes out smaller the more it is turned.
         files: for kind "files": masks as pictures (white = hole): a folder, a glob, a list file, or a list of these;
             they are stretched to the size of the picture. Others take the places of those that cannot be read, or have
-            no hole or nothing known, up to the share of `data.max_broken_share`.
+            no hole or nothing known, up to `data.max_broken_fraction` of them.
         invert_files: the holes of these files are black.
         flip_files: mirror every second of them left to right, and every second upside down.
         per_batch: True draws one hole for all pictures of a batch, as the releases do.
@@ -66,7 +66,7 @@ class MaskOptions:
     border: float = 0.25
     shapes: Tuple[int, int] = (1, 3)
     shape_radius: Tuple[float, float] = (0.1, 0.3)
-    noise_share: Tuple[float, float] = (0.2, 0.3)
+    noise_fraction: Tuple[float, float] = (0.2, 0.3)
     turn: int = 45
     files: Union[str, Tuple[str, ...]] = ""
     invert_files: bool = False
@@ -191,7 +191,7 @@ def shapes(seed, height, width, options: MaskOptions):
 
 def noise(seed, height, width, options: MaskOptions):
     """Blotches all over the picture (see `ops.regions`); arguments and result as `box`."""
-    return noise_region(seed, height, width, options.noise_share)
+    return noise_region(seed, height, width, options.noise_fraction)
 
 
 def turned_box(seed, height, width, options: MaskOptions):
