@@ -89,6 +89,25 @@ def test_no_catch_all_files_and_no_asserts():
     assert not complaints, "\n".join(complaints)
 
 
+def test_autograph_is_off():
+    """Control flow is explicit; translating sources costs a process ten seconds."""
+    complaints = []
+    for path in _modules():
+        source = path.read_text()
+        for node in ast.walk(ast.parse(source)):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            place = f"{path.relative_to(ROOT)}:{node.lineno}"
+            if ast.unparse(node.func) == "tf.function":
+                if not any(ast.unparse(keyword) == "autograph=False" for keyword in node.keywords):
+                    complaints.append(f"{place}: tf.function without autograph=False")
+            elif "tf.data" in source and node.func.attr in {"map", "filter", "flat_map", "interleave"}:
+                of_threads = ast.unparse(node.func.value) == "threads"
+                if not of_threads and not ast.unparse(node.args[0]).startswith("plainly("):
+                    complaints.append(f"{place}: a dataset's function that is not in plainly(...)")
+    assert not complaints, "\n".join(complaints)
+
+
 def test_every_public_thing_has_a_docstring():
     complaints = []
     for path in _modules():

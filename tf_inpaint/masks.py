@@ -58,9 +58,10 @@ def sample(config, count: int, seed: int = 0) -> np.ndarray:
     import tensorflow as tf
 
     from tf_inpaint.data.masks import Holes
+    from tf_inpaint.data.reader import plainly
 
     holes = Holes(config.mask, config.data.image_size, config.data.max_broken_fraction)
-    seeds = tf.data.Dataset.range(count).map(lambda number: tf.stack([seed, tf.cast(number, tf.int32)]))
+    seeds = tf.data.Dataset.range(count).map(plainly(lambda number: tf.stack([seed, tf.cast(number, tf.int32)])))
     try:
         return np.stack([mask.numpy()[..., 0] > 0.5 for mask in holes.masks(seeds)])
     except tf.errors.OpError as error:

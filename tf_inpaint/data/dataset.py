@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from tf_inpaint.data.cifar import is_cifar, read_cifar
 from tf_inpaint.data.masks import Holes
-from tf_inpaint.data.reader import PictureFiles, spread
+from tf_inpaint.data.reader import PictureFiles, plainly, spread
 from tf_inpaint.edges import canny_edges
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.images import SKETCH_SUFFIX, check_image, list_files, read_mask, source_root, split_sketches
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 _ORDER, _EXAMPLE, _BATCH, _VIEW = range(4)
 
 
-_plainly = tf.autograph.experimental.do_not_convert  # nothing here needs Python control flow translated
 
 
 class ImageData:
@@ -132,9 +131,9 @@ class ImageData:
                 return self._seeds(_BATCH, position // batch_size)[2]
             return self._seeds(_EXAMPLE, position)[2]
 
-        positions = tf.data.Dataset.range(first_batch * part, np.iinfo(np.int64).max).map(_plainly(position))
+        positions = tf.data.Dataset.range(first_batch * part, np.iinfo(np.int64).max).map(plainly(position))
         pictures = self._train.pictures(positions, self._files_at, self._data.parallel_calls)
-        masks = self._holes.masks(positions.map(_plainly(hole_seed)), self._data.parallel_calls)
+        masks = self._holes.masks(positions.map(plainly(hole_seed)), self._data.parallel_calls)
         return self._batches(pictures, self._example, masks, batch_size // replicas)
 
     def validation(self, count: int, batch_size: int) -> tf.data.Dataset:
@@ -160,7 +159,7 @@ class ImageData:
 
         numbers = tf.data.Dataset.from_tensor_slices(spread(total, count))
         pictures = self._views.pictures(numbers, files_at, self._data.parallel_calls)
-        masks = self._holes.masks(numbers.map(_plainly(hole_seed)), self._data.parallel_calls)
+        masks = self._holes.masks(numbers.map(plainly(hole_seed)), self._data.parallel_calls)
         return self._batches(pictures, self._view, masks, batch_size, drop_remainder=False)
 
     def fixed_views(self, count: int) -> dict[str, tf.Tensor]:
@@ -227,8 +226,8 @@ class ImageData:
     def _batches(self, pictures, example, masks, batch_size, drop_remainder=True):
         options = tf.data.Options()
         options.deterministic = True
-        examples = pictures.map(_plainly(example), num_parallel_calls=self._data.parallel_calls, deterministic=True)
-        examples = tf.data.Dataset.zip((examples, masks)).map(_plainly(lambda one, mask: {**one, "mask": mask}))
+        examples = pictures.map(plainly(example), num_parallel_calls=self._data.parallel_calls, deterministic=True)
+        examples = tf.data.Dataset.zip((examples, masks)).map(plainly(lambda one, mask: {**one, "mask": mask}))
         return examples.batch(batch_size, drop_remainder).prefetch(tf.data.AUTOTUNE).with_options(options)
 
 

@@ -6,14 +6,12 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from tf_inpaint.data.reader import PictureFiles
+from tf_inpaint.data.reader import PictureFiles, plainly
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.images import list_files, read_mask
 from tf_inpaint.ops.decode import decode_mask
 from tf_inpaint.ops.levels import MASK_THRESHOLD
 from tf_inpaint.ops.masks import MASKS, MaskOptions, outpainting
-
-_plainly = tf.autograph.experimental.do_not_convert
 
 
 class Holes:
@@ -58,9 +56,9 @@ class Holes:
             Dataset of float32 [height, width, 1], 1 = hole.
         """
         if self._files is None:
-            return seeds.map(_plainly(self._draw), num_parallel_calls=parallel_calls, deterministic=True)
+            return seeds.map(plainly(self._draw), num_parallel_calls=parallel_calls, deterministic=True)
         read = self._files.pictures(seeds, self._files_at, parallel_calls)
-        return read.map(_plainly(self._draw), num_parallel_calls=parallel_calls, deterministic=True)
+        return read.map(plainly(self._draw), num_parallel_calls=parallel_calls, deterministic=True)
 
     def _draw(self, seed, from_file=None):
         choice, seed = self._choose(seed)

@@ -24,7 +24,8 @@ _log = logging.getLogger(__name__)
 CHECKED_AT_START = 10_000  # files whose heads are read before training starts; more are sampled evenly
 _SUBSTITUTES = 64  # files tried in place of one that cannot be read
 
-_plainly = tf.autograph.experimental.do_not_convert  # nothing here needs Python control flow translated
+# AutoGraph off: nothing of ours needs Python control flow translated, and translating takes seconds.
+plainly = tf.autograph.experimental.do_not_convert
 
 
 class PictureFiles:
@@ -106,13 +107,13 @@ class PictureFiles:
                 return index, tf.ensure_shape(image, [None, None, self.channels])
 
             one = tf.data.Dataset.range(1)
-            decoded = one.map(_plainly(decode)).ignore_errors().filter(_plainly(self.usable))
-            decoded = decoded.map(_plainly(lambda _, image: (index, image)))
-            return decoded.concatenate(one.map(_plainly(read))).take(1)
+            decoded = one.map(plainly(decode)).ignore_errors().filter(plainly(self.usable))
+            decoded = decoded.map(plainly(lambda _, image: (index, image)))
+            return decoded.concatenate(one.map(plainly(read))).take(1)
 
         at_once = parallel_calls if parallel_calls > 0 else 2 * (os.cpu_count() or 1)
         return indices.interleave(
-            _plainly(attempt),
+            plainly(attempt),
             cycle_length=at_once,
             block_length=1,
             num_parallel_calls=parallel_calls,

@@ -96,7 +96,7 @@ class Inception:
     def __init__(self, weights: str):
         side = _INCEPTION_SIDE
         self._network = _load(tf.keras.applications.InceptionV3, weights, pooling="avg", input_shape=(side, side, 3))
-        self._graph = tf.function(self._run)
+        self._graph = tf.function(self._run, autograph=False)
 
     def features(self, pictures: np.ndarray) -> np.ndarray:
         """float32 [B, 2048] of uint8 [B, H, W, 3]."""
@@ -120,7 +120,7 @@ class VggDistance:
         whole = _load(tf.keras.applications.VGG16, weights)
         outputs = [whole.get_layer(name).output for name in _VGG_LAYERS]
         self._network = tf.keras.Model(whole.inputs, outputs)
-        self._graph = tf.function(self._run)
+        self._graph = tf.function(self._run, autograph=False)
 
     def distances(self, image: np.ndarray, completions: np.ndarray) -> np.ndarray:
         """float32 [M] between uint8 [H, W, 3] and each of uint8 [M, H, W, 3]."""

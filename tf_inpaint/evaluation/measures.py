@@ -108,7 +108,7 @@ class Ruler:
     def __init__(self, measures: list[Measure]):
         self._names = [measure.name for measure in measures]
         self._computes = [measure.compute for measure in measures]
-        self._graph = tf.function(self._run)
+        self._graph = tf.function(self._run, autograph=False)
 
     def measure(self, completed: np.ndarray, image: np.ndarray, hole: np.ndarray) -> dict[str, float]:
         """{metric: value} of uint8 [H, W, 3] against uint8 [H, W, 3], with the hole bool [H, W]."""

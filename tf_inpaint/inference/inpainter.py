@@ -90,8 +90,8 @@ class Inpainter:
         plane = tf.TensorSpec([None, None, None], tf.bool)
         signature = [tf.TensorSpec([None, None, None, 3], tf.uint8), plane, plane]
         self._forward, self._fill = (
-            tf.function(Completion(recipe, whole=whole, residuals=residuals), input_signature=signature)
-            for whole in (True, False)
+            tf.function(completion, input_signature=signature, autograph=False)
+            for completion in (Completion(recipe, whole=whole, residuals=residuals) for whole in (True, False))
         )
 
     @classmethod

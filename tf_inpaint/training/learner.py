@@ -74,8 +74,8 @@ class Learner:
         move_average = self._average.update if self._average else None
         self._update_generator = update("generator", self.recipe.generator_losses, move_average)
         self._update_discriminator = update("discriminator", self.recipe.discriminator_losses)
-        self._complete = tf.function(self.recipe.preview)
-        self._take_steps_in_graph = tf.function(self._many_steps)
+        self._complete = tf.function(self.recipe.preview, autograph=False)
+        self._take_steps_in_graph = tf.function(self._many_steps, autograph=False)
 
     @property
     def step(self):

@@ -58,8 +58,8 @@ class Update:
         self._afterwards = afterwards
         self._loss_scale = loss_scale
         if xla:
-            self._differentiate = tf.function(self._differentiate, jit_compile=True)
-        self._compiled = tf.function(self._on_all_replicas)
+            self._differentiate = tf.function(self._differentiate, jit_compile=True, autograph=False)
+        self._compiled = tf.function(self._on_all_replicas, autograph=False)
 
     def __call__(self, batch):
         return self._compiled(batch)

@@ -46,7 +46,8 @@ class Workers:
         self._addresses = resolver.cluster_spec().as_dict().get("worker", []) if resolver is not None else []
         self.count = max(len(self._addresses), 1)
         self.is_chief = self.count == 1 or resolver.task_id == 0
-        self._sum = tf.function(self._sum_over_workers)  # eager collectives start threads, and may not end them
+        # In a graph: eager collectives start threads, and may not end them.
+        self._sum = tf.function(self._sum_over_workers, autograph=False)
 
     def any(self, wish):
         """Whether any worker wishes it; every worker must ask."""
