@@ -14,7 +14,7 @@ import sys
 import time
 
 from tf_inpaint import cli
-from tf_inpaint.checkpoints.files import find_saved_model
+from tf_inpaint.checkpoints.locate import find_saved_model
 from tf_inpaint.errors import InputError
 
 

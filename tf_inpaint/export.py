@@ -10,8 +10,8 @@ import shutil
 
 import tf_inpaint
 from tf_inpaint import cli
-from tf_inpaint.checkpoints import load as pretrained
-from tf_inpaint.checkpoints.files import find_saved_model, versions
+from tf_inpaint.checkpoints import open_checkpoint
+from tf_inpaint.checkpoints.locate import versions
 from tf_inpaint.checkpoints.npz import ENDING, About, write_weight_file
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.atomic import write_whole
@@ -41,14 +41,13 @@ def main(argv) -> int:
             parser.error(f"--format {args.format} has no further outputs, and not all of the precisions")
         if not args.output.endswith(f".{args.format}"):
             parser.error(f"--output must end in .{args.format}")
-    prefix = pretrained.locate(args.checkpoint_dir)
-    if find_saved_model(prefix):
-        raise InputError(f"{prefix} is exported already: give the checkpoint that it was made from")
+    checkpoint = open_checkpoint(args.checkpoint_dir)
+    checkpoint.refuse_exported()
     cli.import_tensorflow()
     from tf_inpaint.inference.inpainter import Inpainter
 
     inpainter = Inpainter.load(
-        prefix,
+        checkpoint,
         padding=args.padding,
         max_pixels=args.max_pixels or MAX_PIXELS,
         max_memory=args.max_memory,

@@ -11,7 +11,7 @@ from PIL import Image
 from runs import ROOT, TINY, write_untrained_run
 
 from tf_inpaint import cli
-from tf_inpaint.checkpoints.load import DEFAULT_WEIGHTS, GUIDED_WEIGHTS
+from tf_inpaint.checkpoints import DEFAULT_WEIGHTS, GUIDED_WEIGHTS
 from tf_inpaint.io.images import read_image, write_png
 from tf_inpaint.predict import command as complete
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_inpaint.checkpoints.load import describe, load_weights
+from tf_inpaint.checkpoints.description import describe
+from tf_inpaint.checkpoints.load import load_weights
 from tf_inpaint.checkpoints.releases import DEEPFILL_V2
 from tf_inpaint.models.weights import named_weights, parameter_count
 from tf_inpaint.ops.flow import flow_to_image

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tf_inpaint import Inpainter
-from tf_inpaint.checkpoints.load import describe
+from tf_inpaint.checkpoints.description import describe
 from tf_inpaint.io.images import read_image, write_png
 
 CASE = "deepfill_v1/generator_v1_64x64_b2_SAME"

@@ -67,22 +67,26 @@ def read_about(path: str) -> About:
         InputError: if it is no weight file of this project, or one of a later version.
     """
     with _opened(path) as archive:
-        if _ABOUT not in archive.files:
-            raise InputError(f"{path} is an archive of arrays, but not weights of this project: it has no {_ABOUT}")
-        notes = json.loads(archive[_ABOUT].tobytes())
-        if notes.pop("format") > _FORMAT:
-            raise InputError(f"{path} was written by a later version of tf_inpaint, which this one cannot read")
-        return About(**notes)
+        return _about(archive, path)
 
 
-def read_weights(path: str) -> dict[str, np.ndarray]:
-    """Name -> array, float16 or float32, of every weight in the file at `path`.
+def read_weight_file(path: str) -> tuple[About, dict[str, np.ndarray]]:
+    """What the file says of itself, and name -> array, float16 or float32, of every weight in it.
 
     Raises:
-        InputError: if it is unreadable.
+        InputError: as `read_about`, or if a weight is damaged.
     """
     with _opened(path) as archive:
-        return {name: archive[name] for name in archive.files if name != _ABOUT}
+        return _about(archive, path), {name: archive[name] for name in archive.files if name != _ABOUT}
+
+
+def _about(archive, path):
+    if _ABOUT not in archive.files:
+        raise InputError(f"{path} is an archive of arrays, but not weights of this project: it has no {_ABOUT}")
+    notes = json.loads(archive[_ABOUT].tobytes())
+    if notes.pop("format") > _FORMAT:
+        raise InputError(f"{path} was written by a later version of tf_inpaint, which this one cannot read")
+    return About(**notes)
 
 
 @contextmanager

@@ -262,3 +262,11 @@ PEN_NET = Release(
 )
 
 RELEASES = (DEEPFILL_V1, DEEPFILL_V2, PEN_NET)
+
+
+def release_of(recipe: str) -> Release:
+    """The release of a recipe; a ValueError if its authors released none."""
+    for release in RELEASES:
+        if release.recipe == recipe:
+            return release
+    raise ValueError(f"`recipe` must be one of {', '.join(r.recipe for r in RELEASES)}. Received: {recipe!r}")

@@ -60,7 +60,7 @@ def is_torch_file(path) -> bool:
 
 
 class TorchFile:
-    """A PyTorch file, open for reading: `with TorchFile(path) as file: ...`; only its pickle is read at first.
+    """A PyTorch file, of which only the pickle is read at first.
 
     Dictionaries in dictionaries become names with slashes, such as "netG/dw_conv01.0.weight" or
     "optimG/state/0/exp_avg"; what is no tensor is left out.
@@ -75,26 +75,15 @@ class TorchFile:
 
     def __init__(self, path):
         self.path = os.fspath(path)
-        try:
-            self._file = open(self.path, "rb")
-        except OSError as error:
-            raise InputError(f"{self.path} cannot be read ({error.strerror or error})") from error
-        try:
-            self._storages = _storages_of(self._file, self.path)
-            self._tensors = dict(_flatten(self._storages.contents))
-        except InputError:
-            self._file.close()
-            raise
-        except Exception as error:  # bytes that are no description raise whatever they happen to mean
-            self._file.close()
-            raise InputError(f"{self.path} is truncated or damaged: its list of tensors cannot be read") from error
+        with _opened(self.path) as file:
+            try:
+                self._storages = _storages_of(file, self.path)
+                self._tensors = dict(_flatten(self._storages.contents))
+            except InputError:
+                raise
+            except Exception as error:  # bytes that are no description raise whatever they happen to mean
+                raise InputError(f"{self.path} is truncated or damaged: its list of tensors cannot be read") from error
         self.shapes = {name: tensor.shape for name, tensor in self._tensors.items()}
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._file.close()
 
     def read(self, names) -> Iterator[tuple[str, np.ndarray]]:
         """(name, array) of the named tensors, one after the other; bfloat16 comes as float32.
@@ -102,10 +91,12 @@ class TorchFile:
         Raises:
             InputError: if the bytes of one are damaged or missing.
         """
-        for name in names:
-            yield name, self._array(name, self._tensors[name])
+        with _opened(self.path) as file:
+            read = self._storages.reader(file)
+            for name in names:
+                yield name, self._array(name, self._tensors[name], read)
 
-    def _array(self, name, tensor):
+    def _array(self, name, tensor, read):
         dtype = _DTYPES[tensor.dtype].newbyteorder(self._storages.byte_order)
         size = dtype.itemsize
         # Storages are shared: of each, only the stretch that this tensor looks at is read.
@@ -113,7 +104,7 @@ class TorchFile:
         if 0 in tensor.shape:
             stretch = 0
         begin, end = tensor.offset * size, (tensor.offset + stretch) * size
-        data = self._storages.read(tensor.storage.key, begin, end) if stretch else b""
+        data = read(tensor.storage.key, begin, end) if stretch else b""
         if len(data) != end - begin:
             raise InputError(f"{self.path} is truncated or damaged: the values of {name} are not all there")
         try:
@@ -124,6 +115,13 @@ class TorchFile:
             return view.astype(dtype.newbyteorder("="))
         except (ValueError, OverflowError, MemoryError) as error:  # few values repeated to a shape beyond all bounds
             raise InputError(f"{self.path}: {name} is too large to be read") from error
+
+
+def _opened(path):
+    try:
+        return open(path, "rb")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror or error})") from error
 
 
 class _Storage(NamedTuple):
@@ -151,7 +149,7 @@ class _RebuildTensor:
     def __call__(self, storage, offset, shape, strides, requires_grad=False, hooks=None, dtype=None, metadata=None):
         tensor = _Tensor(storage, dtype or storage.dtype, storage.offset + offset, tuple(shape), tuple(strides))
         numbers = (tensor.offset, *tensor.shape, *tensor.strides)
-        if len(tensor.shape) != len(tensor.strides) or any(type(each) is not int or each < 0 for each in numbers):
+        if len(tensor.shape) != len(tensor.strides) or any(type(number) is not int or number < 0 for number in numbers):
             raise ValueError("a tensor has an impossible shape")
         if tensor.dtype not in _DTYPES:
             raise ValueError("a tensor has an unknown type")
@@ -234,29 +232,33 @@ class _ZipStorages:
 
     def __init__(self, file, path):
         self._path = path
-        try:
-            self._archive = zipfile.ZipFile(file)
-        except _ZIP_ERRORS as error:
-            raise InputError(f"{path} is truncated or damaged: its list of contents cannot be read") from error
-        names = self._archive.namelist()
+        archive = self._archive(file)
+        names = archive.namelist()
         roots = [name[: -len("data.pkl")] for name in names if re.fullmatch(r"([^/]+/)?data\.pkl", name)]
         if not roots:
             raise InputError(f"{path} is a zip archive, but not one of PyTorch's: it holds no data.pkl")
         self._root = roots[0]
         if any(name == f"{self._root}constants.pkl" or name.startswith(f"{self._root}code/") for name in names):
             raise InputError(f"{path} is a TorchScript archive, a program: give a file of its state_dict() instead")
-        big = f"{self._root}byteorder" in names and self._member("byteorder") == b"big"
+        big = f"{self._root}byteorder" in names and self._member(archive, "byteorder") == b"big"
         self.byte_order = ">" if big else "<"
-        self.contents, _ = _unpickle(io.BytesIO(self._member("data.pkl")), path)
+        self.contents, _ = _unpickle(io.BytesIO(self._member(archive, "data.pkl")), path)
 
-    def read(self, key, begin, end):
-        """Bytes [begin, end) of a storage, or fewer where it is shorter."""
-        return self._member(f"data/{key}", begin, end)
+    def reader(self, file):
+        """read(key, begin, end): bytes [begin, end) of a storage, or fewer where it is shorter."""
+        archive = self._archive(file)
+        return lambda key, begin, end: self._member(archive, f"data/{key}", begin, end)
 
-    def _member(self, name, begin=0, end=None):
+    def _archive(self, file):
+        try:
+            return zipfile.ZipFile(file)
+        except _ZIP_ERRORS as error:
+            raise InputError(f"{self._path} is truncated or damaged: its list of contents cannot be read") from error
+
+    def _member(self, archive, name, begin=0, end=None):
         """Bytes [begin, end) of a file of the archive; those of a whole one are checked against its sum."""
         try:
-            with self._archive.open(self._root + name) as member:
+            with archive.open(self._root + name) as member:
                 member.seek(begin)
                 return member.read(None if end is None else end - begin)
         except KeyError as error:
@@ -271,7 +273,6 @@ class _LegacyStorages:
     byte_order = "<"  # whatever machine wrote it
 
     def __init__(self, file, path):
-        self._file = file
         _unpickle(file, path)
         protocol, _ = _unpickle(file, path)
         if protocol != _LEGACY_PROTOCOL:
@@ -282,22 +283,27 @@ class _LegacyStorages:
         if not isinstance(keys, list) or not set(map(str, keys)) <= set(storages):
             raise ValueError("the list of storages names strangers")
         self._places = {}
-        whole = os.fstat(file.fileno()).st_size
+        length = os.fstat(file.fileno()).st_size
         for key in map(str, keys):
             count = file.read(8)
             begin = file.tell()
             end = begin + int.from_bytes(count, "little", signed=True) * _DTYPES[storages[key].dtype].itemsize
-            if len(count) < 8 or not begin <= end <= whole:
+            if len(count) < 8 or not begin <= end <= length:
                 raise InputError(f"{path} is truncated or damaged: it ends before its values do")
             self._places[key] = begin, end
             file.seek(end)
 
-    def read(self, key, begin, end):
-        start, stop = self._places.get(key, (0, 0))
-        if start + end > stop:
-            return b""
-        self._file.seek(start + begin)
-        return self._file.read(end - begin)
+    def reader(self, file):
+        """As that of `_ZipStorages`."""
+
+        def read(key, begin, end):
+            start, stop = self._places.get(key, (0, 0))
+            if start + end > stop:
+                return b""
+            file.seek(start + begin)
+            return file.read(end - begin)
+
+        return read
 
 
 def _flatten(contents, path="", seen=None):

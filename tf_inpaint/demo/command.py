@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tf_inpaint import cli
-from tf_inpaint.checkpoints import load as pretrained
+from tf_inpaint.checkpoints import GUIDED_WEIGHTS, list_weights, open_checkpoint
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.images import read_image, read_mask
 from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD
@@ -19,7 +19,7 @@ def main(argv) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     if args.list_weights:
-        print(pretrained.list_weights())
+        print(list_weights())
         return cli.DONE
     if args.output and not args.image:
         parser.error("--output needs --image")
@@ -30,7 +30,7 @@ def main(argv) -> int:
     if args.image and args.mask and args.output and not args.web:
         return complete.main(_as_test(args))
 
-    prefix = pretrained.locate(args.checkpoint_dir, args.weights, guided=True)
+    checkpoint = open_checkpoint(args.checkpoint_dir, args.weights, guided=True)
     if args.web:
         from tf_inpaint.demo import web as face
 
@@ -48,7 +48,7 @@ def main(argv) -> int:
     from tf_inpaint.inference.inpainter import Inpainter
 
     inpainter = Inpainter.load(
-        prefix, padding=args.padding, max_pixels=args.max_pixels or MAX_PIXELS, residuals=args.residuals
+        checkpoint, padding=args.padding, max_pixels=args.max_pixels or MAX_PIXELS, residuals=args.residuals
     )
     print(inpainter.origin)
     if args.web:
@@ -78,7 +78,7 @@ def _parser() -> cli.Parser:
     add("--port", type=int, default=7860, help="of the page (default: 7860)")
     add("--host", default="127.0.0.1", help="address the page listens at (default: 127.0.0.1, this machine only)")
     add("--checkpoint_dir", help="a run folder of train.py, a .npz of its weights, or a checkpoint of the authors")
-    add("--weights", help=f"name of weights that came with the package (default: {pretrained.GUIDED_WEIGHTS})")
+    add("--weights", help=f"name of weights that came with the package (default: {GUIDED_WEIGHTS})")
     add("--list_weights", action="store_true", help="only tell which weights came with the package")
     add("--padding", choices=("SAME", "SYMMETRIC", "REFLECT"), help="border of the convolutions (default: as trained)")
     add(

@@ -18,7 +18,7 @@ from typing import Callable, NamedTuple, Sequence
 import cv2
 import numpy as np
 
-from tf_inpaint.checkpoints import load as pretrained
+from tf_inpaint.checkpoints import open_checkpoint
 from tf_inpaint.errors import InputError
 from tf_inpaint.evaluation.protocols import stem
 from tf_inpaint.io.images import list_files, read_image
@@ -62,13 +62,13 @@ class Network:
     ):
         self.name, self.folder = name, checkpoint_dir
         self._settings = {"padding": padding, "strategy": strategy, "residuals": residuals}
-        self._prefix = pretrained.locate(checkpoint_dir, None)
+        self._checkpoint = open_checkpoint(checkpoint_dir)
         self._inpainter = None
-        step = os.path.basename(self._prefix)
+        step = os.path.basename(self._checkpoint.path)
         self.about = f"checkpoint {step}" + (f", padding {padding}" if padding else "")
         self.about += f", strategy {strategy}" if strategy != "exact" else ""
         self.about += f", residuals {residuals:g}" if residuals is not None else ""
-        self.weights_sha256 = _files_digest(_checkpoint_files(self._prefix))
+        self.weights_sha256 = _files_digest(self._checkpoint.files)
         self.identity = f"{self.about} {self.weights_sha256}"
 
     def start(self) -> None:
@@ -76,7 +76,7 @@ class Network:
         if self._inpainter is None:
             from tf_inpaint.inference.inpainter import Inpainter
 
-            self._inpainter = Inpainter.load(self._prefix, **self._settings)
+            self._inpainter = Inpainter.load(self._checkpoint, **self._settings)
             if self._inpainter.takes_edges:
                 self.about += ", guided, given an empty sketch"
 
@@ -206,13 +206,6 @@ def named(entries: Sequence[str], option: str) -> list[tuple[str, str]]:
             raise InputError(f"two methods would be called {name}: write {option} NAME={path}")
         pairs.append((name, path))
     return pairs
-
-
-def _checkpoint_files(prefix):
-    if os.path.isdir(prefix):  # an exported model
-        return sorted(os.path.join(folder, file) for folder, _, files in os.walk(prefix) for file in files)
-    folder, name = os.path.split(os.path.abspath(prefix))
-    return sorted(os.path.join(folder, file) for file in os.listdir(folder) if file.startswith(f"{name}."))
 
 
 def _files_digest(files):

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 from functools import partial
 
 import numpy as np
 import tensorflow as tf
 
-from tf_inpaint.checkpoints.files import RUN_SUBFOLDER, find_saved_model, is_weight_file
-from tf_inpaint.checkpoints.load import describe, load_weights, locate
-from tf_inpaint.checkpoints.npz import read_about
+from tf_inpaint.checkpoints import open_checkpoint
+from tf_inpaint.checkpoints.description import describe
+from tf_inpaint.checkpoints.load import load_weights
 from tf_inpaint.config import load_config, options_from_dict
 from tf_inpaint.errors import InputError
 from tf_inpaint.inference.blending import blend
@@ -113,7 +112,7 @@ class Inpainter:
             checkpoint_dir: a run folder, a folder with a checkpoint, its prefix or .index file, or PEN-Net's .pth file;
                 weights in one .npz file; or the folder of a model exported for serving, of which a `SavedInpainter`
                 is made.
-            weights: name of weights shipped with the package, see `pretrained.list_weights`. With neither this nor
+            weights: name of weights shipped with the package, see `checkpoints.list_weights`. With neither this nor
                 `checkpoint_dir`, the default ones.
             padding: "SAME", "SYMMETRIC" or "REFLECT"; by default what a run was trained with, and "SAME" for the
                 authors' DeepFill checkpoints, as in their test program.
@@ -128,25 +127,27 @@ class Inpainter:
         Raises:
             InputError: if there is nothing to load, or it cannot be used.
         """
-        prefix = locate(checkpoint_dir, weights)
-        if find_saved_model(prefix):
+        checkpoint = open_checkpoint(checkpoint_dir, weights)
+        if checkpoint.kind == "exported":
             precision = None if precision == "float32" else precision
             own = {"padding": padding, "max_memory": max_memory, "precision": precision, "residuals": residuals}
             for name, value in own.items():
                 if value is not None:
-                    raise InputError(f"{prefix} is an exported model, whose {name} is its own: leave out {name}")
-            return SavedInpainter(prefix, max_pixels, strategy)
-        description = describe(prefix)
-        recipe, trained_size = _recipe(description, padding)
+                    path = checkpoint.path
+                    raise InputError(f"{path} is an exported model, whose {name} is its own: leave out {name}")
+            return SavedInpainter(checkpoint.path, max_pixels, strategy)
+        description = describe(checkpoint)
+        recipe, trained_size = _recipe(checkpoint, description, padding)
         if residuals is None:
-            residuals = read_about(prefix).residuals if is_weight_file(prefix) else 0.0
+            residuals = checkpoint.about.residuals if checkpoint.about else 0.0
         side = recipe.generator.minimum_size
         plane = tf.zeros([1, side, side, 1])
         recipe.complete({"image": tf.zeros([1, side, side, 3]), "mask": plane, "edges": plane}, training=False)
         if recipe.completes_with_critic:
             recipe.build(side, side)
-        report = load_weights(prefix, recipe.generator, recipe.discriminator if recipe.completes_with_critic else None)
-        origin = f"{prefix}: {description}: {report}" + (f", residuals {residuals:g}" if residuals else "")
+        discriminator = recipe.discriminator if recipe.completes_with_critic else None
+        report = load_weights(checkpoint, recipe.generator, discriminator)
+        origin = f"{checkpoint.path}: {description}: {report}" + (f", residuals {residuals:g}" if residuals else "")
         return cls(recipe, max_pixels, origin, max_memory, strategy, precision, trained_size, residuals)
 
     @property
@@ -383,13 +384,13 @@ def _as_levels(planes):
     return np.where(planes, np.uint8(255), np.uint8(0))[..., np.newaxis]
 
 
-def _recipe(description, padding):
+def _recipe(checkpoint, description, padding):
     """(recipe, side of the pictures trained on) of a checkpoint: by the config beside a run, otherwise by variables."""
     trained_size = _PUBLISHED_SIZE
-    config_file = _config_beside(description.prefix) if description.kind == "run" else None
-    if is_weight_file(description.prefix):
-        about = read_about(description.prefix)
-        options = options_from_dict(about.recipe, about.options, description.prefix)
+    config_file = checkpoint.config_file if description.kind == "run" else None
+    about = checkpoint.about
+    if about is not None:
+        options = options_from_dict(about.recipe, about.options, checkpoint.path)
         name, trained_size = about.recipe, about.trained_size
     elif config_file is not None:
         config = load_config(config_file, report=lambda note: None)
@@ -400,7 +401,7 @@ def _recipe(description, padding):
         if description.kind == "release" and hasattr(options, "padding"):
             padding = padding or RELEASE_PADDING
     else:
-        raise InputError(f"{description.prefix} is a run whose model is not known and whose config.yml is missing")
+        raise InputError(f"{checkpoint.path} is a run whose model is not known and whose config.yml is missing")
     if padding is not None and not hasattr(options, "padding"):
         raise InputError(f"this model ({name}) has one padding only: leave out padding")
     if padding is not None:
@@ -413,13 +414,6 @@ def _matches_patches(recipe):
     coarse_alone = getattr(recipe.options, "pretrain_coarse", False)
     layers = recipe.generator.attention_layers
     return not coarse_alone and any(isinstance(layer, ContextualAttention) for layer in layers)
-
-
-def _config_beside(prefix):
-    folder = os.path.dirname(os.path.abspath(prefix))
-    folders = [folder, os.path.dirname(folder)] if os.path.basename(folder) == RUN_SUBFOLDER else [folder]
-    files = [os.path.join(place, "config.yml") for place in folders]
-    return next((file for file in files if os.path.isfile(file)), None)
 
 
 def _as_batch(image, mask):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tf_inpaint import cli
-from tf_inpaint.checkpoints import load as pretrained
+from tf_inpaint.checkpoints import DEFAULT_WEIGHTS, GUIDED_WEIGHTS, list_weights, open_checkpoint
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.images import Picture, read_image, read_mask, write_png
 from tf_inpaint.io.shards import Shard
@@ -32,7 +32,7 @@ def main(argv) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     if args.list_weights:
-        print(pretrained.list_weights())
+        print(list_weights())
         return cli.DONE
     if args.flist is not None and (args.image or args.mask or args.output or args.edges):
         parser.error(
@@ -49,7 +49,7 @@ def main(argv) -> int:
         raise InputError(f"--batch_size must be at least 1, not {args.batch_size}")
     check_outputs(jobs, args.save_coarse, args.save_attention)
     sketched = any(job.edges is not None for job in jobs)
-    args.checkpoint_dir = pretrained.locate(args.checkpoint_dir, args.weights, guided=sketched)
+    args.checkpoint = open_checkpoint(args.checkpoint_dir, args.weights, guided=sketched)
     jobs = Shard.parse(args.shard).of(jobs)
 
     if args.flist is None and not os.path.isdir(args.image) and jobs:
@@ -142,8 +142,8 @@ def _parser() -> cli.Parser:
     add("--checkpoint_dir", help="a run folder of train.py, a .npz of its weights, or a checkpoint of the authors")
     add(
         "--weights",
-        help=f"name of weights that came with the package (default: {pretrained.DEFAULT_WEIGHTS}, or "
-        f"{pretrained.GUIDED_WEIGHTS} with sketches)",
+        help=f"name of weights that came with the package (default: {DEFAULT_WEIGHTS}, or "
+        f"{GUIDED_WEIGHTS} with sketches)",
     )
     add("--list_weights", action="store_true", help="only tell which weights came with the package")
     add(
@@ -321,7 +321,7 @@ def _load(args):
     from tf_inpaint.inference.inpainter import Inpainter
 
     inpainter = Inpainter.load(
-        args.checkpoint_dir,
+        args.checkpoint,
         padding=args.padding,
         max_pixels=args.max_pixels,
         max_memory=args.max_memory,

@@ -161,7 +161,7 @@ class Learner:
         """Go on where another training stopped, whose weights have been loaded.
 
         Args:
-            state: `pretrained.TrainingState`.
+            state: `checkpoints.training_state.TrainingState`.
         Returns:
             Names of weights whose moments begin at 0 all the same.
         """

@@ -6,7 +6,9 @@ import numpy as np
 import tensorflow as tf
 
 from tf_inpaint import metrics
-from tf_inpaint.checkpoints.load import load_weights, read_training_state
+from tf_inpaint.checkpoints import open_checkpoint
+from tf_inpaint.checkpoints.load import load_weights
+from tf_inpaint.checkpoints.training_state import read_training_state
 from tf_inpaint.config import to_yaml
 from tf_inpaint.data.dataset import ImageData
 from tf_inpaint.errors import InputError
@@ -149,10 +151,10 @@ class Trainer:
         training, recipe = self.config.training, self.learner.recipe
         if not training.init_from:
             return
-        own = training.init_optimizer
-        self.report(str(load_weights(training.init_from, recipe.generator, recipe.discriminator, averaged=not own)))
-        if own:
-            state = read_training_state(training.init_from, self.config.optimizer.beta2, recipe.n_critic)
+        checkpoint, goes_on = open_checkpoint(training.init_from, exported=False), training.init_optimizer
+        self.report(str(load_weights(checkpoint, recipe.generator, recipe.discriminator, averaged=not goes_on)))
+        if goes_on:
+            state = read_training_state(checkpoint, self.config.optimizer.beta2, recipe.n_critic)
             lacking = self.learner.take_over(state)
             self.report(
                 f"going on after their step {state.step} with the moments of {len(state.moments)} weights"

@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_inpaint.checkpoints import load as pretrained
+from tf_inpaint.checkpoints import open_checkpoint
+from tf_inpaint.checkpoints.description import describe, describe_shapes
+from tf_inpaint.checkpoints.load import compare, load_weights, to_release_arrays
+from tf_inpaint.checkpoints.releases import DEEPFILL_V1
+from tf_inpaint.checkpoints.training_state import read_training_state
 from tf_inpaint.errors import InputError
 from tf_inpaint.models import DeepFillV1Discriminator, DeepFillV1Generator
 from tf_inpaint.models.weights import named_weights
@@ -72,7 +76,7 @@ def _save_run(folder, generator, discriminator, **more):
 
 
 def _release_arrays(generator, discriminator):
-    arrays = pretrained.to_release_arrays(generator, discriminator)
+    arrays = to_release_arrays(generator, discriminator)
     slots = {f"{name}/{slot}": np.zeros_like(value) for name, value in arrays.items() for slot in ("Adam", "Adam_1")}
     loop = {name: np.float32(0.5) for name in ("beta1_power", "beta2_power", "lr")}
     return {**arrays, **slots, **loop, "global_step": np.int32(7)}
@@ -81,7 +85,7 @@ def _release_arrays(generator, discriminator):
 @pytest.mark.parametrize("data", V1_RELEASES)
 def test_the_variables_of_the_real_releases_map_without_rest(reference, data):
     listed = json.loads((reference / "release_variables" / f"deepfill_v1_release_{data}_256.json").read_text())
-    description = pretrained.describe_shapes({name: entry["shape"] for name, entry in listed.items()})
+    description = describe_shapes({name: entry["shape"] for name, entry in listed.items()})
     assert (description.kind, description.recipe, description.options["width"]) == ("release", "deepfill_v1", 32)
 
     patch = description.options.get("local_patch", (128, 128))[0]
@@ -90,7 +94,7 @@ def test_the_variables_of_the_real_releases_map_without_rest(reference, data):
     if data in ("celeba_hq", "dtd"):
         wanted["discriminator"] = _shapes(discriminator)
         assert patch == {"celeba_hq": 144, "dtd": 128}[data]
-    report = pretrained.compare(description, wanted)
+    report = compare(description, wanted)
     assert (report.missing, report.unexpected, report.mis_shaped) == ((), (), ())
     assert len(report.loaded) == 84 + 20 * ("discriminator" in wanted)
 
@@ -105,11 +109,11 @@ def _gated(width=8, critic_width=2, guided=False, copy=0):
 @pytest.mark.parametrize("data", ["celeba_hq", "places2"])
 def test_the_variables_of_the_real_releases_of_v2_map_without_rest(reference, data):
     listed = json.loads((reference / "release_variables" / f"deepfill_v2_release_{data}_256.json").read_text())
-    description = pretrained.describe_shapes({name: entry["shape"] for name, entry in listed.items()})
+    description = describe_shapes({name: entry["shape"] for name, entry in listed.items()})
     assert (description.kind, description.recipe) == ("release", "deepfill_v2")
     assert description.options == {"width": 48, "guided": False, "critic_width": 64}
     wanted = {n: _shapes(model) for n, model in zip(("generator", "discriminator"), _gated(48, 64))}
-    report = pretrained.compare(description, wanted)
+    report = compare(description, wanted)
     assert (report.missing, report.unexpected, report.mis_shaped) == ((), (), ())
     assert len(report.loaded) == 84 + 18
 
@@ -117,9 +121,9 @@ def test_the_variables_of_the_real_releases_of_v2_map_without_rest(reference, da
 @pytest.mark.parametrize("guided", [False, True])
 def test_a_gated_release_round_trip(tmp_path, guided):
     source, target = _gated(guided=guided), _gated(guided=guided, copy=1)
-    prefix = _save_release(tmp_path, pretrained.to_release_arrays(*source, recipe="deepfill_v2"))
-    assert pretrained.describe(prefix).options == {"width": 8, "guided": guided, "critic_width": 2}
-    report = pretrained.load_weights(prefix, *target)
+    prefix = _save_release(tmp_path, to_release_arrays(*source, recipe="deepfill_v2"))
+    assert describe(prefix).options == {"width": 8, "guided": guided, "critic_width": 2}
+    report = load_weights(prefix, *target)
     assert str(report) == "102 variables loaded, 0 missing, 0 unexpected, 0 of another shape"
     for before, after in zip(source, target):
         _assert_equal(_values(after), _values(before))
@@ -128,11 +132,11 @@ def test_a_gated_release_round_trip(tmp_path, guided):
 def test_release_round_trip_with_optimiser_state(tmp_path, target):
     source = _networks()
     prefix = _save_release(tmp_path, _release_arrays(*source))
-    description = pretrained.describe(prefix)
+    description = describe(prefix)
     assert description.options == {"width": 4, "critic_width": 2, "local_patch": (32, 32)}
     assert str(description) == "DeepFill v1 release (width 4, critic_width 2, local_patch (32, 32), with critics)"
 
-    report = pretrained.load_weights(prefix, *target)
+    report = load_weights(prefix, *target)
     assert str(report) == "104 variables loaded, 0 missing, 0 unexpected, 0 of another shape"
     for before, after in zip(source, target):
         _assert_equal(_values(after), _values(before))
@@ -141,7 +145,7 @@ def test_release_round_trip_with_optimiser_state(tmp_path, target):
 def test_colours_are_turned_where_pixels_enter_and_leave():
     generator, discriminator = _networks()
     ours = {**_values(generator), **_values(discriminator)}
-    theirs = pretrained.to_release_arrays(generator, discriminator)
+    theirs = to_release_arrays(generator, discriminator)
     order = [2, 1, 0, 3, 4]
     for name in ("conv1", "xconv1", "pmconv1"):
         stage = "coarse" if name == "conv1" else "refinement"
@@ -161,7 +165,7 @@ def test_colours_are_turned_where_pixels_enter_and_leave():
 def test_a_generator_alone_fills_the_generator_and_reports_the_critics(tmp_path, target):
     source = _networks()
     critics = _values(target[1])
-    report = pretrained.load_weights(_save_release(tmp_path, pretrained.to_release_arrays(source[0])), *target)
+    report = load_weights(_save_release(tmp_path, to_release_arrays(source[0])), *target)
     assert len(report.loaded) == 84 and len(report.missing) == 20 and not report.unexpected
     _assert_equal(_values(target[0]), _values(source[0]))
     _assert_equal(_values(target[1]), critics)
@@ -170,7 +174,7 @@ def test_a_generator_alone_fills_the_generator_and_reports_the_critics(tmp_path,
 def test_a_critic_of_another_patch_size_keeps_its_own_head(tmp_path, target):
     source = _networks(patch=64)
     head = named_weights(target[1])["local_critic.head.kernel"].numpy()
-    report = pretrained.load_weights(_save_release(tmp_path, _release_arrays(*source)), *target)
+    report = load_weights(_save_release(tmp_path, _release_arrays(*source)), *target)
     assert report.mis_shaped == (("local_critic.head.kernel", (256, 1), (64, 1)),)
     assert "(256, 1) in the checkpoint and (64, 1) here" in str(report)
     np.testing.assert_array_equal(named_weights(target[1])["local_critic.head.kernel"], head)
@@ -180,47 +184,47 @@ def test_a_critic_of_another_patch_size_keeps_its_own_head(tmp_path, target):
 
 
 def test_a_variable_nobody_knows_is_unexpected(tmp_path, target):
-    arrays = {**pretrained.to_release_arrays(_networks()[0]), "inpaint_net/extra/kernel": np.zeros(3, np.float32)}
-    report = pretrained.load_weights(_save_release(tmp_path, arrays), target[0])
+    arrays = {**to_release_arrays(_networks()[0]), "inpaint_net/extra/kernel": np.zeros(3, np.float32)}
+    report = load_weights(_save_release(tmp_path, arrays), target[0])
     assert report.unexpected == ("inpaint_net/extra/kernel",)
 
 
 @pytest.mark.parametrize("lacking", ["inpaint_net/allconv12/bias", "inpaint_net/conv1/kernel"])
 def test_a_generator_that_lacks_a_variable_is_refused_untouched(tmp_path, lacking, target):
     source = _networks()
-    arrays = pretrained.to_release_arrays(source[0])
+    arrays = to_release_arrays(source[0])
     del arrays[lacking]
     before = _values(target[0])
-    name = pretrained.RELEASE_NAMES["deepfill_v1"][lacking]
+    name = DEEPFILL_V1.networks["generator"][lacking]
     with pytest.raises(InputError, match=rf"cannot fill the generator: 83 variables loaded, 1 missing \({name}\)"):
-        pretrained.load_weights(_save_release(tmp_path, arrays), target[0])
+        load_weights(_save_release(tmp_path, arrays), target[0])
     _assert_equal(_values(target[0]), before)
 
 
 def test_a_generator_of_another_width_is_refused(tmp_path, target):
-    prefix = _save_release(tmp_path, pretrained.to_release_arrays(_networks(width=6)[0]))
+    prefix = _save_release(tmp_path, to_release_arrays(_networks(width=6)[0]))
     with pytest.raises(InputError, match="82 of another shape"):
-        pretrained.load_weights(prefix, target[0])
+        load_weights(prefix, target[0])
 
 
 def test_damaged_data_leaves_the_generator_untouched(tmp_path, target):
     generator, _ = target
-    prefix = _save_release(tmp_path, pretrained.to_release_arrays(_networks()[0]))
+    prefix = _save_release(tmp_path, to_release_arrays(_networks()[0]))
     with open(f"{prefix}.data-00000-of-00001", "r+b") as file:
         file.truncate(2000)
     before = _values(generator)
     with pytest.raises(InputError, match="damaged or incomplete"):
-        pretrained.load_weights(prefix, generator)
+        load_weights(prefix, generator)
     _assert_equal(_values(generator), before)
 
 
 def test_a_run_of_ours(tmp_path, target):
     source = _networks()
     prefix = _save_run(tmp_path, *source)
-    description = pretrained.describe(prefix)
+    description = describe(prefix)
     assert (description.kind, description.recipe, description.averaged) == ("run", "deepfill_v1", False)
     assert description.options["width"] == 4
-    report = pretrained.load_weights(prefix, *target)
+    report = load_weights(prefix, *target)
     assert str(report) == "104 variables loaded, 0 missing, 0 unexpected, 0 of another shape"
     for before, after in zip(source, target):
         _assert_equal(_values(after), _values(before))
@@ -230,8 +234,8 @@ def test_the_moving_average_of_a_run_is_preferred(tmp_path, target):
     source = _networks()
     average = {name: weight.numpy() + 1 for name, weight in named_weights(source[0]).items()}
     prefix = _save_run(tmp_path, *source, ema={name: tf.Variable(value) for name, value in average.items()})
-    assert pretrained.describe(prefix).averaged
-    pretrained.load_weights(prefix, *target)
+    assert describe(prefix).averaged
+    load_weights(prefix, *target)
     _assert_equal(_values(target[0]), average)
     _assert_equal(_values(target[1]), _values(source[1]))
 
@@ -243,7 +247,7 @@ def test_a_guided_model_and_one_that_is_not_may_start_from_each_other(tmp_path, 
     for recipe in (source, target):
         recipe.build(64, 64)
     prefix = _save_run(tmp_path, source.generator, source.discriminator)
-    report = pretrained.load_weights(prefix, target.generator, target.discriminator)
+    report = load_weights(prefix, target.generator, target.discriminator)
     assert str(report).endswith("0 of another shape, what reads a sketch left out or 0")
     assert report.sketch == ("coarse.conv1.kernel", "conv1.kernel")
     draw = np.random.default_rng(0)
@@ -265,7 +269,7 @@ def test_a_guided_model_and_one_that_is_not_may_start_from_each_other(tmp_path, 
 )
 def test_strangers_are_told_apart_by_their_variables(shapes, said):
     with pytest.raises(InputError) as refused:
-        pretrained.describe_shapes(shapes, "snap-0")
+        describe_shapes(shapes, "snap-0")
     assert said in str(refused.value) and str(refused.value).startswith("snap-0 is ")
 
 
@@ -279,7 +283,7 @@ def test_strangers_are_told_apart_by_their_variables(shapes, said):
 )
 def test_nothing_to_load_is_a_sentence(arguments, said):
     with pytest.raises(InputError, match=said):
-        pretrained.locate(**arguments)
+        open_checkpoint(arguments.get("checkpoint_dir"), arguments.get("weights"))
 
 
 # PEN-Net, whose release is PyTorch's
@@ -294,8 +298,8 @@ def _pen_net(width=4, critic_width=8, copy=0):
 
 def _pen_net_arrays(*networks):
     """netG's and netD's arrays, apart."""
-    generator = pretrained.to_release_arrays(networks[0], recipe="pen_net")
-    both = pretrained.to_release_arrays(*networks, recipe="pen_net")
+    generator = to_release_arrays(networks[0], recipe="pen_net")
+    both = to_release_arrays(*networks, recipe="pen_net")
     return generator, {name: array for name, array in both.items() if name not in generator}
 
 
@@ -306,11 +310,11 @@ def test_pen_net_at_the_published_widths_maps_without_rest(reference):
         shapes.update({entry["name"]: entry["shape"] for entry in listed["parameters"]})
     state = np.load(reference / "pennet" / "discriminator_full_256_b1.npz")
     shapes.update({name[7:]: state[name].shape for name in state.files if name.startswith("state0/")})
-    description = pretrained.describe_shapes(shapes)
+    description = describe_shapes(shapes)
     assert (description.kind, description.recipe) == ("release", "pen_net")
     assert description.options == {"width": 32, "critic_width": 64}
     wanted = {n: _shapes(model) for n, model in zip(("generator", "discriminator"), _pen_net(32, 64))}
-    report = pretrained.compare(description, wanted)
+    report = compare(description, wanted)
     assert (report.missing, report.unexpected, report.mis_shaped) == ((), (), ())
     assert len(report.loaded) == 68 + 14
 
@@ -334,14 +338,14 @@ def test_pen_net_round_trip(tmp_path, torch_save, legacy, form):
     else:
         parallel = [{f"module.{name}": array for name, array in net.items()} for net in (net_g, net_d)]
         torch_save(path, dict(zip(("netG", "netD"), parallel)), legacy)
-    description = pretrained.describe(path)
+    description = describe(path)
     assert str(description) == "PEN-Net release (width 4, critic_width 8, with critics)"
-    report = pretrained.load_weights(path, *target)
+    report = load_weights(path, *target)
     assert str(report) == "82 variables loaded, 0 missing, 0 unexpected, 0 of another shape"
     for before, after in zip(source, target):
         _assert_equal(_values(after), _values(before))
     with pytest.raises(InputError, match="gen_00300.pth holds no optimiser"):
-        pretrained.read_training_state(path, 0.999, 1)
+        read_training_state(path, 0.999, 1)
 
 
 def test_pen_net_s_arrays_are_in_pytorch_s_order():
@@ -360,11 +364,11 @@ def test_pen_net_without_its_critic_and_with_strangers(tmp_path, torch_save):
     net_g, _ = _pen_net_arrays(*source)
     average = {name: array + 1 for name, array in net_g.items() if "torgb" not in name}
     path = torch_save(tmp_path / "G.pth", {"average": average, "netG": {**net_g, "extra": np.zeros(2)}})
-    report = pretrained.load_weights(path, *target)
+    report = load_weights(path, *target)
     assert (len(report.loaded), len(report.missing)) == (68, 14)
     assert set(report.unexpected) == {"netG/extra", *(f"average/{name}" for name in average)}
     _assert_equal(_values(target[0]), _values(source[0]))
-    assert "without critics" in str(pretrained.describe(path))
+    assert "without critics" in str(describe(path))
 
 
 def test_pen_net_that_lacks_a_weight_or_is_of_another_width_is_refused_untouched(tmp_path, torch_save):
@@ -377,17 +381,17 @@ def test_pen_net_that_lacks_a_weight_or_is_of_another_width_is_refused_untouched
     with pytest.raises(
         InputError, match=r"66 variables loaded, 1 missing \(torgb3\.bias\), 0 unexpected, 1 of another"
     ):
-        pretrained.load_weights(path, target[0])
+        load_weights(path, target[0])
     with pytest.raises(InputError, match="G.pth cannot fill the generator: .* of another shape"):
-        pretrained.load_weights(torch_save(path, _pen_net_arrays(*_pen_net(8))[0]), target[0])
+        load_weights(torch_save(path, _pen_net_arrays(*_pen_net(8))[0]), target[0])
     _assert_equal(_values(target[0]), before)
 
 
 def test_a_run_of_pen_net_is_known_by_its_weights_too(tmp_path):
     source, target = _pen_net(), _pen_net(copy=1)
     prefix = _save_run(tmp_path, *source)
-    assert str(pretrained.describe(prefix)) == "tf_inpaint run of PEN-Net (width 4, critic_width 8, with critics)"
-    assert str(pretrained.load_weights(prefix, *target)).startswith("82 variables loaded, 0 missing, 0 unexpected")
+    assert str(describe(prefix)) == "tf_inpaint run of PEN-Net (width 4, critic_width 8, with critics)"
+    assert str(load_weights(prefix, *target)).startswith("82 variables loaded, 0 missing, 0 unexpected")
     for before, after in zip(source, target):
         _assert_equal(_values(after), _values(before))
 
@@ -395,11 +399,11 @@ def test_a_run_of_pen_net_is_known_by_its_weights_too(tmp_path):
 def test_a_stranger_from_pytorch_hears_what_can_be_read(tmp_path, torch_save):
     path = torch_save(tmp_path / "other.pth", {"model": {"conv.weight": np.zeros((1, 2, 3, 3))}})
     with pytest.raises(InputError) as refused:
-        pretrained.describe(path)
+        describe(path)
     assert str(refused.value) == (
         f"{path} is a checkpoint of another model (1 variable, such as model/conv.weight), which this version cannot "
         "use: it reads the authors' DeepFill v1 (TensorFlow), DeepFill v2 (TensorFlow) and PEN-Net (.pth) checkpoints "
         "and runs of its own train.py"
     )
     with pytest.raises(InputError, match="is a checkpoint without network variables"):
-        pretrained.describe(torch_save(path, {"iteration": 3}))
+        describe(torch_save(path, {"iteration": 3}))

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tf_inpaint.checkpoints import load as pretrained
-from tf_inpaint.checkpoints.files import find_checkpoint
-from tf_inpaint.checkpoints.npz import About, read_about, read_weights, write_weight_file
+from tf_inpaint.checkpoints import list_weights, open_checkpoint, shipped
+from tf_inpaint.checkpoints.description import describe
+from tf_inpaint.checkpoints.npz import About, read_about, read_weight_file, write_weight_file
 from tf_inpaint.errors import InputError
 from tf_inpaint.inference.inpainter import Inpainter
 from tf_inpaint.models.weights import named_weights
@@ -35,8 +35,9 @@ def file(recipe, tmp_path):
 def test_what_goes_in_comes_out(tmp_path, half):
     path, weights = str(tmp_path / "w.npz"), {"a.kernel": np.float32([[1.5, -1 / 3]]), "a.bias": np.float32([2])}
     write_weight_file(path, weights, ABOUT, half)
-    assert read_about(path) == ABOUT
-    for name, value in read_weights(path).items():
+    about, read = read_weight_file(path)
+    assert about == read_about(path) == ABOUT and read.keys() == weights.keys()
+    for name, value in read.items():
         np.testing.assert_array_equal(value, weights[name].astype(np.float16 if half else np.float32))
     assert [each.name for each in tmp_path.iterdir()] == ["w.npz"]
 
@@ -95,16 +96,17 @@ def test_options_that_no_network_has_are_a_sentence(recipe, tmp_path, options, s
 
 
 def test_shipped_weights_go_by_their_names(file, monkeypatch, tmp_path):
-    monkeypatch.setattr(pretrained, "_SHIPPED", str(tmp_path / "shipped"))
-    monkeypatch.setattr(pretrained, "DEFAULT_WEIGHTS", "tiny")
+    monkeypatch.setattr(shipped, "_FOLDER", str(tmp_path / "shipped"))
+    monkeypatch.setattr(shipped, "DEFAULT_WEIGHTS", "tiny")
     monkeypatch.chdir(tmp_path)
-    assert pretrained.locate() == pretrained.locate(None, "tiny") == pretrained.locate("tiny") == file
-    assert pretrained.list_weights() == "tiny  tiny, for tests (default)"
-    assert pretrained.describe("tiny").recipe == "deepfill_v2"
+    for arguments in ((), (None, "tiny"), ("tiny",)):
+        assert open_checkpoint(*arguments).path == file
+    assert list_weights() == "tiny  tiny, for tests (default)"
+    assert describe("tiny").recipe == "deepfill_v2"
     with pytest.raises(InputError, match="no weights named 'photos_guided'; shipped are: tiny"):
-        pretrained.locate(guided=True)
+        open_checkpoint(guided=True)
     with pytest.raises(InputError, match="no weights named 'large'; shipped are: tiny"):
-        pretrained.locate(None, "large")
+        open_checkpoint(None, "large")
 
 
 @pytest.mark.parametrize(
@@ -128,7 +130,7 @@ def test_other_files_are_told_in_a_sentence(file, damage, said):
     else:
         np.savez(file, **{"about.json": np.frombuffer(b'{"format": 3}', np.uint8)})
     with pytest.raises(InputError, match=said):
-        find_checkpoint(file)
+        open_checkpoint(file)
 
 
 def test_a_damaged_array_is_told_in_a_sentence(file):
@@ -136,13 +138,13 @@ def test_a_damaged_array_is_told_in_a_sentence(file):
         opened.seek(400)
         opened.write(b"\xff" * 64)
     with pytest.raises(InputError, match="damaged or incomplete"):
-        pretrained.load_weights(file)
+        open_checkpoint(file)
 
 
 def test_every_shipped_file_has_a_card_that_names_its_size():
-    folder = Path(pretrained.__file__).parents[1] / "weights"
+    folder = Path(shipped.__file__).parents[1] / "weights"
     files = sorted(folder.glob("*.npz"))
-    assert {file.stem for file in files} >= {pretrained.DEFAULT_WEIGHTS, pretrained.GUIDED_WEIGHTS}
+    assert {file.stem for file in files} >= {shipped.DEFAULT_WEIGHTS, shipped.GUIDED_WEIGHTS}
     for file in files:
         card = file.with_suffix(".md").read_text()
         assert card.startswith(f"# {file.stem}: ") and f"{file.stat().st_size / 1e6:.1f} MB" in card

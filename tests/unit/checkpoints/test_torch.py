@@ -17,9 +17,9 @@ TYPES = "float64 float32 float16 int64 int32 int16 int8 uint8 bool complex64 com
 
 
 def _read(path):
-    with TorchFile(path) as file:
-        arrays = dict(file.read(file.shapes))
-        assert {name: array.shape for name, array in arrays.items()} == file.shapes
+    file = TorchFile(path)
+    arrays = dict(file.read(file.shapes))
+    assert {name: array.shape for name, array in arrays.items()} == file.shapes
     return arrays
 
 
@@ -100,8 +100,7 @@ def test_views_offsets_and_shared_storages(tmp_path, torch_save, legacy):
     }
     path = torch_save(tmp_path / "x.pth", arrays, legacy)
     _assert_equal(_read(path), arrays)
-    with TorchFile(path) as file:
-        assert [name for name, _ in file.read(["row", "head"])] == ["row", "head"]
+    assert [name for name, _ in TorchFile(path).read(["row", "head"])] == ["row", "head"]
     assert path.stat().st_size < 4000  # two storages, not eleven
 
 
@@ -131,12 +130,12 @@ def test_only_the_description_is_read_at_first(tmp_path, torch_save, legacy):
     data = path.read_bytes()
     place = data.index(arrays["y"].tobytes())
     path.write_bytes(data[:place] + bytes(8) + data[place + 8 :])
-    with TorchFile(path) as file:
-        assert file.shapes == {"x": (1000,), "y": (1000,)}
-        _assert_equal(dict(file.read(["x"])), {"x": arrays["x"]})
-        if not legacy:  # which has no sums to check
-            with pytest.raises(InputError, match=r"truncated or damaged: data/1 cannot be read"):
-                list(file.read(["y"]))
+    file = TorchFile(path)
+    assert file.shapes == {"x": (1000,), "y": (1000,)}
+    _assert_equal(dict(file.read(["x"])), {"x": arrays["x"]})
+    if not legacy:  # which has no sums to check
+        with pytest.raises(InputError, match=r"truncated or damaged: data/1 cannot be read"):
+            list(file.read(["y"]))
 
 
 class _Command:
@@ -248,10 +247,10 @@ def test_descriptions_beyond_all_bounds(tmp_path, torch_save):
         assert _refusal(path) == "F is truncated or damaged: its list of tensors cannot be read"
     array = np.zeros(3, np.float32)
     torch_save(path, {"x": np.broadcast_to(array[:1], (1 << 30, 1 << 30))})
-    with TorchFile(path) as file:
-        assert file.shapes == {"x": (1 << 30, 1 << 30)}
-        with pytest.raises(InputError, match="x is too large to be read"):
-            list(file.read(["x"]))
+    file = TorchFile(path)
+    assert file.shapes == {"x": (1 << 30, 1 << 30)}
+    with pytest.raises(InputError, match="x is too large to be read"):
+        list(file.read(["x"]))
 
 
 def test_archives_of_other_kinds(tmp_path, torch_save):

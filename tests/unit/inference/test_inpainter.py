@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_inpaint.checkpoints.load import DEFAULT_WEIGHTS, to_release_arrays
+from tf_inpaint.checkpoints import DEFAULT_WEIGHTS
+from tf_inpaint.checkpoints.load import to_release_arrays
 from tf_inpaint.config import config_from_dict, to_yaml
 from tf_inpaint.errors import InputError
 from tf_inpaint.inference.inpainter import Inpainter

@@ -255,6 +255,7 @@ def test_a_new_run_starts_from_the_weights_of_another(toy_config, tmp_path, monk
         generator.conv.kernel.assign(tf.ones_like(generator.conv.kernel))
         return "1 variable loaded"
 
+    monkeypatch.setattr(module, "open_checkpoint", lambda path, exported: path)
     monkeypatch.setattr(module, "load_weights", load_weights)
 
     def config(steps):

@@ -1,10 +1,8 @@
-"""Checkpoints on disk: found from whatever a user points at, listed, read; each failure is one sentence.
+"""Where a checkpoint is, from whatever a user points at; without TensorFlow, each failure is one sentence.
 
-TensorFlow's is a `prefix`: the files `<prefix>.index` and `<prefix>.data-00000-of-00001` (or more shards). Finding one
-needs no TensorFlow; reading does. PyTorch's is a file, whose prefix is its whole path; PEN-Net's release keeps its
-networks in two, gen_00300.pth and dis_00300.pth: the generator's stands for both. An exported model is a folder of
-numbered versions, each a folder with saved_model.pb. Weights in one .npz file (see `checkpoints.npz`) are read as a
-run's generator.
+TensorFlow's is a prefix: the files `<prefix>.index` and `<prefix>.data-00000-of-00001` (or more shards). PyTorch's is a
+file; PEN-Net's release keeps its networks in two, gen_00300.pth and dis_00300.pth: the generator's stands for both. An
+exported model is a folder of numbered versions, each a folder with saved_model.pb.
 """
 
 from __future__ import annotations
@@ -12,10 +10,9 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterator
 
-from tf_inpaint.checkpoints.npz import ENDING, read_about, read_weights
-from tf_inpaint.checkpoints.torch import TorchFile, is_torch_file
+from tf_inpaint.checkpoints.npz import ENDING
+from tf_inpaint.checkpoints.torch import is_torch_file
 from tf_inpaint.errors import InputError
 
 STATE_FILE = "checkpoint"
@@ -25,42 +22,41 @@ _TORCH_ENDINGS = (".pth", ".pt")
 _PEN_NET_FILE = re.compile(r"(gen|dis|opt)_(\d+)\.pth")
 
 
-def find_checkpoint(path) -> str:
-    """The prefix of the checkpoint that `path` means.
+def locate_checkpoint(path) -> str:
+    """The prefix or file of the checkpoint that `path` means.
 
     Args:
         path: a folder (its state file `checkpoint` decides, else the highest step), a run folder (its `checkpoints/`),
-            a prefix, one of the files `.index`, `.data-...`, `.meta`, `checkpoint`, a PyTorch file, or weights in one
-            .npz file.
-    Returns:
-        prefix: `<prefix>.index` and all its data files exist, or it is a file whose description can be read.
+            a prefix, one of the files `.index`, `.data-...`, `.meta`, `checkpoint`, a PyTorch file, or an .npz file.
     Raises:
-        InputError: if there is none, a data file is missing, or a PyTorch file is none.
+        InputError: if there is none, or a data file is missing.
     """
     path = os.fspath(path)
     if is_weight_file(path):
-        read_about(path)
         return path
     if os.path.basename(path) == STATE_FILE and os.path.isfile(path):
         path = os.path.dirname(path) or "."
     if os.path.isdir(path):
-        prefix = _in_folder(path)
+        found = _in_folder(path)
     else:
-        prefix = re.sub(r"\.(index|meta|data-\d{5}-of-\d{5})$", "", path)
-        if not os.path.isfile(prefix + ".index"):
+        found = re.sub(r"\.(index|meta|data-\d{5}-of-\d{5})$", "", path)
+        if not os.path.isfile(found + ".index"):
             if not os.path.isfile(path) or not (path.endswith(_TORCH_ENDINGS) or is_torch_file(path)):
-                raise InputError(_nothing_at(path, prefix))
-            prefix = _generator_file(path)
-    if _is_torch(prefix):
-        with TorchFile(prefix):
-            return prefix
-    _check_data(prefix)
-    return prefix
+                raise InputError(_nothing_at(path, found))
+            found = _generator_file(path)
+    if not is_torch(found):
+        _check_data(found)
+    return found
 
 
-def is_weight_file(path) -> bool:
+def is_weight_file(path: str) -> bool:
     """Whether `path` is a file with weights of this project, by its ending."""
     return path.endswith(ENDING) and os.path.isfile(path)
+
+
+def is_torch(path: str) -> bool:
+    """Whether what `locate_checkpoint` found is PyTorch's rather than TensorFlow's."""
+    return os.path.isfile(path) and not os.path.isfile(path + ".index")
 
 
 def find_saved_model(path) -> str | None:
@@ -85,80 +81,28 @@ def versions(folder: str) -> list[int]:
     return [int(name) for name in names if re.fullmatch(r"0|[1-9]\d{0,17}", name)]
 
 
-def read_shapes(prefix) -> dict[str, tuple[int, ...]]:
-    """Name -> shape of every variable of a checkpoint; large files' values are not read."""
-    if is_weight_file(prefix):
-        return {_as_in_runs(name): value.shape for name, value in read_weights(prefix).items()}
-    if _is_torch(prefix):
-        shapes = {}
-        for before, path in _torch_files(prefix).items():
-            with TorchFile(path) as file:
-                shapes.update({before + name: shape for name, shape in file.shapes.items()})
-        return shapes
-    return {name: tuple(shape) for name, shape in _open(prefix).get_variable_to_shape_map().items()}
+def critic_file(generator: str) -> str | None:
+    """The file of the critic that belongs to PEN-Net's `generator`, a gen_00300.pth; None where there is none."""
+    folder, name = os.path.split(generator)
+    critic = os.path.join(folder, name.replace("gen_", "dis_"))
+    return critic if _PEN_NET_FILE.fullmatch(name) and os.path.isfile(critic) else None
 
 
-def read_values(prefix, names) -> Iterator[tuple[str, object]]:
-    """(name, array) of the named variables of a checkpoint, one after the other."""
-    if is_weight_file(prefix):
-        values = {_as_in_runs(name): value for name, value in read_weights(prefix).items()}
-        yield from ((name, values[name]) for name in names)
-        return
-    if _is_torch(prefix):
-        names = list(names)
-        for before, path in _torch_files(prefix).items():
-            with TorchFile(path) as file:
-                inside = [name[len(before) :] for name in names if name.startswith(before)]
-                for name, value in file.read(name for name in inside if name in file.shapes):
-                    yield before + name, value
-        return
-    reader = _open(prefix)
-    for name in names:
-        try:
-            value = reader.get_tensor(name)
-        except Exception as error:  # TensorFlow's reader raises IndexError, RuntimeError and OpError, by kind of damage
-            raise InputError(
-                f"{prefix}: the data of variable {name} cannot be read ({error}); the file is damaged or incomplete"
-            ) from error
-        yield name, value
-
-
-def _as_in_runs(name):
-    """A generator's weight as tf.train.Checkpoint names it, which doubles the dots of dictionaries' keys."""
-    return f"generator/{name.replace('.', '..')}/.ATTRIBUTES/VARIABLE_VALUE"
-
-
-def _open(prefix):
-    import tensorflow as tf
-
-    try:
-        return tf.train.load_checkpoint(prefix)
-    except (tf.errors.OpError, RuntimeError, ValueError) as error:
-        raise InputError(f"{prefix}.index cannot be read as a TensorFlow checkpoint ({error})") from error
-
-
-def _is_torch(prefix: str) -> bool:
-    return os.path.isfile(prefix) and not os.path.isfile(prefix + ".index")
-
-
-def _torch_files(prefix: str) -> dict[str, str]:
-    """What stands before a tensor's name -> its file; the names of the critic's own file begin with its name."""
-    files = {"": prefix}
-    folder, name = os.path.split(prefix)
-    if _PEN_NET_FILE.fullmatch(name):
-        critic = name.replace("gen_", "dis_")
-        if os.path.isfile(os.path.join(folder, critic)):
-            files[f"{critic}/"] = os.path.join(folder, critic)
-    return files
+def config_beside(path: str) -> str | None:
+    """The config.yml of the run folder that a checkpoint lies in; None where it lies in none."""
+    folder = os.path.dirname(os.path.abspath(path))
+    folders = [folder, os.path.dirname(folder)] if os.path.basename(folder) == RUN_SUBFOLDER else [folder]
+    files = [os.path.join(folder, "config.yml") for folder in folders]
+    return next((file for file in files if os.path.isfile(file)), None)
 
 
 def _generator_file(path: str) -> str:
     """The PyTorch file that `path` means: for PEN-Net's dis_00300.pth and opt_00300.pth the gen_00300.pth beside it."""
     folder, name = os.path.split(path)
-    part = _PEN_NET_FILE.fullmatch(name)
-    if part is None or part[1] == "gen":
+    match = _PEN_NET_FILE.fullmatch(name)
+    if match is None or match[1] == "gen":
         return path
-    generator = os.path.join(folder, f"gen_{part[2]}.pth")
+    generator = os.path.join(folder, f"gen_{match[2]}.pth")
     if not os.path.isfile(generator):
         raise InputError(f"{path} holds no generator: {generator}, which belongs to it, is missing")
     return generator
@@ -167,7 +111,7 @@ def _generator_file(path: str) -> str:
 def _torch_file_in(folder: str) -> str | None:
     paths = glob.glob(os.path.join(glob.escape(folder), "*"))
     names = sorted(os.path.basename(path) for path in paths if path.endswith(_TORCH_ENDINGS) and os.path.isfile(path))
-    numbers = {name: int(part[2]) for name in names for part in [_PEN_NET_FILE.fullmatch(name)] if part}
+    numbers = {name: int(match[2]) for name in names for match in [_PEN_NET_FILE.fullmatch(name)] if match}
     generators = [name for name in numbers if name.startswith("gen_")]
     others = [name for name in names if name not in numbers]
     if not generators and len(others) > 1:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_inpaint.checkpoints.files import find_checkpoint, read_shapes, read_values
+from tf_inpaint.checkpoints import open_checkpoint
+from tf_inpaint.checkpoints.locate import locate_checkpoint
 from tf_inpaint.errors import InputError
 
 
@@ -25,7 +26,7 @@ def _state(folder, path):
 @pytest.mark.parametrize("ending", ["", ".index", ".meta", ".data-00000-of-00001"])
 def test_a_prefix_and_its_files(tmp_path, ending):
     _files(tmp_path, "snap-0")
-    assert find_checkpoint(f"{tmp_path}/snap-0{ending}") == f"{tmp_path}/snap-0"
+    assert locate_checkpoint(f"{tmp_path}/snap-0{ending}") == f"{tmp_path}/snap-0"
 
 
 @pytest.mark.parametrize(
@@ -33,33 +34,33 @@ def test_a_prefix_and_its_files(tmp_path, ending):
 )
 def test_the_state_file_decides_even_from_another_machine(tmp_path, named):
     _state(_files(tmp_path, "snap-5", "snap-9"), named)
-    assert os.path.samefile(find_checkpoint(tmp_path) + ".index", tmp_path / "snap-5.index")
-    assert os.path.samefile(find_checkpoint(tmp_path / "checkpoint") + ".index", tmp_path / "snap-5.index")
+    assert os.path.samefile(locate_checkpoint(tmp_path) + ".index", tmp_path / "snap-5.index")
+    assert os.path.samefile(locate_checkpoint(tmp_path / "checkpoint") + ".index", tmp_path / "snap-5.index")
 
 
 def test_without_a_state_file_the_highest_step_counts(tmp_path):
     _files(tmp_path, "step-1000", "step-999", "best")
-    assert find_checkpoint(tmp_path).endswith("step-1000")
+    assert locate_checkpoint(tmp_path).endswith("step-1000")
 
 
 def test_a_state_file_that_names_nothing_here_is_passed_over(tmp_path):
     _state(_files(tmp_path, "snap-5"), "snap-7")
-    assert find_checkpoint(tmp_path).endswith("snap-5")
+    assert locate_checkpoint(tmp_path).endswith("snap-5")
 
 
 def test_a_run_folder(tmp_path):
     _files(tmp_path / "run" / "checkpoints", "step-00000010")
-    assert find_checkpoint(tmp_path / "run").endswith("step-00000010")
+    assert locate_checkpoint(tmp_path / "run").endswith("step-00000010")
 
 
 def test_brackets_in_a_path_are_no_pattern(tmp_path):
-    assert find_checkpoint(_files(tmp_path / "run [1]", "snap")).endswith("snap")
+    assert locate_checkpoint(_files(tmp_path / "run [1]", "snap")).endswith("snap")
 
 
 def test_what_is_missing_is_named(tmp_path):
     def refusal(path):
         with pytest.raises(InputError) as refused:
-            find_checkpoint(path)
+            locate_checkpoint(path)
         return str(refused.value)
 
     (tmp_path / "empty").mkdir()
@@ -67,7 +68,8 @@ def test_what_is_missing_is_named(tmp_path):
     assert refusal(tmp_path / "no" / "snap").startswith(f"there is no checkpoint at {tmp_path}/no/snap")
 
     (tmp_path / "weights.pth").touch()
-    assert refusal(tmp_path / "weights.pth") == f"{tmp_path}/weights.pth is an empty file"
+    with pytest.raises(InputError, match=f"^{tmp_path}/weights.pth is an empty file$"):
+        open_checkpoint(tmp_path / "weights.pth")
     (tmp_path / "weights.pth").rename(tmp_path / "weights.h5")
     assert "is not a checkpoint: expected a folder, " in refusal(tmp_path / "weights.h5")
 
@@ -88,18 +90,19 @@ def test_what_is_missing_is_named(tmp_path):
 def test_reading_and_damage(tmp_path):
     prefix = tf.train.Checkpoint(v=tf.Variable([1.0, 2.0])).write(str(tmp_path / "snap"))
     name = "v/.ATTRIBUTES/VARIABLE_VALUE"
-    assert read_shapes(prefix)[name] == (2,)
-    ((read, value),) = read_values(prefix, [name])
+    checkpoint = open_checkpoint(prefix)
+    assert checkpoint.shapes[name] == (2,)
+    ((read, value),) = checkpoint.read([name])
     assert read == name
     np.testing.assert_array_equal(value, [1, 2])
 
     with open(f"{prefix}.data-00000-of-00001", "r+b") as file:
         file.truncate(3)
     with pytest.raises(InputError, match="variable v/.* cannot be read"):
-        list(read_values(prefix, [name]))
+        list(open_checkpoint(prefix).read([name]))
     (tmp_path / "snap.index").write_bytes(b"no table" * 20)
     with pytest.raises(InputError, match=r"snap\.index cannot be read as a TensorFlow checkpoint"):
-        read_shapes(prefix)
+        open_checkpoint(prefix).shapes  # noqa: B018
 
 
 @pytest.fixture
@@ -118,40 +121,40 @@ def pen_net(torch_save):
 
 def test_the_highest_number_of_a_folder_of_pytorch_files(tmp_path, pen_net):
     folder = pen_net(tmp_path / "release", "gen_00300", "dis_00300", "opt_00300", "gen_01000", "gen_00999", "dis_02000")
-    assert find_checkpoint(folder) == f"{folder}/gen_01000.pth"
-    assert read_shapes(f"{folder}/gen_01000.pth") == {"netG/0.weight": (2,)}
+    assert locate_checkpoint(folder) == f"{folder}/gen_01000.pth"
+    assert open_checkpoint(f"{folder}/gen_01000.pth").shapes == {"netG/0.weight": (2,)}
     for name in ("gen_00300", "dis_00300", "opt_00300"):
-        assert find_checkpoint(folder / f"{name}.pth") == f"{folder}/gen_00300.pth"
+        assert locate_checkpoint(folder / f"{name}.pth") == f"{folder}/gen_00300.pth"
     with pytest.raises(InputError) as refused:
-        find_checkpoint(folder / "dis_02000.pth")
+        locate_checkpoint(folder / "dis_02000.pth")
     assert "holds no generator" in str(refused.value) and f"{folder}/gen_02000.pth" in str(refused.value)
 
 
 def test_the_critic_s_file_is_read_along(tmp_path, pen_net):
-    prefix = find_checkpoint(pen_net(tmp_path, "gen_00007", "dis_00007", "dis_00003"))
-    assert read_shapes(prefix) == {"netG/0.weight": (2,), "dis_00007.pth/netD/0.weight": (2,)}
+    checkpoint = open_checkpoint(pen_net(tmp_path, "gen_00007", "dis_00007", "dis_00003"))
+    assert checkpoint.shapes == {"netG/0.weight": (2,), "dis_00007.pth/netD/0.weight": (2,)}
     for names in (["netG/0.weight"], ["dis_00007.pth/netD/0.weight"], ["dis_00007.pth/netD/0.weight", "netG/0.weight"]):
-        values = dict(read_values(prefix, iter(names)))
+        values = dict(checkpoint.read(iter(names)))
         assert set(values) == set(names) and all(np.all(value == 7) for value in values.values())
     (tmp_path / "dis_00007.pth").write_bytes(b"PK\x03\x04")
     with pytest.raises(InputError, match=r"dis_00007\.pth is truncated or damaged"):
-        read_shapes(prefix)
+        open_checkpoint(tmp_path)
 
 
 def test_pytorch_files_of_any_name(tmp_path, torch_save):
     (tmp_path / "in").mkdir()
     one = torch_save(tmp_path / "in" / "celeba.pth", {"x": np.zeros(3)})
-    assert find_checkpoint(one) == find_checkpoint(tmp_path / "in") == str(one)
+    assert locate_checkpoint(one) == locate_checkpoint(tmp_path / "in") == str(one)
     with pytest.raises(InputError, match=r"holds no checkpoint itself, but there is one in .*/in$"):
-        find_checkpoint(tmp_path)
+        locate_checkpoint(tmp_path)
     no_ending = one.rename(tmp_path / "in" / "weights")
-    assert find_checkpoint(no_ending) == str(no_ending)
+    assert locate_checkpoint(no_ending) == str(no_ending)
     for name in ("a.pt", "b.pth"):
         torch_save(tmp_path / "in" / name, {"x": np.zeros(3)})
     with pytest.raises(InputError, match=r"/in holds 2 PyTorch files: give one of them, such as a\.pt"):
-        find_checkpoint(tmp_path / "in")
+        locate_checkpoint(tmp_path / "in")
     _files(tmp_path / "in", "snap-0")
-    assert find_checkpoint(tmp_path / "in").endswith("snap-0")
+    assert locate_checkpoint(tmp_path / "in").endswith("snap-0")
     (tmp_path / "in" / "b.pth").write_text("version https://git-lfs.github.com/spec/v1")
     with pytest.raises(InputError, match=r"b\.pth is text, not a PyTorch file"):
-        find_checkpoint(tmp_path / "in" / "b.pth")
+        open_checkpoint(tmp_path / "in" / "b.pth")

@@ -1,0 +1,39 @@
+"""Weights that came with the package, by name."""
+
+from __future__ import annotations
+
+import os
+
+from tf_inpaint.checkpoints.npz import ENDING, read_about
+from tf_inpaint.errors import InputError
+
+# What completes when nothing is asked for, and with a sketch; chosen by measurement, see docs/weights.md
+DEFAULT_WEIGHTS, GUIDED_WEIGHTS = "photos", "photos_guided"
+_FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "weights")
+
+
+def shipped_weights() -> dict[str, str]:
+    """Name -> file of the weights that came with the package."""
+    names = sorted(os.listdir(_FOLDER)) if os.path.isdir(_FOLDER) else []
+    return {name[: -len(ENDING)]: os.path.join(_FOLDER, name) for name in names if name.endswith(ENDING)}
+
+
+def shipped_file(name=None, guided=False) -> str:
+    """The file of the weights of that name; without one, of the default ones, or of those that follow a sketch.
+
+    Raises:
+        InputError: if none are called so.
+    """
+    name, files = name or (GUIDED_WEIGHTS if guided else DEFAULT_WEIGHTS), shipped_weights()
+    if name not in files:
+        raise InputError(f"there are no weights named {name!r}; shipped are: {', '.join(files) or 'none'}")
+    return files[name]
+
+
+def list_weights() -> str:
+    """A line for each of the weights that came with the package."""
+    abouts = {name: read_about(file) for name, file in shipped_weights().items()}
+    width = max(map(len, abouts), default=0)
+    notes = {DEFAULT_WEIGHTS: " (default)", GUIDED_WEIGHTS: " (default with a sketch)"}
+    lines = [f"{name:<{width}}  {about.text}{notes.get(name, '')}" for name, about in abouts.items()]
+    return "\n".join(lines) or "no weights are shipped"
