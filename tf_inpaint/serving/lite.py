@@ -7,8 +7,6 @@ uint8 [1, H, W, 1] (above 0.6 of white = line); their outputs `completed` uint8 
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-
 import numpy as np
 import tensorflow as tf
 
@@ -37,8 +35,7 @@ def to_tflite(model, size, half: bool = False) -> tuple[bytes, float]:
     Raises:
         InputError: if it needs an operation that TensorFlow Lite lacks, or with float32 differs by more than 1e-3.
     """
-    with _slices_of_few_axes():
-        drawing = graph_of(model, size).get_concrete_function()
+    drawing = graph_of(model, size).get_concrete_function()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([drawing], model.root)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     if half:
@@ -95,40 +92,3 @@ def _compared(what, model, size, predict, exactly=True):
     if exactly and not difference < _MOST:
         raise InputError(f"as {what} this model's predictions differ by {difference:.2g}: nothing is written")
     return difference
-
-
-@contextmanager
-def _slices_of_few_axes():
-    """While this lasts, no slicing has more than five axes, new ones included: TensorFlow Lite has no other."""
-    slice_any = tf.Tensor.__getitem__
-
-    def sliced(tensor, key):
-        keys = list(key) if isinstance(key, tuple) else [key]
-        known = tensor.shape.rank is not None and all(one is None or isinstance(one, (slice, int)) for one in keys)
-        if not known or tensor.shape.rank + keys.count(None) <= 5:
-            return slice_any(tensor, key)
-        keys += [slice(None)] * (tensor.shape.rank + keys.count(None) - len(keys))
-        shape, taken, result, joined = tf.shape(tensor), [], [], []
-        sides = iter(enumerate(tensor.shape))
-        for one in keys:
-            if one is None:
-                result.append(1)
-                continue
-            axis, side = next(sides)
-            side = shape[axis] if side is None else side
-            if one == slice(None):
-                result.append(side)
-            elif isinstance(one, slice):
-                result.append(len(range(side)[one]))
-            if one == slice(None) and taken and taken[-1] == slice(None):  # whole neighbours count as one axis
-                joined[-1] *= side
-            else:
-                joined.append(side)
-                taken.append(one)
-        return tf.reshape(slice_any(tf.reshape(tensor, joined), tuple(taken)), result)
-
-    tf.Tensor.__getitem__ = sliced
-    try:
-        yield
-    finally:
-        tf.Tensor.__getitem__ = slice_any
