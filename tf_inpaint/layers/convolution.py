@@ -119,7 +119,7 @@ class MirrorConv2D(tf.keras.layers.Layer):
 
     def effective_kernel(self):
         """What the inputs are convolved with: float32 [kernel_size, kernel_size, C, filters]."""
-        return tf.convert_to_tensor(self.kernel)
+        return tf.cast(self.kernel, tf.float32)  # exported models may keep it in half the bytes
 
     def compute_output_shape(self, input_shape):
         batch, height, width, _ = input_shape
