@@ -140,11 +140,10 @@ class Inpainter:
         recipe, trained_size = _recipe(checkpoint, description, padding)
         if residuals is None:
             residuals = checkpoint.about.residuals if checkpoint.about else 0.0
-        side = recipe.generator.minimum_size
-        plane = tf.zeros([1, side, side, 1])
-        recipe.complete({"image": tf.zeros([1, side, side, 3]), "mask": plane, "edges": plane}, training=False)
         if recipe.completes_with_critic:
-            recipe.build(side, side)
+            recipe.build(recipe.generator.minimum_size, recipe.generator.minimum_size)
+        else:
+            recipe.build_generator()
         discriminator = recipe.discriminator if recipe.completes_with_critic else None
         report = load_weights(checkpoint, recipe.generator, discriminator)
         origin = f"{checkpoint.path}: {description}: {report}" + (f", residuals {residuals:g}" if residuals else "")

@@ -78,6 +78,12 @@ class Recipe(abc.ABC):
     def build(self, height, width):
         """Create all weights for pictures of height x width."""
 
+    def build_generator(self):
+        """Create the generator's weights alone: all that completing needs, but for `completes_with_critic`."""
+        side = self.generator.minimum_size
+        mask = tf.zeros([1, side, side, 1])
+        self.complete({"image": tf.zeros([1, side, side, 3]), "mask": mask, "edges": mask}, training=False)
+
     @abc.abstractmethod
     def complete(self, batch, training):
         """All named outputs for a batch: the generator's, and "completed" float32 [B, H, W, 3] in [-1, 1]."""
