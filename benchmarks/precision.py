@@ -77,9 +77,7 @@ def main(argv):
                 return forward().numpy()
 
         def step():
-            if together > 1:
-                return learner.take_steps(batches, together)[0][-1]["generator_loss"].numpy()
-            return learner.take_step(batches)[0][-1]["generator_loss"].numpy()
+            return learner.take_steps(batches, together)[0][-1]["generator_loss"].numpy()
 
         def set_tf32(function):
             def call():

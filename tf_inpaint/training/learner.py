@@ -9,6 +9,7 @@ stopped.
 from __future__ import annotations
 
 import contextlib
+import functools
 
 import tensorflow as tf
 
@@ -18,7 +19,7 @@ from tf_inpaint.recipes import RECIPES
 from tf_inpaint.training.loss_scale import LossScale
 from tf_inpaint.training.moving_average import MovingAverage
 from tf_inpaint.training.optimizers import Optimizers
-from tf_inpaint.training.update import Update
+from tf_inpaint.training.update import Trained, Update
 
 
 class Learner:
@@ -33,6 +34,7 @@ class Learner:
     Attributes:
         recipe: holds both networks.
         strategy: as given.
+        weights: dicts of every weight by name, of the "generator" and the "discriminator".
     """
 
     def __init__(self, config, strategy):
@@ -44,38 +46,30 @@ class Learner:
             self._step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
         tf.keras.utils.set_random_seed(training.seed)
         with strategy.scope():
-            self.recipe = RECIPES[config.recipe](config.options)
-            self.recipe.build(*config.data.image_size)
-            for network in (self.recipe.generator, self.recipe.discriminator):
+            self.recipe = recipe = RECIPES[config.recipe](config.options)
+            recipe.build(*config.data.image_size)
+            networks = {"generator": recipe.generator, "discriminator": recipe.discriminator}
+            for network in networks.values():
                 set_precision(network, training.precision)
-            self._generator = named_weights(self.recipe.generator)
-            self._discriminator = named_weights(self.recipe.discriminator)
-            trained = {"generator": _trainable(self._generator), "discriminator": _trainable(self._discriminator)}
-            self._optimizers = Optimizers(config.optimizer, **trained)
-        self._average = MovingAverage(training.ema_decay, self._generator, strategy) if training.ema_decay else None
+            self.weights = {name: named_weights(network) for name, network in networks.items()}
+            trainable = {name: _trainable(weights) for name, weights in self.weights.items()}
+            self._optimizers = Optimizers(config.optimizer, **trainable)
+        decay = training.ema_decay
+        self._average = MovingAverage(decay, self.weights["generator"], strategy) if decay else None
         scaled = training.precision == "mixed_float16"
-        self._loss_scales = {name: LossScale() if scaled else None for name in trained}
+        self._loss_scales = {name: LossScale() for name in networks} if scaled else {}
 
-        def update(name, losses, afterwards=None):
-            return Update(
-                name,
-                strategy,
-                losses,
-                trained[name],
-                getattr(self._optimizers, name),
-                clip_norm=config.optimizer.clip_norm,
-                accumulation_steps=training.accumulation_steps,
-                between=lambda statistics: self.recipe.advance(name, statistics),
-                afterwards=afterwards,
-                loss_scale=self._loss_scales[name],
-                xla=training.xla,
-            )
+        def update(name, losses, optimizer, average=None):
+            advance = functools.partial(recipe.advance, name)
+            scale = self._loss_scales.get(name)
+            trained = Trained(name, losses, trainable[name], optimizer, advance, scale, average)
+            return Update(trained, strategy, config.optimizer.clip_norm, training.accumulation_steps, training.xla)
 
-        move_average = self._average.update if self._average else None
-        self._update_generator = update("generator", self.recipe.generator_losses, move_average)
-        self._update_discriminator = update("discriminator", self.recipe.discriminator_losses)
-        self._complete = tf.function(self.recipe.preview, autograph=False)
-        self._take_steps_in_graph = tf.function(self._many_steps, autograph=False)
+        update_discriminator = update("discriminator", recipe.discriminator_losses, self._optimizers.discriminator)
+        update_generator = update("generator", recipe.generator_losses, self._optimizers.generator, self._average)
+        self._updates = [update_discriminator] * recipe.n_critic + [update_generator] * recipe.n_generator
+        self._steps_in_graph = tf.function(self._many_steps, autograph=False)
+        self._complete = tf.function(recipe.preview, autograph=False)
 
     @property
     def step(self):
@@ -90,60 +84,51 @@ class Learner:
     def variables(self):
         """What a checkpoint holds, as keyword arguments of `tf.train.Checkpoint`; the same names on both Keras
         generations."""
-        variables = {"step": self._step, "generator": self._generator, "discriminator": self._discriminator}
+        variables = {"step": self._step, **self.weights}
         if self._average:
             variables["ema"] = self._average.variables
-        scales = {f"{name}_loss_scale": scale.variables for name, scale in self._loss_scales.items() if scale}
+        scales = {f"{name}_loss_scale": scale.variables for name, scale in self._loss_scales.items()}
         return {**variables, **scales, **self._optimizers.variables()}
 
-    def take_step(self, batches):
-        """All updates of one step.
+    def take_steps(self, batches, count=1):
+        """All updates of some steps.
+
+        With `training.steps_per_call` above 1 they are one call of one graph, so that devices do not wait for Python
+        between updates. One step at a time is a call for each update instead: a graph of all would be built for longer.
 
         Args:
             batches: iterator over what the strategy's dataset hands out.
-        Returns:
-            (values, rates): for each update its dict of scalar tensors, not yet waited for; the learning rates by name.
-        """
-        rates = self._optimizers.set_learning_rates(self.step, self._steps)
-        values = self._updates(batches)
-        self._step.assign_add(1)
-        return values, rates
-
-    def take_steps(self, batches, count):
-        """The same `count` times, in one call of one graph, so that devices do not wait for Python between updates.
-
-        Args:
-            batches: as in `take_step`.
             count: 1 .. `training.steps_per_call`.
         Returns:
-            (values, rates): for each update of a step its dict of tensors [count]; the learning rates of the last step.
+            (values, rates): for each update of a step its dict of tensors [count], or of scalars where steps are taken
+            one at a time, not yet waited for; the learning rates of the last step by name.
         """
         rates = [self._optimizers.learning_rates(self.step + index, self._steps) for index in range(count)]
-        table = [list(each.values()) for each in rates + rates[-1:] * (self._steps_per_call - count)]
-        values = self._take_steps_in_graph(batches, tf.constant(table), tf.constant(count))
-        columns = iter(tf.unstack(values, axis=1))
+        if self._steps_per_call == 1:
+            values = self._one_step(batches, rates[0].values())
+        else:
+            # Always as many rows, so that there is one graph.
+            rows = [list(row.values()) for row in rates + rates[-1:] * (self._steps_per_call - count)]
+            flat = self._steps_in_graph(batches, tf.constant(rows), tf.constant(count))
+            values = tf.nest.pack_sequence_as(self._structure, tf.unstack(flat, axis=1))
         self._step.assign_add(count)
-        return [{name: next(columns) for name in names} for names in self._value_names], rates[-1]
+        return values, rates[-1]
 
     def _many_steps(self, batches, rates, count):
-        """A step for each of the first `count` rows of learning rates [steps_per_call, optimisers].
-
-        Always of the same size, so that there is one graph. Returns all values, [count, values].
-        """
+        """A step for each of the first `count` rows of learning rates [steps_per_call, optimizers]: [count, values]."""
 
         def one_step(rates):
-            self._optimizers.assign_learning_rates(tf.unstack(rates))
-            values = self._updates(batches)
-            self._value_names = [list(each) for each in values]  # known as soon as the graph is built
-            return tf.stack([value for each in values for value in each.values()])
+            values = self._one_step(batches, tf.unstack(rates))
+            self._structure = tf.nest.map_structure(lambda value: None, values)  # known once the graph is built
+            return tf.stack(tf.nest.flatten(values))
 
         return tf.map_fn(one_step, rates[:count], parallel_iterations=1)
 
-    def _updates(self, batches):
+    def _one_step(self, batches, rates):
         """The updates of one step, and the values of each."""
+        self._optimizers.assign_learning_rates(rates)
         values, batch = [], None
-        updates = [self._update_discriminator] * self.recipe.n_critic
-        for update in updates + [self._update_generator] * self.recipe.n_generator:
+        for update in self._updates:
             if batch is None or self.recipe.fresh_batch_per_update:
                 batch = next(batches)
             values.append(update(batch))
@@ -161,7 +146,7 @@ class Learner:
         """Go on where another training stopped, whose weights have been loaded.
 
         Args:
-            state: `checkpoints.training_state.TrainingState`.
+            state: `pretrained.TrainingState`.
         Returns:
             Names of weights whose moments begin at 0 all the same.
         """

@@ -73,18 +73,9 @@ class Optimizers:
         for optimizer, weights in self._built.values():
             optimizer.build(list(weights.values()))
 
-    def set_learning_rates(self, step, steps):
-        """Set both learning rates for the updates of a step (see `learning_rate_factor`).
-
-        Returns:
-            dict of what was set, by the name it is logged under.
-        """
-        rates = self.learning_rates(step, steps)
-        self.assign_learning_rates(list(rates.values()))
-        return rates
-
     def learning_rates(self, step, steps):
-        """What `set_learning_rates` would set."""
+        """Both learning rates for the updates of a step (see `learning_rate_factor`), by the names they are logged
+        under."""
         options, factor = self._options, learning_rate_factor(self._options, step, steps)
         rates = {"learning_rate": factor * options.learning_rate}
         if not options.shared_count:

@@ -225,10 +225,7 @@ class Trainer:
         first, count = self.learner.step + 1, self._steps_until_due()
         try:
             with self.data.explained_errors():
-                if self.config.training.steps_per_call == 1:
-                    values, self._rates = self.learner.take_step(batches)
-                else:
-                    values, self._rates = self.learner.take_steps(batches, count)
+                values, self._rates = self.learner.take_steps(batches, count)
         except tf.errors.OpError as error:
             said = str(error).lower()
             if self.config.training.xla and ("xla" in said or "compil" in said):

@@ -1,155 +1,169 @@
-"""One optimiser step of one network, on every replica.
+"""One update of one network, on every replica, in the order in which it happens.
 
-Each replica sums its loss terms and differentiates them for this network alone. Gradients are averaged over parts of
-the batch, then over replicas, then clipped: R replicas with B examples each make the same update as one with R x B.
+R replicas with B examples each make the same update as one with R x B: losses are means over examples, and gradients
+are averaged over microbatches, then over replicas, before they are clipped.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Callable
+
 import tensorflow as tf
+
+from tf_inpaint.training.loss_scale import LossScale
+from tf_inpaint.training.moving_average import MovingAverage
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network as an update sees it.
+
+    Attributes:
+        name: of the network, "generator" or "discriminator".
+        losses: function of a batch to a dict of scalar terms, means over its examples; or to a pair of that and a nest
+            of tensors, `statistics`.
+        weights: dict of the trainable tf.Variables; those that no loss reaches stay as they are.
+        optimizer: Keras optimizer built on these weights, possibly among others.
+        advance: function of the statistics, averaged over microbatches and replicas (() where there are none), that
+            changes what is neither weight nor optimizer.
+        loss_scale: of this network, or None.
+        average: of this network's weights, or None.
+    """
+
+    name: str
+    losses: Callable
+    weights: dict
+    optimizer: tf.keras.optimizers.Optimizer
+    advance: Callable = lambda statistics: None
+    loss_scale: LossScale | None = None
+    average: MovingAverage | None = None
 
 
 class Update:
-    """A compiled function of a batch that updates one network and returns its loss terms.
+    """A compiled function of a batch that updates one network and returns what became of it.
 
     Args:
-        name: of the network; its sum of terms is returned as "<name>_loss", its gradient norm, before clipping, as
-            "<name>_gradient_norm".
+        trained: the network.
         strategy: what made the weights and the batches.
-        losses: function of a replica's batch to a dict of scalar terms, means over its examples; or to a pair of that
-            and a nest of tensors, `statistics`.
-        weights: dict of the trainable tf.Variables to differentiate for; those that no loss reaches stay as they are.
-        optimizer: Keras optimizer built on these weights, possibly among others.
         clip_norm: largest global norm of the averaged gradients; 0 does not clip.
-        accumulation_steps: how many parts each replica's batch is processed in, one after another, to save memory.
-        between: function of the statistics, averaged over parts and replicas (() where there are none), called in
-            cross-replica context when gradients are known and no weight has changed yet.
-        afterwards: function called, in cross-replica context, after the weights have changed.
+        microbatches: how many parts each replica's shard of the batch is processed in, one after another, to save
+            memory.
         xla: whether losses and gradients are compiled by XLA.
-        loss_scale: `LossScale` of this network, or None. The scale is returned as "<name>_loss_scale", and where an
-            update is left out the gradient norm as 0.
     Call:
         batch: what the strategy's dataset hands out: a dict of tensors, or of a tensor for each replica.
-        returns: dict of scalar tensors, averaged over replicas.
+        returns: dict of scalar tensors, averaged over replicas: each term; "<name>_loss", their sum;
+            "<name>_gradient_norm", before clipping, 0 where float16 overflowed and the update was left out; and with a
+            loss scale "<name>_loss_scale".
     """
 
-    def __init__(
-        self,
-        name,
-        strategy,
-        losses,
-        weights,
-        optimizer,
-        clip_norm=0.0,
-        accumulation_steps=1,
-        between=None,
-        afterwards=None,
-        loss_scale=None,
-        xla=False,
-    ):
-        self._name = name
+    def __init__(self, trained, strategy, clip_norm=0.0, microbatches=1, xla=False):
+        self._trained = trained
         self._strategy = strategy
-        self._losses = losses
-        self._weights = weights
-        self._optimizer = optimizer
         self._clip_norm = clip_norm
-        self._parts = accumulation_steps
-        self._between = between
-        self._afterwards = afterwards
-        self._loss_scale = loss_scale
+        self._microbatches = microbatches
+        self._differentiate = self._of_microbatch
         if xla:
-            self._differentiate = tf.function(self._differentiate, jit_compile=True, autograph=False)
-        self._compiled = tf.function(self._on_all_replicas, autograph=False)
+            self._differentiate = tf.function(self._of_microbatch, jit_compile=True, autograph=False)
+        self._compiled = tf.function(self._update, autograph=False)
 
     def __call__(self, batch):
         return self._compiled(batch)
 
-    def _on_all_replicas(self, batch):
-        mean = tf.distribute.ReduceOp.MEAN
-        scale = self._loss_scale.read() if self._loss_scale else None
-        terms, statistics, gradients = self._strategy.run(self._accumulate, args=(batch, scale))
-        if self._between is not None:
-            self._between(tf.nest.map_structure(lambda x: self._strategy.reduce(mean, x, axis=None), statistics))
-        norm = self._apply_on_all(gradients) if scale is None else self._apply_if_finite(gradients)
-        if self._afterwards is not None:
-            self._afterwards()
-        terms = {name: self._strategy.reduce(mean, term, axis=None) for name, term in terms.items()}
-        return {
+    def _update(self, batch):
+        trained, strategy = self._trained, self._strategy
+        scale = trained.loss_scale.read() if trained.loss_scale else None
+
+        # Losses and gradients: each replica's, of its own shard of the batch.
+        terms, statistics, gradients = strategy.run(self._of_shard, args=(batch, scale))
+
+        # Advance: gradients are known, and no weight has changed yet.
+        trained.advance(self._mean(statistics))
+
+        # Reduce over the replicas, clip, apply; not where float16 overflowed on any of them.
+        def apply():
+            return self._mean(strategy.run(self._reduce_clip_apply, args=(gradients,)))
+
+        if scale is None:
+            norm = apply()
+        else:
+            overflows = strategy.run(_overflows, args=(gradients,))
+            overflows = strategy.reduce(tf.distribute.ReduceOp.SUM, overflows, axis=None)
+            norm = tf.cond(trained.loss_scale.accepts(tf.equal(overflows, 0)), apply, lambda: tf.constant(0.0))
+
+        # Average: the slow copy follows the weights.
+        if trained.average:
+            trained.average.update()
+
+        terms = self._mean(terms)
+        values = {
             **terms,
-            f"{self._name}_loss": tf.add_n(list(terms.values())),
-            f"{self._name}_gradient_norm": norm,
-            **({} if scale is None else {f"{self._name}_loss_scale": scale}),
+            f"{trained.name}_loss": tf.add_n(list(terms.values())),
+            f"{trained.name}_gradient_norm": norm,
         }
+        return values if scale is None else {**values, f"{trained.name}_loss_scale": scale}
 
-    def _apply_on_all(self, gradients):
-        norm = self._strategy.run(self._apply, args=(gradients,))
-        return self._strategy.reduce(tf.distribute.ReduceOp.MEAN, norm, axis=None)
+    def _mean(self, values):
+        """Of a nest of values that each replica has one of."""
+        mean = tf.distribute.ReduceOp.MEAN
+        return tf.nest.map_structure(lambda value: self._strategy.reduce(mean, value, axis=None), values)
 
-    def _apply_if_finite(self, gradients):
-        overflows = self._strategy.run(_not_finite, args=(gradients,))
-        overflows = self._strategy.reduce(tf.distribute.ReduceOp.SUM, overflows, axis=None)
-        return tf.cond(
-            self._loss_scale.accepts(tf.equal(overflows, 0)),
-            lambda: self._apply_on_all(gradients),
-            lambda: tf.constant(0.0),
-        )
+    def _of_shard(self, batch, scale):
+        """(terms, statistics, gradients) of a replica's shard: means over its microbatches."""
+        count = self._microbatches
+        if count == 1:
+            return self._differentiate(batch, scale)
+        # [b, ...] -> [count, b / count, ...]
+        parts = {name: tf.reshape(tensor, [count, -1, *tensor.shape[1:]]) for name, tensor in batch.items()}
 
-    def _apply(self, gradients):
-        """One step of the optimiser with the mean of all replicas' gradients; returns its norm before clipping."""
+        def of_microbatch(index):
+            return self._differentiate({name: tensor[index] for name, tensor in parts.items()}, scale)
+
+        def add(index, total):
+            return index + 1, tf.nest.map_structure(tf.add, total, of_microbatch(index))
+
+        # The first stands before the loop: it tells which terms there are and which weights they reach.
+        first = (tf.constant(1), of_microbatch(0))
+        _, total = tf.while_loop(lambda index, total: index < count, add, first, parallel_iterations=1)
+        return tf.nest.map_structure(lambda value: value / count, total)
+
+    def _of_microbatch(self, batch, scale):
+        """(terms, statistics, gradients of the terms' sum) of one microbatch."""
+        trained = self._trained
+        with tf.GradientTape() as tape:
+            losses = trained.losses(batch)
+            losses, statistics = losses if isinstance(losses, tuple) else (losses, ())
+            terms = {name: tf.convert_to_tensor(term) for name, term in losses.items()}
+            total = tf.add_n(list(terms.values()))
+            total = total if scale is None else total * scale
+        gradients = tape.gradient(total, trained.weights)
+        gradients = {name: gradient for name, gradient in gradients.items() if gradient is not None}
+        if not gradients:
+            raise ValueError(
+                f"`losses` must depend on the {trained.name}'s weights. Received: terms {', '.join(terms)}"
+            )
+        if scale is not None:
+            gradients = {name: gradient / scale for name, gradient in gradients.items()}
+        return terms, statistics, gradients
+
+    def _reduce_clip_apply(self, gradients):
+        """On a replica: one step of the optimizer with the mean of all replicas' gradients; returns their norm."""
         replica = tf.distribute.get_replica_context()
         gradients = replica.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
         norm = tf.linalg.global_norm(list(gradients.values()))
         if self._clip_norm:
             clipped, _ = tf.clip_by_global_norm(list(gradients.values()), self._clip_norm, use_norm=norm)
             gradients = dict(zip(gradients, clipped))
-        # Keras sums over replicas once more: each hands in its share of what is already the mean.
-        share = 1.0 / replica.num_replicas_in_sync
-        self._optimizer.apply_gradients(
-            [(gradient * share, self._weights[name]) for name, gradient in gradients.items()]
+        # Keras sums over replicas once more: each hands in its fraction of what is the mean already.
+        fraction = 1.0 / replica.num_replicas_in_sync
+        weights = self._trained.weights
+        self._trained.optimizer.apply_gradients(
+            [(gradient * fraction, weights[name]) for name, gradient in gradients.items()]
         )
         return norm
 
-    def _accumulate(self, batch, scale):
-        """Terms, statistics and gradients of a replica's batch: means over its parts."""
-        if self._parts == 1:
-            return self._differentiate(batch, scale)
-        parts = {key: _split(tensor, self._parts) for key, tensor in batch.items()}
 
-        def of_part(index):
-            return self._differentiate({key: tensor[index] for key, tensor in parts.items()}, scale)
-
-        def add_part(index, total):
-            return index + 1, tf.nest.map_structure(tf.add, total, of_part(index))
-
-        # The first part stands before the loop: it tells which terms there are and which weights they reach.
-        _, total = tf.while_loop(
-            lambda index, total: index < self._parts, add_part, (tf.constant(1), of_part(0)), parallel_iterations=1
-        )
-        return tf.nest.map_structure(lambda value: value / self._parts, total)
-
-    def _differentiate(self, batch, scale):
-        """Terms, statistics, and gradients of the terms' sum, of one part."""
-        with tf.GradientTape() as tape:
-            losses = self._losses(batch)
-            losses, statistics = losses if isinstance(losses, tuple) else (losses, ())
-            terms = {name: tf.convert_to_tensor(term) for name, term in losses.items()}
-            total = tf.add_n(list(terms.values()))
-            total = total if scale is None else total * scale
-        gradients = tape.gradient(total, self._weights)
-        reached = {name: gradient for name, gradient in gradients.items() if gradient is not None}
-        if not reached:
-            raise ValueError(f"`losses` must depend on the {self._name}'s weights. Received: terms {', '.join(terms)}")
-        if scale is not None:
-            reached = {name: gradient / scale for name, gradient in reached.items()}
-        return terms, statistics, reached
-
-
-def _not_finite(gradients):
+def _overflows(gradients):
     """How many gradients have elements that are no finite numbers."""
     flaws = [tf.reduce_any(~tf.math.is_finite(gradient)) for gradient in gradients.values()]
     return tf.reduce_sum(tf.cast(tf.stack(flaws), tf.int32))
-
-
-def _split(tensor, parts):
-    """[B, ...] -> [parts, B / parts, ...]."""
-    return tf.reshape(tensor, [parts, -1, *tensor.shape[1:]])

@@ -72,11 +72,13 @@ def test_separate_counts_have_an_optimiser_each():
 
 def test_learning_rates_are_set_for_the_step():
     optimizers, *_ = make(schedule="linear")
-    assert optimizers.set_learning_rates(5, 10) == {"learning_rate": pytest.approx(5e-5)}
+    assert optimizers.learning_rates(5, 10) == {"learning_rate": pytest.approx(5e-5)}
+    optimizers.assign_learning_rates([5e-5])
     assert float(optimizers.generator.learning_rate) == pytest.approx(5e-5)
 
     optimizers, *_ = make(shared_count=False, discriminator_learning_rate=4e-4, schedule="linear")
-    rates = optimizers.set_learning_rates(5, 10)
+    rates = optimizers.learning_rates(5, 10)
+    optimizers.assign_learning_rates(rates.values())
     assert rates == {"learning_rate": pytest.approx(5e-5), "discriminator_learning_rate": pytest.approx(2e-4)}
     assert float(optimizers.discriminator.learning_rate) == pytest.approx(2e-4)
 

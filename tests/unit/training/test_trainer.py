@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tf_inpaint.errors import InputError
+from tf_inpaint.recipes import RECIPES
 from tf_inpaint.training.trainer import Trainer
 from tf_inpaint.training.workers import Workers
 
@@ -151,7 +152,9 @@ def test_replicas_and_accumulation_make_the_same_run(toy_config, tmp_path):
 
 def test_initial_weights_depend_on_the_seed_alone(toy_config):
     def initial(**training):
-        return {name: v.numpy() for name, v in Trainer(toy_config(training=training)).learner._generator.items()}
+        return {
+            name: v.numpy() for name, v in Trainer(toy_config(training=training)).learner.weights["generator"].items()
+        }
 
     one, two = initial(), initial(strategy="mirrored")
     same(one, two)
@@ -160,17 +163,17 @@ def test_initial_weights_depend_on_the_seed_alone(toy_config):
 
 def test_without_critic_updates_the_discriminator_stays(toy_config):
     trainer = Trainer(toy_config(options={"n_critic": 0}), report=lambda line: None)
-    before = {name: v.numpy() for name, v in trainer.learner._discriminator.items()}
+    before = {name: v.numpy() for name, v in trainer.learner.weights["discriminator"].items()}
     trainer.train()
-    same(before, {name: v.numpy() for name, v in trainer.learner._discriminator.items()})
+    same(before, {name: v.numpy() for name, v in trainer.learner.weights["discriminator"].items()})
     assert "critic" not in scalars(trainer.config)[-1]
 
 
 def test_average_is_what_the_decay_says(toy_config):
     trainer = Trainer(toy_config(training={"ema_decay": 0.75, "steps": 1}), report=lambda line: None)
-    before = trainer.learner._generator["conv.kernel"].numpy()
+    before = trainer.learner.weights["generator"]["conv.kernel"].numpy()
     trainer.train()
-    after = trainer.learner._generator["conv.kernel"].numpy()
+    after = trainer.learner.weights["generator"]["conv.kernel"].numpy()
     saved = weights(trainer)["ema/conv..kernel/.ATTRIBUTES/VARIABLE_VALUE"]
     np.testing.assert_allclose(saved, 0.75 * before + 0.25 * after, rtol=1e-5, atol=1e-7)
 
@@ -191,15 +194,15 @@ def test_views_and_validation_on_fixed_pictures(toy_config):
 
 def test_a_loss_that_is_no_number_is_named_and_the_last_checkpoint_stays(toy_config):
     trainer = Trainer(toy_config(training={"log_every": 100, "steps": 6}), report=lambda line: None)
-    take_step = trainer.learner.take_step
+    take_steps = trainer.learner.take_steps
 
-    def poisoned(batches):
-        values, rates = take_step(batches)
+    def poisoned(batches, count):
+        values, rates = take_steps(batches, count)
         if trainer.learner.step == 3:
             values[1]["critic"] = tf.constant(float("nan"))
         return values, rates
 
-    trainer.learner.take_step = poisoned
+    trainer.learner.take_steps = poisoned
     with pytest.raises(InputError, match="`critic` became nan at step 3 and training stopped; ") as error:
         trainer.train()
     assert "\n" not in str(error.value)
@@ -287,7 +290,7 @@ def test_several_steps_in_a_call_are_the_same_run(toy_config, tmp_path, strategy
     trainer, saved, own_lines = run("together", steps_per_call=4)
     same(expected, saved)
     assert [line["step"] for line in own_lines] == [5, 7] and own_lines == lines
-    assert trainer.learner._take_steps_in_graph.experimental_get_tracing_count() == 1
+    assert trainer.learner._steps_in_graph.experimental_get_tracing_count() == 1
     kept = sorted(path.name for path in (tmp_path / "together" / "checkpoints").glob("*.index"))
     assert kept == ["step-00000003.index", "step-00000006.index", "step-00000007.index"]
 
@@ -339,13 +342,13 @@ def test_float16_goes_on_with_the_loss_scale_of_the_checkpoint(toy_config, tmp_p
 
 def test_what_xla_cannot_compile_is_refused_in_a_sentence(toy_config, monkeypatch):
     config = toy_config(training={"xla": True})
-    trainer = Trainer(config, report=lambda line: None)
-    losses = trainer.learner.recipe.generator_losses
+    losses = RECIPES["toy"].generator_losses
 
-    def with_python(batch):
+    def with_python(recipe, batch):
         image = tf.numpy_function(lambda image: image, [batch["image"]], tf.float32)
-        return losses({**batch, "image": tf.ensure_shape(image, batch["image"].shape)})
+        return losses(recipe, {**batch, "image": tf.ensure_shape(image, batch["image"].shape)})
 
-    monkeypatch.setattr(trainer.learner._update_generator, "_losses", with_python)
+    monkeypatch.setattr(RECIPES["toy"], "generator_losses", with_python)
+    trainer = Trainer(config, report=lambda line: None)
     with pytest.raises(InputError, match="^an operation of this recipe cannot be compiled: set training.xla: false$"):
         trainer.train()

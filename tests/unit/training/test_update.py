@@ -5,12 +5,12 @@ import tensorflow as tf
 from tf_inpaint.training import loss_scale
 from tf_inpaint.training.loss_scale import LossScale
 from tf_inpaint.training.strategy import make_strategy
-from tf_inpaint.training.update import Update
+from tf_inpaint.training.update import Trained, Update
 
 X = np.array([[1.0, 2.0], [-1.0, 0.5], [3.0, -2.0], [0.25, 1.0]], np.float32)
 
 
-def run(kind="one_device", **options):
+def run(kind="one_device", loss_scale=None, **options):
     """One SGD step of rate 1 on mean((x w)^2), for four examples in all: (values, weight)."""
     strategy = make_strategy(kind)
     replicas = strategy.num_replicas_in_sync
@@ -23,7 +23,8 @@ def run(kind="one_device", **options):
         score = tf.matmul(batch["x"], weight)
         return {"square": tf.reduce_mean(score**2), "mean": 0.1 * tf.reduce_mean(score)}
 
-    update = Update("net", strategy, losses, {"w": weight, "u": unreached}, optimizer, **options)
+    trained = Trained("net", losses, {"w": weight, "u": unreached}, optimizer, loss_scale=loss_scale)
+    update = Update(trained, strategy, **options)
     batches = strategy.distribute_datasets_from_function(
         lambda _: tf.data.Dataset.from_tensor_slices({"x": X}).batch(4 // replicas)
     )
@@ -43,7 +44,7 @@ def by_hand():
 @pytest.mark.parametrize("kind", ["one_device", "mirrored"])
 @pytest.mark.parametrize("parts", [1, 2])
 def test_replicas_and_parts_make_the_update_of_the_whole_batch(kind, parts):
-    values, weight = run(kind, accumulation_steps=parts)
+    values, weight = run(kind, microbatches=parts)
     terms, gradient, start = by_hand()
     assert list(values) == ["square", "mean", "net_loss", "net_gradient_norm"]
     for name, term in terms.items():
@@ -70,7 +71,8 @@ def test_a_norm_below_the_limit_changes_nothing():
 def test_losses_that_reach_no_weight_are_a_mistake():
     strategy = make_strategy("one_device")
     weight = tf.Variable(1.0)
-    update = Update("net", strategy, lambda batch: {"x": batch["x"]}, {"w": weight}, tf.keras.optimizers.SGD(1.0))
+    trained = Trained("net", lambda batch: {"x": batch["x"]}, {"w": weight}, tf.keras.optimizers.SGD(1.0))
+    update = Update(trained, strategy)
     with pytest.raises(ValueError, match="must depend on the net's weights. Received: terms x"):
         update({"x": tf.constant(1.0)})
 
@@ -78,7 +80,7 @@ def test_losses_that_reach_no_weight_are_a_mistake():
 @pytest.mark.parametrize("kind", ["one_device", "mirrored"])
 @pytest.mark.parametrize("parts", [1, 2])
 def test_a_loss_scale_changes_no_number(kind, parts):
-    values, weight = run(kind, accumulation_steps=parts, loss_scale=LossScale())
+    values, weight = run(kind, microbatches=parts, loss_scale=LossScale())
     _, gradient, start = by_hand()
     assert values["net_loss_scale"] == 2**15
     assert values["net_gradient_norm"] == pytest.approx(np.linalg.norm(gradient), rel=1e-6)
@@ -109,7 +111,7 @@ def test_the_scale_doubles_after_enough_good_updates_and_never_falls_below_1(mon
 @pytest.mark.parametrize("kind", ["one_device", "mirrored"])
 @pytest.mark.parametrize("parts", [1, 2])
 def test_xla_makes_the_same_update(kind, parts):
-    values, weight = run(kind, accumulation_steps=parts, xla=True, loss_scale=LossScale())
+    values, weight = run(kind, microbatches=parts, xla=True, loss_scale=LossScale())
     terms, gradient, start = by_hand()
     assert values["square"] == pytest.approx(terms["square"], rel=1e-6)
     np.testing.assert_allclose(weight, start - gradient, rtol=1e-5)
