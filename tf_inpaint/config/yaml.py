@@ -2,11 +2,8 @@
 
 A `Document` is a file's values together with the place where each was written ("configs/celeba.yml:12", or
 "--set data.batch_size=8"). `Document.build` fills a dataclass from it, and every mistake becomes an `InputError` of one
-sentence that begins with that place. Nothing here knows a class of this project.
-
-Annotations understood: str, int, float, bool, Optional, Union, Literal, Tuple, List, and dataclasses, each a section of
-its own. A whole number does for a float, never true or false for a number; a single value stands for a tuple of equal
-ones, so that `image_size: 256` is [256, 256].
+sentence that begins with that place. Nothing here knows a class of this project. A dataclass in an annotation is a
+section of its own; `annotations` has the other types.
 
 Scalars are read by YAML 1.2's rules, where PyYAML follows 1.1: `1e-4` is a number; `010`, `12:30`, `2024-01-01`, `on`
 and `no` are text.
@@ -17,37 +14,25 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import re
-import types
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Mapping, Union
+from typing import Any, Mapping
 
 import yaml
 
+from tf_inpaint.config.annotations import NUMBER, convert, describe, show, to_plain
 from tf_inpaint.errors import InputError
 
-_NUMBER = r"[-+]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?)"
 _SCALARS = (  # in the order they are tried: tag, pattern, possible first characters
-    ("null", r"~|null|Null|NULL|", "~nN\0"),
-    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("int", r"[-+]?(?:0|[1-9][0-9_]*)", "-+0123456789"),
-    ("float", rf"(?=.*[.eE]){_NUMBER}|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", "-+.0123456789"),
+    ("null", r"~|null|Null|NULL|", [*"~nN", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", [*"tTfF"]),
+    ("int", r"[-+]?(?:0|[1-9][0-9_]*)", [*"-+0123456789"]),
+    ("float", rf"(?=.*[.eE]){NUMBER}|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", [*"-+.0123456789"]),
 )
 _KEY_IN_A_SENTENCE = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+")
-_NAMES = {  # of one, of several
-    int: ("a whole number", "whole numbers"),
-    float: ("a number", "numbers"),
-    str: ("text", "texts"),
-    bool: ("true or false", "true or false values"),
-    type(None): ("null", "nulls"),
-}
 _OVERRIDE = "--set "
 _SECTION = "a section of `key: value` lines"
-_UNIONS = {Union, getattr(types, "UnionType", Union)}  # Union[int, str]; int | str from Python 3.10 on
-
-
-# Reading
 
 
 class _Loader(yaml.SafeLoader):
@@ -71,11 +56,7 @@ class _Dumper(yaml.SafeDumper):
 
 for _tag, _pattern, _first in _SCALARS:
     for _class in (_Loader, _Dumper):
-        _class.add_implicit_resolver(
-            f"tag:yaml.org,2002:{_tag}",
-            re.compile(rf"(?:{_pattern})\Z"),
-            [character.replace("\0", "") for character in _first],
-        )
+        _class.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), _first)
 _Dumper.add_representer(
     list, lambda dumper, items: dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=True)
 )
@@ -187,18 +168,17 @@ class Document:
         if values is None:  # `data:` with nothing below it
             values = {}
         if not isinstance(values, dict):
-            raise self.error(f"{section} must be {_SECTION}, not {_show(values)}", section)
+            raise self.error(f"{section} must be {_SECTION}, not {show(values)}", section)
         hints = typing.get_type_hints(cls, localns=dict(names))
-        fields = [each.name for each in dataclasses.fields(cls)]
-        defaults = {each.name for each in dataclasses.fields(cls) if _has_default(each)}
+        members = {member.name: member for member in dataclasses.fields(cls)}
         for key in values:
-            if key not in fields:
-                raise self._unknown(path, str(key), fields, all_keys)
+            if key not in members:
+                raise self._unknown(path, str(key), list(members), all_keys)
         arguments = {}
-        for name in fields:
-            key, kind = ".".join((*path, name)), hints[name]
-            if name not in values and name in defaults:
+        for name, member in members.items():
+            if name not in values and _has_default(member):
                 continue
+            key, kind = ".".join((*path, name)), hints[name]
             if dataclasses.is_dataclass(kind):
                 arguments[name] = self._section(kind, values.get(name), (*path, name), names, all_keys)
             elif name in values:
@@ -212,11 +192,24 @@ class Document:
 
     def _unknown(self, path, key, allowed, all_keys):
         dotted = ".".join((*path, key))
-        elsewhere = [each for each in all_keys if each.rpartition(".")[2] == key]
-        near = [".".join((*path, each)) for each in difflib.get_close_matches(key, allowed, 1)]
+        elsewhere = [known for known in all_keys if known.rpartition(".")[2] == key]
+        near = [".".join((*path, known)) for known in difflib.get_close_matches(key, allowed, 1)]
         guess = (elsewhere or near or [""])[0]
         guess = f", did you mean {guess}?" if guess else ";"
         return self.error(f"unknown key {dotted}{guess} allowed here: {', '.join(allowed)}", dotted)
+
+
+def _has_default(member):
+    return member.default is not dataclasses.MISSING or member.default_factory is not dataclasses.MISSING
+
+
+def _all_keys(cls, names, path=()):
+    """Every dotted key below a dataclass, sections left out."""
+    keys = []
+    for name, kind in typing.get_type_hints(cls, localns=dict(names)).items():
+        inner = (*path, name)
+        keys += _all_keys(kind, names, inner) if dataclasses.is_dataclass(kind) else [".".join(inner)]
+    return keys
 
 
 def read(path) -> Document:
@@ -234,12 +227,12 @@ def read(path) -> Document:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is not UTF-8 text (byte {error.start})") from None
-    except OSError as error:
-        if not isinstance(error, FileNotFoundError):
-            raise InputError(f"{path}: {error.strerror}") from None
-        near = difflib.get_close_matches(path.name, [each.name for each in path.parent.glob("*")], 1)
+    except FileNotFoundError:
+        near = difflib.get_close_matches(path.name, [other.name for other in path.parent.glob("*")], 1)
         guess = f", did you mean {path.with_name(near[0])}?" if near else ""
         raise InputError(f"{path}: no such file{guess}") from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
     return parse(text, str(path))
 
 
@@ -256,7 +249,7 @@ def parse(text: str, source: str) -> Document:
         document.values = _mapping(loader, root, document, ())
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        problem = ", ".join(each for each in (error.context, error.problem) if each)
+        problem = ", ".join(part for part in (error.context, error.problem) if part)
         raise InputError(f"{source}:{mark.line + 1}: is not valid YAML: {problem}") from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
@@ -268,14 +261,14 @@ def _mapping(loader, node, document, path):
     """A mapping's plain values; the place of each key goes into `document.places`."""
     values = {}
     for key_node, value_node in node.value:
-        line = key_node.start_mark.line + 1
+        place = f"{document.source}:{key_node.start_mark.line + 1}"
         if not isinstance(key_node, yaml.ScalarNode):
-            raise InputError(f"{document.source}:{line}: a key must be a single word, not a {key_node.id}")
+            raise InputError(f"{place}: a key must be a single word, not a {key_node.id}")
         key = key_node.value
         dotted = ".".join((*path, key))
         if key in values:
-            raise InputError(f"{document.source}:{line}: key {dotted} was set before, at {document.places[dotted]}")
-        document.places[dotted] = f"{document.source}:{line}"
+            raise InputError(f"{place}: key {dotted} was set before, at {document.places[dotted]}")
+        document.places[dotted] = place
         if isinstance(value_node, yaml.MappingNode):
             values[key] = _mapping(loader, value_node, document, (*path, key))
         else:
@@ -304,145 +297,13 @@ def _parse_value(text):
         return text
 
 
-# Types
-
-
-def convert(value, kind):
-    """`value` as the annotation `kind` wants it.
-
-    Args:
-        value: a plain value, as YAML or JSON gives it.
-        kind: an annotation, see above.
-    Returns:
-        converted: `value`, with whole numbers made floats and lists made tuples where `kind` says so.
-    Raises:
-        TypeError: "must be a whole number, not 'eight'".
-    """
-    try:
-        return _fit(value, kind)
-    except _DoesNotFit:
-        raise TypeError(f"must be {_mismatch(value, kind)}") from None
-
-
-class _DoesNotFit(Exception):
-    """A value, or a part of one, is of another type."""
-
-
-def _fit(value, kind):
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if kind is float:
-        return _float(value)
-    if kind in _NAMES:
-        if type(value) is kind:  # isinstance would let true pass for 1
-            return value
-    elif origin is Literal:
-        for each in arguments:
-            if type(value) is type(each) and value == each:
-                return each
-    elif origin in _UNIONS:
-        for each in arguments:
-            try:
-                return _fit(value, each)
-            except _DoesNotFit:
-                continue
-    elif origin is tuple and arguments[-1] is not Ellipsis:
-        if not isinstance(value, (list, tuple)) and len(set(arguments)) == 1:
-            value = [value] * len(arguments)
-        if isinstance(value, (list, tuple)) and len(value) == len(arguments):
-            return tuple(_fit(each, of) for each, of in zip(value, arguments))
-    elif origin in (tuple, list):
-        if isinstance(value, (list, tuple)):
-            return origin(_fit(each, arguments[0]) for each in value)
-    else:
-        raise ValueError(f"`kind` must be an annotation listed in {__name__}. Received: {kind!r}")
-    raise _DoesNotFit
-
-
-def _float(value):
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if number or (isinstance(value, str) and re.fullmatch(_NUMBER, value)):  # "1e-4" is text to other YAML readers
-        try:
-            return float(value.replace("_", "") if isinstance(value, str) else value)
-        except OverflowError:  # a whole number of more than 308 digits
-            pass
-    raise _DoesNotFit
-
-
-def describe(kind) -> str:
-    """An annotation in words: "a list of 2 whole numbers", "one of crop, resize"."""
-    if kind in _NAMES:
-        return _NAMES[kind][0]
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is Literal:
-        return f"one of {', '.join(map(str, arguments))}" if len(arguments) > 1 else str(arguments[0])
-    if origin in _UNIONS:
-        return " or ".join(map(describe, arguments))
-    if origin in (tuple, list):
-        arguments, endless = [each for each in arguments if each is not Ellipsis], arguments[-1] is Ellipsis
-        count = "" if endless or origin is list else f"{len(arguments)} "
-        if len(set(arguments)) == 1 and arguments[0] in _NAMES:
-            return f"a list of {count}{_NAMES[arguments[0]][1]}"
-        return f"a list of {count}values, each {' / '.join(dict.fromkeys(map(describe, arguments)))}"
-    return str(kind)
-
-
-def _mismatch(value, kind):
-    """ "a whole number, not 'eight'", with a hint where one is at hand."""
-    arguments = typing.get_args(kind) or (kind,)
-    hint = ""
-    if isinstance(value, str):
-        near = difflib.get_close_matches(value, [each for each in arguments if isinstance(each, str)], 1)
-        near = near or [each for each in arguments if isinstance(each, str) and each.lower() == value.lower()]
-        hint = f", did you mean {near[0]}?" if near else ""
-    elif str in arguments and isinstance(value, (bool, int, float)):
-        hint = ", put it in quotes"
-    return f"{describe(kind)}, not {_show(value)}{hint}"
-
-
-def _show(value):
-    if value is None:
-        return "empty"
-    if isinstance(value, dict):
-        return "a section"
-    text = str(value).lower() if isinstance(value, bool) else repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def _has_default(each):
-    return each.default is not dataclasses.MISSING or each.default_factory is not dataclasses.MISSING
-
-
-def _all_keys(cls, names, path=()):
-    """Every dotted key below a dataclass, sections left out."""
-    hints = typing.get_type_hints(cls, localns=dict(names))
-    keys = []
-    for each in dataclasses.fields(cls):
-        kind, inner = hints[each.name], (*path, each.name)
-        keys += _all_keys(kind, names, inner) if dataclasses.is_dataclass(kind) else [".".join(inner)]
-    return keys
-
-
-# Writing
-
-
-def to_plain(value):
-    """Dataclasses as dicts and tuples as lists, all the way down."""
-    if dataclasses.is_dataclass(value):
-        return {each.name: to_plain(getattr(value, each.name)) for each in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {key: to_plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [to_plain(each) for each in value]
-    return value
-
-
 def dump(value) -> str:
     """YAML of a dataclass or dict: every key, in its order, lists on one line, sections set off by an empty line."""
     blocks, after_section = [], False
-    for key, each in to_plain(value).items():
-        section = isinstance(each, dict)
+    for key, item in to_plain(value).items():
+        section = isinstance(item, dict)
         if blocks and (section or after_section):
             blocks.append("\n")
-        blocks.append(yaml.dump({key: each}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10**6))
+        blocks.append(yaml.dump({key: item}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10**6))
         after_section = section
     return "".join(blocks)

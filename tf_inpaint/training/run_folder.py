@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tf_inpaint.config import config_to_dict, load_config, to_yaml
+from tf_inpaint.config import flat_config, load_config, to_yaml
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.images import write_png
 from tf_inpaint.training.loss_graph import loss_graph
@@ -98,7 +98,7 @@ class RunFolder:
             return
         # Read as a config, so that keys which an older version did not know, or called otherwise, count.
         there = load_config(self._config, report=lambda note: None)
-        old, new = (_flatten(config_to_dict(each)) for each in (there, config))
+        old, new = flat_config(there), flat_config(config)
         free = set(_FREE_KEYS)
         if config.optimizer.schedule in _SCHEDULES_OVER_ALL_STEPS:
             free.discard("training.steps")  # the learning rate depends on them
@@ -259,10 +259,3 @@ def _remove(prefix):
         else:
             with contextlib.suppress(OSError):
                 path.unlink()
-
-
-def _flatten(tree, prefix=""):
-    """Nested dict to {"section.key": value}."""
-    if not isinstance(tree, dict):
-        return {prefix[:-1]: tree}
-    return {key: value for name, child in tree.items() for key, value in _flatten(child, f"{prefix}{name}.").items()}

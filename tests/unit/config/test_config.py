@@ -11,17 +11,16 @@ import pytest
 import yaml
 
 from tf_inpaint.config import (
-    RANGES,
     RENAMED,
     DataConfig,
     OptimizerConfig,
     TrainingConfig,
-    check,
     config_from_dict,
     config_to_dict,
     load_config,
     to_yaml,
 )
+from tf_inpaint.config.checks import RANGES, check
 from tf_inpaint.errors import InputError
 from tf_inpaint.ops.masks import MaskOptions
 from tf_inpaint.recipes import RECIPES
@@ -264,7 +263,7 @@ def test_numbers_that_are_none_lie_in_no_range(write):
         ),
         (
             ["training: {validate_every: 10}"],
-            "small.yml:2: training.validate_every needs pictures in data.validation, which is empty",
+            "small.yml:2: training.validate_every needs images in data.validation, which is empty",
         ),
         (
             ["mask:", "  kind: box", "  height: 250", "  vertical_margin: 4"],
@@ -295,9 +294,9 @@ def test_numbers_that_are_none_lie_in_no_range(write):
         (["mask:", "  border: 0.5"], "small.yml:3: mask.border must be above 0 and below 0.5, not 0.5"),
         (
             ["data:", "  edges: canny"],
-            "small.yml:3: data.edges must be none, not canny, unless a recipe reads sketches",
+            "small.yml:3: data.edges must be none, not canny, unless a recipe reads edges",
         ),
-        (["data:", "  edges_drop: 0.2"], "small.yml:3: data.edges_drop must be 0 without sketches"),
+        (["data:", "  edges_drop: 0.2"], "small.yml:3: data.edges_drop must be 0 without edges"),
         (["data:", "  edges_folder: x"], "small.yml:3: data.edges_folder works with data.edges: paired only, not with"),
         (
             ["optimizer:", "  discriminator_learning_rate: 1e-3"],

@@ -15,9 +15,11 @@ from tf_inpaint.config import (
     TrainingConfig,
     config_from_dict,
     config_to_dict,
+    flat_config,
     load_config,
     to_yaml,
 )
+from tf_inpaint.config.annotations import flatten
 from tf_inpaint.ops.masks import MaskOptions
 from tf_inpaint.recipes import RECIPES
 
@@ -33,33 +35,22 @@ def path(request):
     return request.param
 
 
-def flat(values, section=""):
-    pairs = {}
-    for key, value in values.items():
-        pairs.update(flat(value, f"{section}{key}.") if isinstance(value, dict) else {section + key: value})
-    return pairs
-
-
-def resolved(path):
-    return flat(config_to_dict(load_config(path)))
-
-
 def test_the_shipped_files_are_there():
     assert {path.stem for path in SHIPPED} >= {"celeba", "celebahq", "places2", "imagenet", "dtd", "quickstart"}
     assert {path.stem for path in SHIPPED} == set(json.loads(RESOLVED.read_text()))
 
 
 def test_values_stay(path):
-    assert resolved(path) == json.loads(RESOLVED.read_text())[path.stem]
+    assert flat_config(load_config(path)) == json.loads(RESOLVED.read_text())[path.stem]
 
 
 def test_only_what_differs_is_written(path):
     config = load_config(path)
-    written = flat(yaml.safe_load(path.read_text()))
+    written = flatten(yaml.safe_load(path.read_text()))
     sections = {"options": type(config.options)(), "data": DataConfig(), "mask": MaskOptions()}
     sections.update(optimizer=OptimizerConfig(), training=TrainingConfig())
-    defaults = flat({section: config_to_dict(values) for section, values in sections.items()})
-    differing = {key for key, value in resolved(path).items() if key not in defaults or value != defaults[key]}
+    defaults = flat_config(sections)
+    differing = {key for key, value in flat_config(config).items() if key not in defaults or value != defaults[key]}
     assert set(written) == ALWAYS_WRITTEN | differing
     assert written["name"] == path.stem
 
@@ -114,7 +105,9 @@ def test_quickstarts_are_small(name):
 
 
 def _write():
-    lines = [f"{json.dumps(path.stem)}: {json.dumps(resolved(path), sort_keys=True)}" for path in SHIPPED]
+    lines = [
+        f"{json.dumps(path.stem)}: {json.dumps(flat_config(load_config(path)), sort_keys=True)}" for path in SHIPPED
+    ]
     RESOLVED.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 

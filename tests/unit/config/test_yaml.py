@@ -9,7 +9,8 @@ from typing import Dict, List, Literal, Optional, Tuple, Union
 import pytest
 import yaml
 
-from tf_inpaint.config.yaml import Document, convert, describe, dump, parse, read, to_plain
+from tf_inpaint.config.annotations import convert, describe, to_plain
+from tf_inpaint.config.yaml import Document, dump, parse, read
 from tf_inpaint.errors import InputError
 
 

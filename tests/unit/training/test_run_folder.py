@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 import yaml
 
-from tf_inpaint.config import config_to_dict, load_config
+from tf_inpaint.config import config_to_dict, flat_config, load_config
 from tf_inpaint.errors import InputError
 from tf_inpaint.training import run_folder
 from tf_inpaint.training.run_folder import RunFolder
@@ -177,7 +177,7 @@ def test_steps_matter_where_the_learning_rate_runs_over_all_of_them(tmp_path, to
 
 
 def test_every_free_key_is_a_key_of_a_config(config):
-    assert run_folder._FREE_KEYS <= set(run_folder._flatten(config_to_dict(config)))
+    assert run_folder._FREE_KEYS <= set(flat_config(config))
 
 
 def test_views_are_pictures(tmp_path, started):
