@@ -12,7 +12,7 @@ from tf_inpaint.config import OptimizerConfig
 from tf_inpaint.layers import AttentionTransfer
 from tf_inpaint.models import PENNetDiscriminator, PENNetGenerator
 from tf_inpaint.models.weights import named_weights, parameter_count
-from tf_inpaint.ops.masks.turned_boxes import turned_box
+from tf_inpaint.ops.masks.turned_box import turn_box
 from tf_inpaint.recipes import PENNetRecipe
 from tf_inpaint.training.optimizers import Optimizers
 
@@ -250,6 +250,6 @@ def _square_masks():
 def test_square_masks(arrays, agree, case):
     side = case["size"]
     left = side // 2 - case["left"] if case["flip"] else case["left"]
-    mask = turned_box(side, side, side // 2, side // 2, case["top"], left, case["angle"])
+    mask = turn_box(side, side, side // 2, side // 2, case["top"], left, case["angle"])
     differing = np.mean(mask[..., 0] != arrays("pennet/square_masks")[case["key"]][0])
     agree("PEN-Net square masks, share of differing pixels", differing, 1e-4)

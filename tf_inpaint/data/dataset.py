@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 _ORDER, _EXAMPLE, _BATCH, _VIEW = range(4)
 
 
-
-
 class ImageData:
     """The pictures and holes of a config, as datasets for training, views and validation.
 

@@ -19,3 +19,8 @@ def uniform_per_example(seed, stream):
         return tf.random.stateless_uniform([], one + tf.constant([0, stream], one.dtype))
 
     return tf.map_fn(draw, seed, fn_output_signature=tf.TensorSpec([], tf.float32))
+
+
+def whole_numbers(seed, least, greatest, shape=()):
+    """int32 of a shape, drawn uniformly from the least to the greatest, both included."""
+    return tf.random.stateless_uniform(shape, seed, least, greatest + 1, dtype=tf.int32)

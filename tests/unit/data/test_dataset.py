@@ -359,9 +359,7 @@ def _made(folder):
 def test_too_many_broken_files_stop_at_the_start(folder):
     _spoil(folder, text=[1, 3])
     assert len(_data(folder, max_broken_fraction=2 / 7).broken) == 2
-    message = (
-        r"2 of 7 files of data.train cannot be read, more than data.max_broken_fraction 0.2: .*1.png is not"
-    )
+    message = r"2 of 7 files of data.train cannot be read, more than data.max_broken_fraction 0.2: .*1.png is not"
     with pytest.raises(InputError, match=message):
         _data(folder, max_broken_fraction=0.2)
     with pytest.raises(InputError, match="1 of 7 files of data.validation"):

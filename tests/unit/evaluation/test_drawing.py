@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tf_inpaint.evaluation.drawing import RATIO_BINS, Draws, _segment, ratio_limits
 from tf_inpaint.evaluation.protocols import PROTOCOLS, choose
-from tf_inpaint.ops.masks.strokes import strokes
+from tf_inpaint.ops.masks import MaskOptions, brush_stroke
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "evaluation.md"
 DRAWING = [name for name, protocol in PROTOCOLS.items() if protocol.drawing != "files"]
@@ -87,7 +87,8 @@ def test_a_segment_is_all_pixels_within_half_the_brush(start, end, brush):
 
 def test_strokes_are_like_those_of_training():
     drawn = np.array([choose("deepfill_v2_freeform", 64).draw(number).mean() for number in range(300)])
-    draw = tf.function(lambda seed: strokes(seed, 64, 64, brush_width=(3.0, 10.0)))
+    options = MaskOptions(brush_width=(3.0, 10.0))
+    draw = tf.function(lambda seed: brush_stroke(seed, 64, 64, options))
     trained = np.array([draw(tf.constant([0, number])).numpy().mean() for number in range(300)])
     assert abs(drawn.mean() - trained.mean()) < 0.02 and abs(drawn.std() - trained.std()) < 0.02
 

@@ -1,4 +1,4 @@
-"""Free-form holes: strokes of a broad brush, drawn from a stateless seed."""
+"""Free-form holes: strokes of a broad brush, alone or together with a box."""
 
 from __future__ import annotations
 
@@ -6,48 +6,43 @@ import math
 
 import tensorflow as tf
 
+from tf_inpaint.ops.masks.box import box
+from tf_inpaint.ops.random import whole_numbers
 
-def strokes(
-    seed,
-    height,
-    width,
-    count=(1, 3),
-    segments=(4, 11),
-    brush_width=(12.0, 40.0),
-    angle=72.0,
-    angle_spread=24.0,
-    as_released=False,
-):
+
+def union(seed, height, width, options):
+    """What `box` or `brush_stroke` or both cover.
+
+    Reference: Yu et al. 2019, in the form of release 2.
+    """
+    seeds = tf.random.experimental.stateless_split(seed, 2)
+    return tf.maximum(box(seeds[0], height, width, options), brush_stroke(seeds[1], height, width, options))
+
+
+def brush_stroke(seed, height, width, options):
     """Some strokes of a round brush, each a zigzag of straight segments; a hole of any shape, never empty.
 
-    A stroke starts anywhere. Its segments head up and down by turns, at angles to the horizontal drawn around `angle`
-    within limits that every stroke draws for itself. Lengths are normal around a = sqrt(height^2 + width^2) / 8 with
-    deviation a // 2, within 0 .. 2 a. Vertices stay inside the picture. The whole is mirrored left to right and upside
-    down, each with probability one half.
+    A stroke starts anywhere. Its segments head up and down by turns, at angles to the horizontal drawn around
+    `stroke_angle` within limits that every stroke draws for itself. Lengths are normal around
+    a = sqrt(height^2 + width^2) / 8 with deviation a // 2, within 0 .. 2 a. Vertices stay inside the image. Everything
+    is mirrored left to right and upside down, each with probability one half.
 
-    Args:
-        seed: int32 [2], stateless.
-        height, width: of the picture in pixels.
-        count: (least, greatest) number of strokes.
-        segments: (least, greatest) number of segments of a stroke.
-        brush_width: (least, greatest) diameter of the brush in pixels; a whole number below the greatest is drawn.
-        angle, angle_spread: in degrees.
-        as_released: never mirror, so that strokes drift to the right, and exchange height and width in the limits of
-            starts and vertices, so that in pictures that are not square strokes can lie outside and leave no hole.
-    Returns:
-        mask: float32 [height, width, 1], 1 = hole.
+    With `release_strokes`, nothing is mirrored, so that strokes drift to the right, and height and width are exchanged
+    in the limits of starts and vertices, so that in images that are not square strokes can lie outside and leave no
+    hole.
+
     Reference: Yu et al. 2019, section 3.5, algorithm 1, with the parameters of the release.
-    Deviations: mirrored as in the paper, where the release draws the mirrorings but does not apply them (see
-        `as_released`). Pixels within half the width of a segment are hole, where the release's drawing library decides.
+    Deviations: mirrored as in the paper, where the release draws the mirrorings but does not apply them. Pixels within
+        half the width of a segment are hole, where the release's drawing library decides.
     """
-    most_strokes, most_segments = count[1], segments[1]
+    most_strokes, most_segments = options.strokes[1], options.segments[1]
     seeds = tf.random.experimental.stateless_split(seed, 9)
     per_stroke, per_segment = [most_strokes, 1], [most_strokes, most_segments]
 
-    strokes_drawn = _whole(seeds[0], [], count)
-    segments_drawn = _whole(seeds[1], per_stroke, segments)
-    low = angle - _uniform(seeds[2], per_stroke, 0.0, angle_spread)
-    high = angle + _uniform(seeds[3], per_stroke, 0.0, angle_spread)
+    strokes_drawn = whole_numbers(seeds[0], *options.strokes)
+    segments_drawn = whole_numbers(seeds[1], *options.segments, shape=per_stroke)
+    low = options.stroke_angle - _uniform(seeds[2], per_stroke, 0.0, options.stroke_angle_spread)
+    high = options.stroke_angle + _uniform(seeds[3], per_stroke, 0.0, options.stroke_angle_spread)
     heading = (low + (high - low) * _uniform(seeds[4], per_segment, 0.0, 1.0)) * (math.pi / 180.0)
     up = tf.where(tf.range(most_segments) % 2 == 0, -1.0, 1.0)
 
@@ -55,17 +50,17 @@ def strokes(
     length = mean + (mean // 2) * tf.random.stateless_normal(per_segment, seeds[5])
     length = tf.clip_by_value(length, 0.0, 2.0 * mean)
 
-    rows, columns = (width, height) if as_released else (height, width)
+    rows, columns = (width, height) if options.release_strokes else (height, width)
     start = tf.random.stateless_uniform([2, *per_stroke], seeds[6])
     y = _polyline(tf.floor(start[0] * rows), length * tf.sin(heading) * up, rows)
     x = _polyline(tf.floor(start[1] * columns), length * tf.cos(heading), columns)
-    radius = tf.floor(_uniform(seeds[7], per_stroke, *brush_width)) / 2.0
-    if not as_released:
+    radius = tf.floor(_uniform(seeds[7], per_stroke, *options.brush_width)) / 2.0
+    if not options.release_strokes:
         mirrored = tf.random.stateless_uniform([2], seeds[8]) < 0.5
         y = tf.where(mirrored[0], height - 1.0 - y, y)
         x = tf.where(mirrored[1], width - 1.0 - x, x)
 
-    # One segment after the other, and only those drawn: a plane of pixels stays in the processor's cache.
+    # One segment after the other, and only those drawn: a mask stays in the processor's cache.
     def next_stroke(stroke, mask):
         def next_segment(i, mask):
             ends = (y[stroke, i], x[stroke, i]), (y[stroke, i + 1], x[stroke, i + 1])
@@ -99,8 +94,3 @@ def _segment(height, width, start, end, radius):
 
 def _uniform(seed, shape, low, high):
     return low + (high - low) * tf.random.stateless_uniform(shape, seed)
-
-
-def _whole(seed, shape, limits):
-    """Whole numbers from the least to the greatest, both included."""
-    return tf.random.stateless_uniform(shape, seed, limits[0], limits[1] + 1, dtype=tf.int32)
