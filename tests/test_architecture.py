@@ -31,6 +31,7 @@ ALLOWED = {
     "masks": {"cli", "config", "data", "io"},
     "samples": {"cli", "io", "ops"},
     "checkpoints": {"io", "models"},
+    "features": {"ops", "checkpoints"},
     "training": {"ops", "layers", "models", "recipes", "config", "data", "metrics", "io", "checkpoints"},
     "inference": {"ops", "layers", "recipes", "config", "checkpoints"},
     "predict": {"cli", "io", "inference", "checkpoints", "ops"},
