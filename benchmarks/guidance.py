@@ -15,7 +15,8 @@ from tf_inpaint import cli
 from tf_inpaint.edges import canny_edges
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.grid import image_grid
-from tf_inpaint.io.images import list_files, read_image, split_sketches, write_png
+from tf_inpaint.io.images import read_image, write_png
+from tf_inpaint.io.listing import list_files, split_edges
 
 NEAR = 1  # pixels
 BATCH = 8
@@ -48,7 +49,7 @@ def main(argv):
     parser.add_argument("--output", help="a sheet: truth, sketch, completed with it, with another's, without")
     arguments = parser.parse_args(argv)
 
-    files, _ = split_sketches(list_files(arguments.images))
+    files, _ = split_edges(list_files(arguments.images))
     files = files[:: max(1, len(files) // arguments.count)][: arguments.count]
     if len(files) < 2:
         raise InputError("at least two images are needed")

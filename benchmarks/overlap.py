@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from tf_inpaint import cli
-from tf_inpaint.io.images import list_files, read_image
+from tf_inpaint.io.images import read_image
+from tf_inpaint.io.listing import list_files
 
 SIDE = 16
 ALIKE = 0.95  # correlation from which a pair is reported

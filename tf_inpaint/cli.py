@@ -22,7 +22,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Callable, NoReturn
 
-from tf_inpaint.errors import InputError
+from tf_inpaint.errors import InputError, one_line
 
 DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -93,20 +93,20 @@ def import_tensorflow():
 
 def warn(message: str) -> None:
     """One line `warning: ...` on stderr."""
-    print(f"warning: {_one_line(message)}", file=sys.stderr)
+    print(f"warning: {one_line(message)}", file=sys.stderr)
 
 
 def explain(error: BaseException) -> str | None:
     """The sentence for an error that a user can mend, None for any other."""
     if isinstance(error, InputError):
-        return _one_line(error)
+        return one_line(error)
     if _disk_is_full(error):
         place = getattr(error, "filename", None)
         return f"the disk is full{f', writing {place}' if place else ''}: free some space and run the command again"
     if isinstance(error, MemoryError) or _is_resource_exhausted(error):
-        return f"out of memory: take smaller pictures or a smaller batch ({_one_line(error)[:200]})"
+        return f"out of memory: take smaller pictures or a smaller batch ({one_line(error)[:200]})"
     if isinstance(error, OSError) and error.filename is not None:
-        return _one_line(f"{error.filename}: {error.strerror or error}")
+        return one_line(f"{error.filename}: {error.strerror or error}")
     return None
 
 
@@ -120,7 +120,3 @@ def _is_resource_exhausted(error: BaseException) -> bool:
     """TensorFlow's error for a full disk and for exhausted memory alike, asked without importing TensorFlow."""
     tensorflow = sys.modules.get("tensorflow")
     return tensorflow is not None and isinstance(error, tensorflow.errors.ResourceExhaustedError)
-
-
-def _one_line(message) -> str:
-    return " ".join(str(message).split())

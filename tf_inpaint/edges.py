@@ -20,8 +20,9 @@ import cv2
 import numpy as np
 
 from tf_inpaint import cli
-from tf_inpaint.errors import InputError
-from tf_inpaint.io.images import SKETCH_SUFFIX, list_files, read_image, source_root, split_sketches, write_png
+from tf_inpaint.errors import InputError, one_line
+from tf_inpaint.io.images import read_image, write_png
+from tf_inpaint.io.listing import EDGES_SUFFIX, list_files, source_root, split_edges
 from tf_inpaint.ops.levels import EDGE_THRESHOLD
 
 LINE_LEVEL = EDGE_THRESHOLD / 255  # brighter is a line
@@ -100,7 +101,7 @@ class HedDetector:
             else:
                 raise InputError(f"a network is an .onnx file, or a .prototxt and a .caffemodel, not {' '.join(files)}")
         except cv2.error as error:
-            raise InputError(f"OpenCV cannot read the network {' '.join(files)}: {_reason(error)}") from error
+            raise InputError(f"OpenCV cannot read the network {' '.join(files)}: {one_line(error)[-200:]}") from error
         names = self._net.getUnconnectedOutLayersNames()  # the authors' has five side outputs besides
         self._output = next((name for name in names if "fuse" in name), names[-1])
 
@@ -116,7 +117,7 @@ class HedDetector:
             self._net.setInput(blob)
             output = self._net.forward(self._output)
         except cv2.error as error:
-            raise InputError(f"the network fails at {columns} x {rows} pixels: {_reason(error)}") from error
+            raise InputError(f"the network fails at {columns} x {rows} pixels: {one_line(error)[-200:]}") from error
         if output.shape != (1, 1, *padded.shape[:2]):
             raise InputError(
                 f"the network must make one map of edges, of its input's size, and it makes {list(output.shape)} of "
@@ -204,7 +205,7 @@ def main(argv: Sequence[str]) -> int:
     arguments = _parse(argv)
     files = list_files(arguments.images)
     root = source_root(arguments.images, files) if arguments.output else ""
-    pictures, sketches = split_sketches(files, root, arguments.output)
+    pictures, sketches = split_edges(files, root, arguments.output)
     targets = _targets(pictures, root, arguments.output)
     todo = [picture for picture in pictures if arguments.force or picture not in sketches]
     draw = _drawer(arguments)
@@ -261,7 +262,7 @@ def _targets(pictures, root, output):
     owners = {}
     for picture in pictures:
         place = os.path.join(output, os.path.relpath(picture, root)) if output else picture
-        target = f"{os.path.splitext(place)[0]}{SKETCH_SUFFIX}.png"
+        target = f"{os.path.splitext(place)[0]}{EDGES_SUFFIX}.png"
         other = owners.setdefault(target, picture)
         if other is not picture:
             raise InputError(f"{other} and {picture} would have the same sketch, {target}: rename one of them")
@@ -310,10 +311,6 @@ class _Crop:
     def forward(self, inputs):
         rows = slice(self._top, self._top + self._height)
         return [inputs[0][:, :, rows, self._left : self._left + self._width]]
-
-
-def _reason(error) -> str:
-    return " ".join(str(error).split())[-200:]
 
 
 if __name__ == "__main__":

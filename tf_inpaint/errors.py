@@ -3,12 +3,24 @@
 Commands print its message as a single sentence and exit with code 2; library callers catch it as a `ValueError`.
 """
 
+from __future__ import annotations
+
 
 class InputError(ValueError):
     """What was given cannot be used; the message is one sentence that says what and why."""
 
 
+def one_line(message) -> str:
+    """The text of a message or an error, with single spaces for its line ends."""
+    return " ".join(str(message).split())
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an exception says, or else its type."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def reason(error: Exception) -> str:
-    """What an exception says, in the operating system's words where they are its."""
-    said = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+    """What an exception says on one line, in the operating system's words where they are its."""
+    said = getattr(error, "strerror", None) or one_line(error) or type(error).__name__
     return said[:1].lower() + said[1:] if said[1:2].islower() else said

@@ -11,7 +11,8 @@ import pytest
 from tf_inpaint import edges
 from tf_inpaint.edges import HedDetector, canny_edges, main, sketch, thin
 from tf_inpaint.errors import InputError
-from tf_inpaint.io.images import list_files, read_mask, source_root, split_sketches, write_png
+from tf_inpaint.io.images import read_mask, write_png
+from tf_inpaint.io.listing import list_files, source_root, split_edges
 
 
 def _square(size=64, low=40, high=200):
@@ -344,7 +345,7 @@ def test_sketches_go_into_another_folder_laid_out_alike(tmp_path, capsys):
     assert not (folder / "a_edge.png").exists()
     assert main(["--images", str(folder), "--output", str(output)]) == 0
     assert "0 sketches written, 3 kept" in capsys.readouterr().out
-    pictures, sketches = split_sketches(list_files(str(folder)), str(folder), str(output))
+    pictures, sketches = split_edges(list_files(str(folder)), str(folder), str(output))
     assert [sketches[picture] for picture in pictures] == [
         str(output / name) for name in ("a_edge.png", "sub/b_edge.png", "sub/c_edge_edge.png")
     ]
@@ -393,8 +394,8 @@ def test_sketches_of_a_folder_apart_may_have_their_pictures_names(tmp_path):
     folder, apart = _folder(tmp_path), tmp_path / "lines"
     write_png(apart / "a.png", np.zeros((64, 64), np.uint8))
     files = list_files(str(folder))
-    assert split_sketches(files, str(folder), str(apart))[1] == {files[0]: str(apart / "a.png")}
-    assert split_sketches(files, str(folder), str(folder))[1] == {}  # a picture is not its own sketch
+    assert split_edges(files, str(folder), str(apart))[1] == {files[0]: str(apart / "a.png")}
+    assert split_edges(files, str(folder), str(folder))[1] == {}  # a picture is not its own sketch
 
 
 def test_the_root_of_a_source(tmp_path):
@@ -410,7 +411,7 @@ def test_sketches_are_told_from_pictures(tmp_path):
     for name in names:
         (tmp_path / name).touch()
     files = [str(tmp_path / name) for name in names]
-    pictures, sketches = split_sketches(files)
+    pictures, sketches = split_edges(files)
     assert pictures == [files[0], files[3], files[4], files[5]]
     assert sketches == {files[0]: files[2], files[5]: files[6]}
-    assert split_sketches(files[:1]) == (files[:1], {files[0]: files[2]})  # found though not listed
+    assert split_edges(files[:1]) == (files[:1], {files[0]: files[2]})  # found though not listed

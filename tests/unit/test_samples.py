@@ -7,7 +7,8 @@ import pytest
 
 from tf_inpaint import samples
 from tf_inpaint.errors import InputError
-from tf_inpaint.io.images import list_files, read_image, read_mask
+from tf_inpaint.io.images import read_image, read_mask
+from tf_inpaint.io.listing import list_files
 from tf_inpaint.samples import KINDS, SAMPLES, draw_mask, load_sample, main
 
 

@@ -20,7 +20,8 @@ from tf_inpaint.data.masks import Holes
 from tf_inpaint.data.reader import PictureFiles, plainly, spread
 from tf_inpaint.edges import canny_edges
 from tf_inpaint.errors import InputError
-from tf_inpaint.io.images import SKETCH_SUFFIX, check_image, list_files, read_mask, source_root, split_sketches
+from tf_inpaint.io.images import check_image, read_mask
+from tf_inpaint.io.listing import EDGES_SUFFIX, list_files, source_root, split_edges
 from tf_inpaint.ops.colour import jitter_colours
 from tf_inpaint.ops.decode import decode_mask
 from tf_inpaint.ops.images import to_float
@@ -289,14 +290,14 @@ def _list(source, setting, data) -> PictureFiles:
         return _CifarPictures(source, part, setting, data.max_broken_fraction)
     files, folder = list_files(source), data.edges_folder
     if data.edges != "paired":
-        return PictureFiles(split_sketches(files)[0], setting, data.max_broken_fraction)
+        return PictureFiles(split_edges(files)[0], setting, data.max_broken_fraction)
     root = source_root(source, files) if folder else ""
     if folder:
         if not os.path.isdir(folder):
             raise InputError(f"data.edges_folder {folder} is not a folder")
         own = os.path.join(folder, os.path.basename(os.path.abspath(root)))
         folder = own if os.path.isdir(own) else folder
-    files, sketches = split_sketches(files, root, folder)
+    files, sketches = split_edges(files, root, folder)
     return _SketchedFiles(files, _all_sketches(files, sketches, setting, folder), setting, data.max_broken_fraction)
 
 
@@ -304,7 +305,7 @@ def _all_sketches(files, sketches, setting, folder) -> list[str]:
     """The sketch of every file; an InputError names those that have none."""
     missing = [file for file in files if file not in sketches]
     if missing:
-        name = f"{os.path.splitext(os.path.basename(missing[0]))[0]}{SKETCH_SUFFIX}.png"
+        name = f"{os.path.splitext(os.path.basename(missing[0]))[0]}{EDGES_SUFFIX}.png"
         named = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
         raise InputError(
             f"data.edges is paired, but {len(missing)} of {len(files)} pictures of {setting} have no sketch "

@@ -8,7 +8,8 @@ from PIL import Image
 
 from tf_inpaint.data.reader import PictureFiles, plainly
 from tf_inpaint.errors import InputError
-from tf_inpaint.io.images import list_files, read_mask
+from tf_inpaint.io.images import read_mask
+from tf_inpaint.io.listing import list_files
 from tf_inpaint.ops.decode import decode_mask
 from tf_inpaint.ops.levels import MASK_THRESHOLD
 from tf_inpaint.ops.masks import MASKS, MaskOptions, outpainting

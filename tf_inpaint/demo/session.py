@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from tf_inpaint.errors import InputError
-from tf_inpaint.io.images import Picture
+from tf_inpaint.io.images import ImageFile
 from tf_inpaint.ops.levels import MASK_THRESHOLD
 
 MASK, EDGES = LAYERS = ("mask", "edges")
@@ -67,7 +67,7 @@ class Session:
         max_pixels: largest picture accepted, height x width; None takes any.
 
     Attributes:
-        picture: `Picture`, or None before one is loaded.
+        picture: `ImageFile`, or None before one is loaded.
         result: what `Inpainter.outputs` made of it last ("completed", "attention"), or None.
         result_mask: the hole that was completed, bool [H, W].
         revision: a number that changes with everything that is drawn or loaded.
@@ -76,7 +76,7 @@ class Session:
     def __init__(self, takes_edges: bool, max_pixels: int | None = None):
         self.takes_edges = takes_edges
         self.max_pixels = max_pixels
-        self.picture: Picture | None = None
+        self.picture: ImageFile | None = None
         self.result: dict | None = None
         self.result_mask: np.ndarray | None = None
         self.revision = 0
@@ -88,7 +88,7 @@ class Session:
 
     # Loading
 
-    def load(self, picture: Picture) -> None:
+    def load(self, picture: ImageFile) -> None:
         """Begin anew with a picture.
 
         Raises:

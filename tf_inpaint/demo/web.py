@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from tf_inpaint.demo.session import MASK, Session, Stroke
-from tf_inpaint.errors import InputError
+from tf_inpaint.errors import InputError, one_line
 from tf_inpaint.io.images import read_image, read_mask
 from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD
 from tf_inpaint.predict.command import restore
@@ -335,6 +335,6 @@ def _png(array, name=None):
 def _problem(sentence, code):
     import flask
 
-    response = flask.jsonify(error=" ".join(str(sentence).split()))
+    response = flask.jsonify(error=one_line(sentence))
     response.status_code = code
     return response

@@ -21,7 +21,8 @@ import numpy as np
 from tf_inpaint.checkpoints import open_checkpoint
 from tf_inpaint.errors import InputError
 from tf_inpaint.evaluation.protocols import stem
-from tf_inpaint.io.images import list_files, read_image
+from tf_inpaint.io.images import read_image
+from tf_inpaint.io.listing import list_files
 
 _RADIUS = 3.0  # of the neighbourhood OpenCV's methods look at, in pixels
 

@@ -17,7 +17,8 @@ from PIL import Image
 
 from tf_inpaint.errors import InputError
 from tf_inpaint.evaluation.drawing import DRAWINGS, Draws
-from tf_inpaint.io.images import list_files, read_mask, source_root
+from tf_inpaint.io.images import read_mask
+from tf_inpaint.io.listing import list_files, source_root
 from tf_inpaint.ops.levels import MASK_THRESHOLD
 
 LEAST_SIZE, GREATEST_SIZE = 16, 4096

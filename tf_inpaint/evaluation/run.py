@@ -29,7 +29,8 @@ from tf_inpaint.evaluation.protocols import (
     stem,
 )
 from tf_inpaint.evaluation.summary import BINS, Summary, rounded
-from tf_inpaint.io.images import list_files, read_image, source_root, split_sketches, write_png
+from tf_inpaint.io.images import read_image, write_png
+from tf_inpaint.io.listing import list_files, source_root, split_edges
 from tf_inpaint.io.shards import Shard
 
 FORMAT = 1  # of rows and results; another number begins anew
@@ -173,7 +174,7 @@ class _Work:
 
 
 def _pictures(images, limit):
-    files, _ = split_sketches(list_files(images))
+    files, _ = split_edges(list_files(images))
     root = source_root(images, files)
     if limit is not None:
         if limit < 1:

@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 
 from tf_inpaint.errors import InputError, reason
 
 
-def write_whole(path: str, contents) -> None:
-    """Writes a file, and its folders, under a hidden name first.
+def write_whole(path: str | os.PathLike, contents) -> None:
+    """Writes a file, and its folders, as `replace` does.
 
-    Args:
-        path: of the file; one of that name is replaced.
-        contents: bytes, or what has their buffer.
     Raises:
         InputError: if it cannot be written there; nothing half-written is left.
     """
-    folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f".{name[:100]}.{secrets.token_hex(6)}.part")
+    folder = os.path.dirname(path)
     try:
         os.makedirs(folder or os.curdir, exist_ok=True)
-        with open(temporary, "xb") as file:
-            file.write(contents)
-        os.replace(temporary, path)
+        replace(path, contents)
     except (FileExistsError, NotADirectoryError) as error:
         raise InputError(f"{path} cannot be written: {folder} is not a folder") from error
     except OSError as error:
         raise InputError(f"{path} cannot be written: {reason(error)}") from error
+
+
+def replace(path: str | os.PathLike, contents, durable: bool = False) -> None:
+    """Writes a file under a hidden name first, and then puts it in its place.
+
+    Args:
+        path: of the file, in a folder that is there; one of that name is replaced.
+        contents: text, bytes, or what has their buffer.
+        durable: whether it is on the disk, and not only in the system's memory, before it takes its place.
+    Raises:
+        OSError: if it cannot be written there; nothing half-written is left.
+    """
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".{name[:100]}.{secrets.token_hex(6)}.part")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(contents.encode() if isinstance(contents, str) else contents)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
     finally:
-        try:
+        with contextlib.suppress(OSError):
             os.unlink(temporary)  # gone already where all went well
-        except OSError:
-            pass

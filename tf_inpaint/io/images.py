@@ -1,4 +1,4 @@
-"""Picture files: which there are, what is in them, how results are written. No TensorFlow here.
+"""Image files: what is in them, how results are written. No TensorFlow here.
 
 Arrays are uint8, RGB, upright: the EXIF orientation is applied, palettes and CMYK become RGB, 16 bits become 8 (the
 high byte, as TensorFlow's PNG decoder does), of animations the first frame counts, colour profiles are ignored.
@@ -7,12 +7,10 @@ Whatever is wrong with a file is one sentence that begins with its path, raised 
 
 from __future__ import annotations
 
-import csv
 import functools
-import glob
 import io
 import os
-from typing import Iterable, NamedTuple, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -21,21 +19,14 @@ from tf_inpaint.errors import InputError, reason
 from tf_inpaint.io.atomic import write_whole
 from tf_inpaint.ops.levels import MASK_THRESHOLD
 
-IMAGE_EXTENSIONS = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff"),
-    *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif"),
-)
-SKETCH_SUFFIX = "_edge"
-LIST_EXTENSIONS = (".flist", ".txt")
 PIXEL_LIMIT = 2**27  # 134 million, 402 MB as RGB: every camera fits, a decompression bomb does not
 
 # Named, because Pillow would otherwise also try readers that start other programs (EPS starts Ghostscript).
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "MPO", "PPM", "JPEG2000", "AVIF")
 _ORIENTATION_TAG = 0x0112
-_SOURCES = "a folder, a glob such as 'photos/*.jpg', a .flist or .txt with a path a line, a .csv, or a list of these"
 
 
-class Picture(NamedTuple):
+class ImageFile(NamedTuple):
     """A picture as its viewer sees it.
 
     Attributes:
@@ -49,7 +40,7 @@ class Picture(NamedTuple):
     grey: bool
 
 
-def read_image(path, pixel_limit: int = PIXEL_LIMIT) -> Picture:
+def read_image(path, pixel_limit: int = PIXEL_LIMIT) -> ImageFile:
     """A picture file, upright, as RGB.
 
     Args:
@@ -71,7 +62,7 @@ def read_image(path, pixel_limit: int = PIXEL_LIMIT) -> Picture:
         orientation = _orientation(image)
     if alpha is not None:
         alpha = upright(alpha, orientation)
-    return Picture(upright(rgb, orientation), alpha, grey)
+    return ImageFile(upright(rgb, orientation), alpha, grey)
 
 
 def read_mask(path, pixel_limit: int = PIXEL_LIMIT) -> np.ndarray:
@@ -129,77 +120,6 @@ def write_png(path, array: np.ndarray) -> None:
     encoded = io.BytesIO()
     Image.fromarray(array[:, :, 0] if array.shape[2:] == (1,) else array).save(encoded, "PNG")
     write_whole(path, encoded.getbuffer())
-
-
-def list_files(source: str | Sequence[str], base: str | None = None) -> list[str]:
-    """The picture files that a source names.
-
-    A folder gives the pictures in it and below it, by their extension and in the order of their paths, without hidden
-    ones; a glob those it matches. A list (.flist, .txt) gives a path per line, blank lines and lines that begin with #
-    aside; a .csv its column `image`, or else its first. Relative paths of a list count from the list's folder, or else
-    from the working directory. Any other file is taken for a picture.
-
-    Args:
-        source: one of the above, or a sequence of them, whose files follow one another.
-        base: folder from which relative sources count, before the working directory.
-    Returns:
-        Paths of files, at least one.
-    Raises:
-        InputError: if there is nothing there; names list and line where a line is wrong.
-    """
-    sources = [source] if isinstance(source, (str, os.PathLike)) else list(source)
-    if not sources or not all(os.fspath(one).strip() for one in sources):
-        raise InputError(f"no pictures are named: give {_SOURCES}")
-    return [file for one in sources for file in _list_source(os.fspath(one), base)]
-
-
-def source_root(source: str | Sequence[str], files: Sequence[str]) -> str:
-    """The folder that a source is, or else the innermost one that holds all files it names."""
-    if isinstance(source, (str, os.PathLike)) and os.path.isdir(os.path.expanduser(source)):
-        return os.path.expanduser(source)
-    return os.path.commonpath([os.path.dirname(os.path.abspath(file)) for file in files])
-
-
-def split_sketches(files: Sequence[str], root: str = "", folder: str = "") -> tuple[list[str], dict[str, str]]:
-    """Pictures, and the sketches among them or in a folder of their own.
-
-    A file x_edge.* is the sketch of a picture x.* in the same folder, which is the release's naming; without such a
-    picture it is a picture itself. Of several sketches PNG is preferred.
-
-    Args:
-        files: paths, as from `list_files`. A sketch need not be among them to be found beside its picture.
-        root, folder: where sketches lie apart, the folder of the pictures and that of the sketches, laid out alike; a
-            sketch there may also have its picture's own name.
-    Returns:
-        (pictures in their order, {picture: its sketch}).
-    """
-    stems = {os.path.splitext(file)[0] for file in files}
-    pictures = [file for file in files if not _is_sketch(file, stems)]
-    folders, sketches = {}, {}
-    for picture in pictures:
-        place = os.path.join(folder, os.path.relpath(picture, root)) if folder else picture
-        here, name = os.path.split(os.path.splitext(place)[0])
-        if here not in folders:
-            folders[here] = _by_stem(here)
-        sketch = folders[here].get(name + SKETCH_SUFFIX, folders[here].get(name) if folder else None)
-        if sketch is not None and os.path.abspath(os.path.join(here, sketch)) != os.path.abspath(picture):
-            sketches[picture] = os.path.join(here, sketch)
-    return pictures, sketches
-
-
-def _by_stem(folder: str) -> dict[str, str]:
-    """{name without extension: name} of the pictures in a folder, PNG preferred; none where there is no folder."""
-    named = {}
-    if os.path.isdir(folder or os.curdir):
-        entries = sorted(os.listdir(folder or os.curdir), key=lambda entry: not entry.lower().endswith(".png"))
-        for entry in filter(_has_extension, entries):
-            named.setdefault(os.path.splitext(entry)[0], entry)
-    return named
-
-
-def _is_sketch(file: str, stems: set[str]) -> bool:
-    stem = os.path.splitext(file)[0]
-    return stem.endswith(SKETCH_SUFFIX) and stem[: -len(SKETCH_SUFFIX)] in stems
 
 
 def upright(array: np.ndarray, orientation: int) -> np.ndarray:
@@ -276,115 +196,3 @@ def _orientation(image) -> int:
         return image.getexif().get(_ORIENTATION_TAG, 1)
     except Exception:  # a damaged EXIF block says nothing against the pixels
         return 1
-
-
-def _list_source(source: str, base: str | None) -> list[str]:
-    path = _locate(source, base) or source
-    if os.path.isdir(path):
-        files = _walk(path)
-        nothing = f"{path} holds no pictures: no file in it or below it ends in .jpg, .png, .webp or the like"
-    elif os.path.isfile(path):
-        extension = os.path.splitext(path)[1].lower()
-        nothing = f"{path} is an empty list"
-        if extension in LIST_EXTENSIONS:
-            files = _from_entries(path, _lines(path))
-        elif extension == ".csv":
-            files = _from_entries(path, _cells(path))
-        else:
-            files = [path]
-    elif glob.has_magic(source):
-        files = []
-        for folder in dict.fromkeys((base or "", "")):
-            pattern = os.path.join(folder, os.path.expanduser(source))
-            files = files or sorted(file for file in glob.glob(pattern, recursive=True) if _is_picture(file))
-        nothing = f"{source} matches no pictures"
-    else:
-        raise InputError(f"{source} does not exist: give {_SOURCES}")
-    if not files:
-        raise InputError(nothing)
-    return files
-
-
-def _walk(folder: str) -> list[str]:
-    """Pictures in and below a folder; links are followed, but no folder is entered twice."""
-
-    def fail(error):
-        raise InputError(f"{error.filename} cannot be listed: {reason(error)}") from error
-
-    files, entered = [], set()
-    for here, folders, names in os.walk(folder, followlinks=True, onerror=fail):
-        real = os.path.realpath(here)
-        if real in entered:
-            folders.clear()
-            continue
-        entered.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        files += (os.path.join(here, name) for name in names if _has_extension(name) and not name.startswith("."))
-    return sorted(files)
-
-
-def _is_picture(path: str) -> bool:
-    return _has_extension(path) and os.path.isfile(path)
-
-
-def _has_extension(name: str) -> bool:
-    return name.lower().endswith(IMAGE_EXTENSIONS)
-
-
-def _locate(path: str, folder: str | None) -> str | None:
-    """Where a path leads, seen from a folder and else from the working directory; None if nowhere."""
-    path = os.path.expanduser(path)
-    for candidate in (os.path.join(folder or "", path), path):
-        if os.path.exists(candidate):
-            return candidate
-    return None
-
-
-def _from_entries(list_path: str, entries: Iterable[tuple[int, str]]) -> list[str]:
-    files = []
-    folder = os.path.dirname(list_path)
-    for line, entry in entries:
-        file = _locate(entry, folder)
-        if file is None:
-            where = "" if os.path.isabs(entry) else f" in {folder or os.curdir} or the working directory"
-            raise InputError(f"{list_path}:{line}: {entry} does not exist{where}")
-        if os.path.isdir(file):
-            raise InputError(f"{list_path}:{line}: {entry} is a folder, not a picture")
-        files.append(file)
-    return files
-
-
-def _lines(path: str) -> list[tuple[int, str]]:
-    """Numbered entries of a list: lines that are neither blank nor comments."""
-    numbered = ((number, line.strip()) for number, line in enumerate(_text(path).split("\n"), 1))
-    return [(number, line) for number, line in numbered if line and not line.startswith("#")]
-
-
-def _cells(path: str) -> list[tuple[int, str]]:
-    """Numbered entries of a CSV: its column `image`, or else its first; the first row may be a heading."""
-    try:
-        reader = csv.reader(io.StringIO(_text(path), newline=""))
-        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
-    except csv.Error as error:
-        raise InputError(f"{path}:{reader.line_num}: {error}") from error
-    rows = [(line, row) for line, row in rows if any(row)]
-    if not rows:
-        return []
-    heading = [cell.lower() for cell in rows[0][1]]
-    column = heading.index("image") if "image" in heading else 0
-    if "image" in heading or not _has_extension(heading[0]):
-        rows = rows[1:]
-    for line, row in rows:
-        if len(row) <= column or not row[column]:
-            raise InputError(f"{path}:{line}: the column of pictures (number {column + 1}) is empty")
-    return [(line, row[column]) for line, row in rows]
-
-
-def _text(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            return file.read()
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not a list: its bytes are not UTF-8 text") from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {reason(error)}") from error

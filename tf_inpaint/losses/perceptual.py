@@ -9,7 +9,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from tf_inpaint.errors import InputError
+from tf_inpaint.errors import InputError, first_line
 from tf_inpaint.ops.levels import to_levels
 
 NETWORKS = {"vgg16": tf.keras.applications.VGG16, "vgg19": tf.keras.applications.VGG19}
@@ -99,7 +99,7 @@ def _load(network, weights):
     try:
         return NETWORKS[network](include_top=False, weights="imagenet" if download else str(weights))
     except Exception as error:  # of many kinds, also a bare Exception for a download
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = first_line(error)
         if download:
             raise InputError(
                 f"the weights of {network} cannot be downloaded, set options.vgg_weights to a file of them ({reason})"

@@ -16,7 +16,7 @@ import numpy as np
 from tf_inpaint import cli
 from tf_inpaint.checkpoints import DEFAULT_WEIGHTS, GUIDED_WEIGHTS, list_weights, open_checkpoint
 from tf_inpaint.errors import InputError
-from tf_inpaint.io.images import Picture, read_image, read_mask, write_png
+from tf_inpaint.io.images import ImageFile, read_image, read_mask, write_png
 from tf_inpaint.io.shards import Shard
 from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD
 from tf_inpaint.predict.batches import grouped
@@ -57,7 +57,7 @@ def main(argv) -> int:
     return _complete_many(jobs, args)
 
 
-def read_job(job: Job, invert_mask: bool = False) -> tuple[Picture, np.ndarray, str | None]:
+def read_job(job: Job, invert_mask: bool = False) -> tuple[ImageFile, np.ndarray, str | None]:
     """The picture and hole of a job, checked against each other.
 
     Returns:
@@ -81,7 +81,7 @@ def read_job(job: Job, invert_mask: bool = False) -> tuple[Picture, np.ndarray, 
     return picture, hole, warning
 
 
-def read_edges(job: Job, picture: Picture) -> np.ndarray | None:
+def read_edges(job: Job, picture: ImageFile) -> np.ndarray | None:
     """The sketch of a job whose picture has been read: bool [H, W], True = line; None where it has none.
 
     Raises:
@@ -102,7 +102,7 @@ def _check_size(what, plane, job, picture):
         )
 
 
-def restore(picture: Picture, rgb: np.ndarray, hole: np.ndarray) -> np.ndarray:
+def restore(picture: ImageFile, rgb: np.ndarray, hole: np.ndarray) -> np.ndarray:
     """A completed picture in the form of its original: grey if that was grey, with its alpha, opaque in the hole.
 
     Grey with alpha becomes RGBA with equal colours.
@@ -192,7 +192,7 @@ class _Work:
     """What was read for a job."""
 
     job: Job
-    picture: Picture
+    picture: ImageFile
     hole: np.ndarray
     edges: np.ndarray | None
 

@@ -7,7 +7,8 @@ import os
 from dataclasses import dataclass
 
 from tf_inpaint.errors import InputError
-from tf_inpaint.io.images import SKETCH_SUFFIX, check_image, list_files, split_sketches
+from tf_inpaint.io.images import check_image
+from tf_inpaint.io.listing import EDGES_SUFFIX, list_files, split_edges
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def jobs_from_paths(image, mask, output=None, edges=None) -> list[Job]:
             target = os.path.join(output, f"{name}.png")
         else:
             target = output or completed_name(path)
-        sketch = edges if sketches is None else sketches.get(name + SKETCH_SUFFIX, sketches.get(name))
+        sketch = edges if sketches is None else sketches.get(name + EDGES_SUFFIX, sketches.get(name))
         sketch = None if sketch == path else sketch  # pictures and sketches share a folder
         jobs.append(Job(path, mask if masks is None else masks.get(name), target, sketch))
     return jobs
@@ -117,7 +118,7 @@ def check_outputs(jobs, coarse=False, attention=False) -> None:
 
 def _pictures(folder) -> list[str]:
     """The pictures of a folder, without their sketches and what an earlier run wrote beside them."""
-    paths, _ = split_sketches(list_files(folder))
+    paths, _ = split_edges(list_files(folder))
     own = {completed_name(path) for path in paths}
     own |= {os.path.splitext(path)[0] + ending for path in own for ending in ("_coarse.png", "_attention.png")}
     return [path for path in paths if path not in own]

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from tf_inpaint import cli
-from tf_inpaint.errors import InputError
+from tf_inpaint.errors import InputError, one_line
 from tf_inpaint.io.images import read_image, write_png
 from tf_inpaint.serving import messages
 
@@ -143,7 +143,7 @@ def _reason(body):
 def _refusal(said):
     """What the model says, without TensorFlow's account of where."""
     assertion = re.search(r"assertion failed: \[([^\]]*)\]([^\n]*)", said)
-    return InputError("the server refuses: " + " ".join(("".join(assertion.groups()) if assertion else said).split()))
+    return InputError(f"the server refuses: {one_line(''.join(assertion.groups()) if assertion else said)}")
 
 
 def _png(plane):

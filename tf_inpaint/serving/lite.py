@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from tf_inpaint.errors import InputError
+from tf_inpaint.errors import InputError, first_line
 
 _OPSET = 17
 _MOST = 1e-3  # by which the predictions of a float32 file may differ from the network's, in [-1, 1]
@@ -44,10 +44,7 @@ def to_tflite(model, size, half: bool = False) -> tuple[bytes, float]:
     try:
         contents = converter.convert()
     except Exception as error:  # the converter has an exception of its own, which is not public
-        reason = str(error).strip().splitlines()
-        raise InputError(
-            f"this model cannot be converted to TensorFlow Lite: {reason[0] if reason else error}"
-        ) from error
+        raise InputError(f"this model cannot be converted to TensorFlow Lite: {first_line(error)}") from error
     # Without delegates: of TensorFlow 2.21, XNNPACK prepares some of these graphs wrongly.
     plainly = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     interpreter = tf.lite.Interpreter(model_content=contents, experimental_op_resolver_type=plainly)

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import shutil
 from pathlib import Path
@@ -25,7 +24,8 @@ import numpy as np
 import tensorflow as tf
 
 from tf_inpaint.config import flat_config, load_config, to_yaml
-from tf_inpaint.errors import InputError
+from tf_inpaint.errors import InputError, first_line
+from tf_inpaint.io.atomic import replace
 from tf_inpaint.io.images import write_png
 from tf_inpaint.training.loss_graph import loss_graph
 
@@ -87,9 +87,9 @@ class RunFolder:
         with self._writing("the run folder"):
             for folder in (self._checkpoints, self.path / "views"):
                 folder.mkdir(parents=True, exist_ok=True)
-            _write_text(self._config, to_yaml(config))
-            _write_text(self._versions, json.dumps(starts, indent=2) + "\n")
-            _write_text(self._scalars, "".join(scalars))
+            replace(self._config, to_yaml(config), durable=True)
+            replace(self._versions, json.dumps(starts, indent=2) + "\n", durable=True)
+            replace(self._scalars, "".join(scalars), durable=True)
             self._events = tf.summary.create_file_writer(str(self.path / "tensorboard"))
 
     def check(self, config):
@@ -149,7 +149,7 @@ class RunFolder:
                 checkpoint.write(str(prefix))
                 names.append(name)
                 kept = names[-self._keep :]
-                _write_text(self._state_file, _state(kept))
+                replace(self._state_file, _state(kept), durable=True)
         except InputError:
             _remove(prefix)
             raise
@@ -217,9 +217,8 @@ class RunFolder:
 
 def _reason(error):
     """What an error says, without TensorFlow's "{{node}} file; " before it and " [Op:SaveV2]" after it."""
-    text = getattr(error, "strerror", None) or str(error)
-    first_line = text.strip().splitlines()[0]
-    return re.sub(r"\s*\[Op:\w+\].*$", "", first_line).rsplit("; ", 1)[-1]
+    said = getattr(error, "strerror", None) or first_line(error)
+    return re.sub(r"\s*\[Op:\w+\].*$", "", said).rsplit("; ", 1)[-1]
 
 
 def _state(names):
@@ -236,19 +235,6 @@ def _lines_up_to(file, step):
             if json.loads(line)["step"] <= step:
                 kept.append(line)
     return kept
-
-
-def _write_text(path, text):
-    """Write a file whole or not at all."""
-    temporary = path.with_name(path.name + ".part")
-    try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _remove(prefix):

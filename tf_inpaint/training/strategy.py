@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tf_inpaint.errors import InputError
+from tf_inpaint.errors import InputError, one_line
 from tf_inpaint.training.cluster import cluster_from_slurm, cluster_from_tf_config
 
 
@@ -89,7 +89,7 @@ def _over_workers(cluster):
             "a training over several workers must begin before this process computes anything with TensorFlow"
         ) from error
     except tf.errors.OpError as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error)[:200]
         raise InputError(
             f"worker {cluster.index} cannot begin at {cluster.addresses[cluster.index]} ({reason}): is that an address "
             "of this machine, and its port free?"

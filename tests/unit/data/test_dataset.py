@@ -12,7 +12,8 @@ from tf_inpaint.config import DataConfig
 from tf_inpaint.data import reader as reading
 from tf_inpaint.data.dataset import ImageData
 from tf_inpaint.errors import InputError
-from tf_inpaint.io.images import list_files, read_image
+from tf_inpaint.io.images import read_image
+from tf_inpaint.io.listing import list_files
 from tf_inpaint.ops.images import to_uint8
 from tf_inpaint.ops.masks import MASKS, MaskOptions
 

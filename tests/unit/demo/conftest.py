@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tf_inpaint.io.images import Picture
+from tf_inpaint.io.images import ImageFile
 
 
 class FakeInpainter:
@@ -33,4 +33,4 @@ def unguided():
 @pytest.fixture
 def picture():
     """60 x 80, different everywhere."""
-    return Picture(np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8), None, False)
+    return ImageFile(np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8), None, False)

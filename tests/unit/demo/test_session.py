@@ -10,7 +10,7 @@ from tf_inpaint.demo.session import (
     Stroke,
 )
 from tf_inpaint.errors import InputError
-from tf_inpaint.io.images import Picture
+from tf_inpaint.io.images import ImageFile
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_a_loaded_mask_is_an_action_too(session):
 
 def test_big_pictures_are_shown_small_and_drawn_large():
     session = Session(takes_edges=True)
-    session.load(Picture(np.zeros((1000, 3000, 3), np.uint8), None, False))
+    session.load(ImageFile(np.zeros((1000, 3000, 3), np.uint8), None, False))
     scale = session.scale_for(700, 1500)
     assert scale == 0.5
     session.draw(Stroke("mask", ((1000, 500),), 100))
@@ -235,7 +235,7 @@ def test_what_is_completed_is_what_was_there_at_the_start(session, picture, inpa
     session.accept(task, inpainter.outputs(*task))
     np.testing.assert_array_equal(session.result_mask, task[1])
     assert set(session.result) == {"completed", "attention"}
-    session.load(Picture(picture.rgb.copy(), None, False))
+    session.load(ImageFile(picture.rgb.copy(), None, False))
     with pytest.raises(InputError, match="another picture was loaded"):
         session.accept(task, inpainter.outputs(*task))
     assert session.result is None

@@ -16,7 +16,8 @@ from tf_inpaint.evaluate import main
 from tf_inpaint.evaluation import evaluate, methods, plots
 from tf_inpaint.evaluation.protocols import choose
 from tf_inpaint.inference.inpainter import Inpainter
-from tf_inpaint.io.images import list_files, read_image, write_png
+from tf_inpaint.io.images import read_image, write_png
+from tf_inpaint.io.listing import list_files
 from tf_inpaint.models.weights import named_weights
 from tf_inpaint.recipes import RECIPES
 

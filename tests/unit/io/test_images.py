@@ -6,8 +6,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from tf_inpaint.errors import InputError
-from tf_inpaint.io import images as pictures
-from tf_inpaint.io.images import check_image, list_files, read_image, read_mask, write_png
+from tf_inpaint.io import atomic
+from tf_inpaint.io.images import check_image, read_image, read_mask, write_png
 
 
 def _photo(height=12, width=20, seed=0):
@@ -186,7 +186,7 @@ def test_what_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(pictures.os, "replace", full)
+        patched.setattr(atomic.os, "replace", full)
         with pytest.raises(InputError, match="a.png cannot be written: no space left on device"):
             write_png(tmp_path / "a.png", _photo(seed=1))
     assert (tmp_path / "a.png").read_bytes() == before
@@ -217,83 +217,3 @@ def test_a_file_that_cannot_grow_leaves_nothing(tmp_path):
 def test_only_pictures_are_written(tmp_path, array):
     with pytest.raises(ValueError, match="`array` must be .* Received: "):
         write_png(tmp_path / "a.png", array)
-
-
-@pytest.fixture
-def tree(tmp_path, monkeypatch):
-    for name in ("b.JPG", "a.png", "sub/c.WebP", "sub/.hidden.png", ".git/d.png", "notes.txt", "sub/deep/e.tif"):
-        (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "photos" / name).touch()
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def _posix(paths):
-    return [path.replace(os.sep, "/") for path in paths]
-
-
-def test_a_folder_gives_all_pictures_below_it(tree):
-    expected = ["photos/a.png", "photos/b.JPG", "photos/sub/c.WebP", "photos/sub/deep/e.tif"]
-    assert _posix(list_files("photos")) == expected
-    assert list_files(["photos/sub", "photos/a.png"]) == [*list_files("photos/sub"), "photos/a.png"]
-    assert _posix(list_files("sub", base="photos")) == expected[2:]
-
-
-def test_links_are_followed_once(tree):
-    try:
-        os.symlink(tree / "photos", tree / "photos" / "sub" / "loop")
-        os.symlink(tree / "photos" / "a.png", tree / "photos" / "link.png")
-    except OSError:
-        pytest.skip("no symbolic links here")
-    names = [os.path.basename(path) for path in list_files("photos")]
-    assert names == ["a.png", "b.JPG", "link.png", "c.WebP", "e.tif"]
-
-
-def test_a_glob_gives_the_pictures_it_matches(tree):
-    assert _posix(list_files("photos/*")) == ["photos/a.png", "photos/b.JPG"]
-    assert len(list_files("photos/**/*")) == 4
-    assert _posix(list_files("*.png", base=str(tree / "photos"))) == [(tree / "photos/a.png").as_posix()]
-    with pytest.raises(InputError, match=r"photos/\*.gif matches no pictures"):
-        list_files("photos/*.gif")
-
-
-def test_a_list_looks_beside_itself_and_then_here(tree):
-    (tree / "photos/list.flist").write_text(
-        "\ufeffa.png\r\n\r\n# a comment\r\n photos/sub/c.WebP \r\n", encoding="utf-8"
-    )
-    assert _posix(list_files("photos/list.flist")) == ["photos/a.png", "photos/sub/c.WebP"]
-    (tree / "list.txt").write_text(f"{tree}/photos/a.png\nphotos/gone.png\n")
-    with pytest.raises(InputError, match=r"list.txt:2: photos/gone.png does not exist in \. or the working directory"):
-        list_files("list.txt")
-    (tree / "list.txt").write_text("photos\n")
-    with pytest.raises(InputError, match=r"list.txt:1: photos is a folder"):
-        list_files("list.txt")
-
-
-def test_a_csv_has_a_column_of_pictures(tree):
-    (tree / "a.csv").write_text('id,Image\n1,photos/a.png\n2,"photos/b.JPG"\n')
-    assert list_files("a.csv") == ["photos/a.png", "photos/b.JPG"]
-    (tree / "a.csv").write_text("photos/a.png,cat\n\nphotos/b.JPG,dog\n")
-    assert list_files("a.csv") == ["photos/a.png", "photos/b.JPG"]
-    (tree / "a.csv").write_text("file,label\nphotos/a.png,cat\nphotos/x.png,dog\n")
-    with pytest.raises(InputError, match=r"a.csv:3: photos/x.png does not exist"):
-        list_files("a.csv")
-    (tree / "a.csv").write_text("label,image\ncat,photos/a.png\ndog\n")
-    with pytest.raises(InputError, match=r"a.csv:3: the column of pictures \(number 2\) is empty"):
-        list_files("a.csv")
-
-
-def test_nothing_found_is_a_sentence(tree):
-    (tree / "empty").mkdir()
-    (tree / "empty.txt").write_text("# nothing\n")
-    (tree / "binary.txt").write_bytes(b"\xff\xfe\x00\x80")
-    for source, sentence in {
-        "empty": "empty holds no pictures",
-        "empty.txt": "empty.txt is an empty list",
-        "binary.txt": "binary.txt is not a list",
-        "gone": "gone does not exist",
-        "": "no pictures are named",
-        (): "no pictures are named",
-    }.items():
-        with pytest.raises(InputError, match=f"^{sentence}"):
-            list_files(source)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tf_inpaint.errors import InputError
-from tf_inpaint.io.images import Picture, write_png
+from tf_inpaint.io.images import ImageFile, write_png
 from tf_inpaint.predict.command import read_job, restore
 from tf_inpaint.predict.jobs import Job
 
@@ -66,17 +66,17 @@ GREY = np.repeat(RGB[..., :1], 3, axis=2)
 
 
 def test_colours_come_back_as_they_are():
-    np.testing.assert_array_equal(restore(Picture(RGB, None, False), COMPLETED, HOLE), COMPLETED)
+    np.testing.assert_array_equal(restore(ImageFile(RGB, None, False), COMPLETED, HOLE), COMPLETED)
 
 
 def test_alpha_is_kept_and_opaque_in_the_hole():
-    restored = restore(Picture(RGB, ALPHA, False), COMPLETED, HOLE)
+    restored = restore(ImageFile(RGB, ALPHA, False), COMPLETED, HOLE)
     np.testing.assert_array_equal(restored[..., :3], COMPLETED)
     np.testing.assert_array_equal(restored[..., 3], np.where(HOLE, 255, ALPHA))
 
 
 def test_grey_comes_back_grey_and_known_levels_as_they_were():
-    restored = restore(Picture(GREY, None, True), COMPLETED, HOLE)
+    restored = restore(ImageFile(GREY, None, True), COMPLETED, HOLE)
     assert restored.shape == (4, 6) and restored.dtype == np.uint8
     np.testing.assert_array_equal(restored[~HOLE], GREY[..., 0][~HOLE])
     red, green, blue = COMPLETED[0, 0] / 1.0
@@ -84,7 +84,7 @@ def test_grey_comes_back_grey_and_known_levels_as_they_were():
 
 
 def test_grey_with_alpha_is_rgba_of_equal_colours():
-    restored = restore(Picture(GREY, ALPHA, True), COMPLETED, HOLE)
+    restored = restore(ImageFile(GREY, ALPHA, True), COMPLETED, HOLE)
     assert restored.shape == (4, 6, 4)
     assert (restored[..., 0] == restored[..., 1]).all() and (restored[..., 1] == restored[..., 2]).all()
     np.testing.assert_array_equal(restored[..., 3], np.where(HOLE, 255, ALPHA))
