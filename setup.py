@@ -29,7 +29,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["tf_inpaint", "tf_inpaint.*"]),
-    package_data={"tf_inpaint": ["weights/*"], "tf_inpaint.demo": ["page/*"]},
+    package_data={"tf_inpaint": ["weights/*"], "tf_inpaint.demo": ["page/*"], "tf_inpaint.evaluation": ["templates/*"]},
     python_requires=">=3.9",
     install_requires=[
         "tensorflow>=2.15,<2.16; python_version < '3.12'",
@@ -44,6 +44,7 @@ setup(
         "pillow>=9.1",
         "pyyaml>=6.0",
         "matplotlib>=3.5",
+        "jinja2>=3",
     ],
     extras_require={
         "samples": ["scikit-image>=0.20"],

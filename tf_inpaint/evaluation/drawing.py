@@ -1,7 +1,7 @@
-"""Holes drawn in whole numbers only, so that every machine, library version and batch size draws the same bits.
+"""Masks drawn in integers only, so that every machine, library version and batch size draws the same bits.
 
-A drawing is a function (draws, size, number) -> bool [size, size], True = hole. Lengths are those of a picture of 256
-pixels and scale with it. Holes for training are drawn in floating point by `tf_inpaint.ops.masks`, which is quicker on
+A drawing is a function (draws, size, index) -> bool [size, size], True = hole. Lengths are those of an image of 256
+pixels and scale with it. Masks for training are drawn in floating point by `tf_inpaint.ops.masks`, which is quicker on
 an accelerator and the same only up to rounding.
 """
 
@@ -12,53 +12,53 @@ import math
 
 import numpy as np
 
-REFERENCE_SIZE = 256  # of the picture whose pixels lengths are stated in
-RATIO_BINS = 6  # hole shares 0-10, 10-20, ... 50-60 %
+REFERENCE_SIZE = 256  # of the image whose pixels lengths are stated in
+RATIO_BINS = 6  # hole ratios 0-10, 10-20, ... 50-60 %
 _LEAST_RATIO = 1  # percent, of the first bin
 
 _BRUSH = (12, 39)  # least and greatest diameter, at 256 pixels
 _STROKES, _SEGMENTS = (1, 3), (4, 11)
 _ANGLE, _ANGLE_SPREAD = 72, 24  # degrees
-_DEGREE = 64  # angles are whole numbers of 1/64 degree
+_DEGREE = 64  # angles are integers, in 1/64 degree
 _ONE = 1 << 16  # fixed point
 
 
 class Draws:
-    """Random whole numbers that depend on nothing but a seed and a number: SHA-256 of "seed/number/count"."""
+    """Random integers that depend on nothing but a seed and an index: SHA-256 of "seed/index/count"."""
 
-    def __init__(self, seed: int, number: int):
-        self._key = f"{seed}/{number}"
+    def __init__(self, seed: int, index: int):
+        self._key = f"{seed}/{index}"
         self._count = 0
 
     def below(self, limit: int) -> int:
-        """A whole number in 0 .. limit - 1, all as likely up to 2^-64."""
+        """An integer in 0 .. limit - 1, all as likely up to 2^-64."""
         word = hashlib.sha256(f"{self._key}/{self._count}".encode()).digest()[:8]
         self._count += 1
         return int.from_bytes(word, "big") * limit >> 64
 
     def between(self, least: int, greatest: int) -> int:
-        """A whole number in least .. greatest, both included."""
+        """An integer in least .. greatest, both included."""
         return least + self.below(greatest - least + 1)
 
 
-def centre(draws: Draws, size: int, number: int) -> np.ndarray:
-    """The square of half the picture's side in its middle, always the same."""
+def centre(draws: Draws, size: int, index: int) -> np.ndarray:
+    """The square of half the image's side in its middle, always the same."""
     return _in_the_middle(size, size // 2)
 
 
-def small_centre(draws: Draws, size: int, number: int) -> np.ndarray:
-    """The square of a quarter of the picture's side in its middle, always the same."""
+def small_centre(draws: Draws, size: int, index: int) -> np.ndarray:
+    """The square of a quarter of the image's side in its middle, always the same."""
     return _in_the_middle(size, size // 4)
 
 
-def rectangle(draws: Draws, size: int, number: int) -> np.ndarray:
-    """The square of half the picture's side at any place inside it, all as likely."""
+def rectangle(draws: Draws, size: int, index: int) -> np.ndarray:
+    """The square of half the image's side at any place inside it, all as likely."""
     room = size - size // 2
     return _box(size, size // 2, draws.between(0, room), draws.between(0, room))
 
 
-def strokes(draws: Draws, size: int, number: int) -> np.ndarray:
-    """Free-form strokes of a round brush, the procedure of `ops.strokes` in whole numbers.
+def strokes(draws: Draws, size: int, index: int) -> np.ndarray:
+    """Free-form strokes of a round brush, the procedure of `ops.strokes` in integers.
 
     1 to 3 strokes of 4 to 11 segments, of a brush 12 to 39 wide at 256 pixels, heading up and down by turns at about
     72 degrees to the horizontal, mirrored at random. Lengths are a sum of twelve even numbers, which is nearly normal.
@@ -77,15 +77,15 @@ def strokes(draws: Draws, size: int, number: int) -> np.ndarray:
             return np.ascontiguousarray(mask)
 
 
-def ratio_bin(draws: Draws, size: int, number: int) -> np.ndarray:
-    """Strokes in all directions until they cover a share drawn from the bin of this number; bins take turns.
+def ratio_bin(draws: Draws, size: int, index: int) -> np.ndarray:
+    """Strokes in all directions until they cover a ratio drawn from the bin of this index; bins take turns.
 
-    Bin b = number mod 6 holds shares above b * 10 % (1 % for the first), up to (b + 1) * 10 %.
+    Bin b = index mod 6 holds ratios above b * 10 % (1 % for the first), up to (b + 1) * 10 %.
 
     Reference: Liu et al. 2018, "Image inpainting for irregular holes using partial convolutions", section 4.1, has
         these bins. Its masks are files (protocol from_files); these are drawn.
     """
-    low, high = ratio_limits(number % RATIO_BINS, size)
+    low, high = ratio_limits(index % RATIO_BINS, size)
     wanted = low + 1 + draws.below((high - low) * 4 // 5)  # below the top, so that a last stroke finds room
     mask, covered, end = np.zeros((size, size), bool), 0, None
     while covered < wanted:
@@ -103,9 +103,9 @@ def ratio_bin(draws: Draws, size: int, number: int) -> np.ndarray:
     return mask
 
 
-def ratio_limits(index: int, size: int) -> tuple[int, int]:
+def ratio_limits(bin_index: int, size: int) -> tuple[int, int]:
     """A bin's limits in pixels of hole: more than the first, at most the second."""
-    return size * size * max(10 * index, _LEAST_RATIO) // 100, size * size * 10 * (index + 1) // 100
+    return size * size * max(10 * bin_index, _LEAST_RATIO) // 100, size * size * 10 * (bin_index + 1) // 100
 
 
 def _in_the_middle(size, side):

@@ -1,24 +1,25 @@
 """Distances between what image classifiers see: FID of all completions, a VGG distance of each.
 
-Both need trained weights, which are not shipped; without them the table says so. The features of every picture are kept
-on disk, so that an evaluation goes on where it stopped, and the statistics are streamed from there.
+Both need trained weights, which are not shipped; without them the table says so. The features of every image are kept
+on disk, so that an evaluation goes on where it stopped.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
+import functools
 import os
 import re
 from pathlib import Path
-from typing import Callable, Iterable, Sequence
+from typing import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from tf_inpaint.errors import InputError
+from tf_inpaint.evaluation.fid import FeatureFile, frechet_distance, mean_and_covariance
 from tf_inpaint.evaluation.measures import LOWER, SET, WHOLE, Measure
-from tf_inpaint.io.shards import EVERYTHING, Shard
+from tf_inpaint.evaluation.named_files import files_digest
+from tf_inpaint.io.shards import Shard
 from tf_inpaint.ops.levels import from_levels
 
 INCEPTION_FEATURES = 2048
@@ -29,7 +30,6 @@ _KERAS_FILES = {
     "vgg": "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
 }
 DOWNLOAD = "download"
-_CHUNK = 256  # rows of features in memory at a time
 
 FID = Measure(
     "fid",
@@ -70,24 +70,15 @@ def weights_file(kind: str, given: str | None) -> tuple[str | None, str]:
     if given is None:
         return None, f"no weights at hand: give --{kind}_weights FILE, or download for Keras' own"
     try:
-        network = tf.keras.applications.InceptionV3 if kind == "inception" else tf.keras.applications.VGG16
-        network(include_top=False, weights="imagenet")
+        application = tf.keras.applications.InceptionV3 if kind == "inception" else tf.keras.applications.VGG16
+        application(include_top=False, weights="imagenet")
     except Exception as error:  # whatever a network, a proxy or a server does
         return None, f"its weights could not be downloaded: {_short(error)}"
     return str(kept), ""
 
 
-def file_digest(path: str) -> str:
-    """SHA-256 of a file's contents."""
-    whole = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            whole.update(block)
-    return whole.hexdigest()
-
-
 class Inception:
-    """The 2048 averaged features of InceptionV3, of pictures stretched to 299 x 299 (bilinear).
+    """The 2048 averaged features of InceptionV3, of images stretched to 299 x 299 (bilinear).
 
     Args:
         weights: file of Keras' weights without top.
@@ -98,12 +89,12 @@ class Inception:
         self._network = _load(tf.keras.applications.InceptionV3, weights, pooling="avg", input_shape=(side, side, 3))
         self._graph = tf.function(self._run, autograph=False)
 
-    def features(self, pictures: np.ndarray) -> np.ndarray:
+    def features(self, images: np.ndarray) -> np.ndarray:
         """float32 [B, 2048] of uint8 [B, H, W, 3]."""
-        return self._graph(tf.constant(pictures)).numpy()
+        return self._graph(tf.constant(images)).numpy()
 
-    def _run(self, pictures):
-        stretched = tf.image.resize(tf.cast(pictures, tf.float32), [_INCEPTION_SIDE] * 2, "bilinear", antialias=True)
+    def _run(self, images):
+        stretched = tf.image.resize(tf.cast(images, tf.float32), [_INCEPTION_SIDE] * 2, "bilinear", antialias=True)
         return self._network(from_levels(stretched), training=False)
 
 
@@ -117,17 +108,17 @@ class VggDistance:
     """
 
     def __init__(self, weights: str):
-        whole = _load(tf.keras.applications.VGG16, weights)
-        outputs = [whole.get_layer(name).output for name in _VGG_LAYERS]
-        self._network = tf.keras.Model(whole.inputs, outputs)
+        vgg = _load(tf.keras.applications.VGG16, weights)
+        outputs = [vgg.get_layer(name).output for name in _VGG_LAYERS]
+        self._network = tf.keras.Model(vgg.inputs, outputs)
         self._graph = tf.function(self._run, autograph=False)
 
     def distances(self, image: np.ndarray, completions: np.ndarray) -> np.ndarray:
         """float32 [M] between uint8 [H, W, 3] and each of uint8 [M, H, W, 3]."""
         return self._graph(tf.constant(np.concatenate([image[np.newaxis], completions]))).numpy()
 
-    def _run(self, pictures):
-        preprocessed = tf.keras.applications.vgg16.preprocess_input(tf.cast(pictures, tf.float32))
+    def _run(self, images):
+        preprocessed = tf.keras.applications.vgg16.preprocess_input(tf.cast(images, tf.float32))
         total = 0.0
         for features in self._network(preprocessed, training=False):
             unit = features / (tf.norm(features, axis=-1, keepdims=True) + 1e-10)
@@ -135,113 +126,75 @@ class VggDistance:
         return total
 
 
-def _load(network, weights, **options):
+class Features:
+    """FID and VGG distance of an evaluation, as far as there are weights.
+
+    Args:
+        folder: for the features.
+        shard: whose images are measured here.
+        count: of methods.
+        inception_weights, vgg_weights: as `weights_file` takes them.
+    Attributes:
+        measures: both.
+        missing: {measure: why} of those without weights.
+        per_image: names of those measured of each image.
+        settings: what numbers depend on, for `Journal`.
+    Raises:
+        InputError: if a file is named that does not exist.
+    """
+
+    measures = (VGG, FID)
+
+    def __init__(self, folder: Path, shard: Shard, count: int, inception_weights=None, vgg_weights=None):
+        self.missing: dict[str, str] = {}
+        self.settings: dict[str, str] = {}
+        self._networks: dict[str, Callable] = {}  # what loads them
+        kinds = ((VGG, "vgg", vgg_weights, VggDistance), (FID, "inception", inception_weights, Inception))
+        for measure, kind, given, network in kinds:
+            file, why = weights_file(kind, given)
+            if file is None:
+                self.missing[measure.name] = why
+            else:
+                self.settings[f"{kind} weights"] = files_digest([file])
+                self._networks[measure.name] = functools.partial(network, file)
+        self.per_image = [VGG.name] if VGG.name in self._networks else []
+        names = ["truth", *(f"method-{index}" for index in range(count))]
+        self._files = [FeatureFile(folder / f"{name}.f32", INCEPTION_FEATURES, shard) for name in names]
+
+    def start(self) -> None:
+        """Loads the networks."""
+        self._networks = {name: load() for name, load in self._networks.items()}
+
+    def measure(self, index: int, image: np.ndarray, completed: np.ndarray) -> list[dict[str, float]]:
+        """{metric: value} for each of completed uint8 [M, H, W, 3]; keeps the features of image `index`."""
+        if FID.name in self._networks:
+            rows = self._networks[FID.name].features(np.concatenate([image[np.newaxis], completed]))
+            for file, row in zip(self._files, rows):
+                file.write(index, row)
+        if VGG.name not in self._networks:
+            return [{} for _ in completed]
+        distances = self._networks[VGG.name].distances(image, completed)
+        return [{VGG.name: distance} for distance in distances.tolist()]
+
+    def fid(self, indices: Sequence[int], shard_of: Callable[[int], Shard]) -> list[float]:
+        """FID of each method over images, of whatever shard, by the features kept; none where `missing` says why."""
+        if len(indices) < 2:
+            self.missing.setdefault(FID.name, "it needs two pictures at least")
+        if FID.name in self.missing:
+            return []
+        truth, *others = self._files
+        moments = mean_and_covariance(truth.chunks(indices, shard_of))
+        return [frechet_distance(*moments, *mean_and_covariance(file.chunks(indices, shard_of))) for file in others]
+
+
+def _load(application, weights, **options):
     try:
-        return network(include_top=False, weights=weights, **options)
+        return application(include_top=False, weights=weights, **options)
     except Exception as error:  # h5py and Keras raise half a dozen types
-        what = f"{weights} are not Keras' weights of {network.__name__} without top"
+        what = f"{weights} are not Keras' weights of {application.__name__} without top"
         raise InputError(f"{what}: {_short(error)}") from error
 
 
 def _short(error):
     """What an error says, on one line and without the addresses."""
     return re.sub(r"\s+on\s+https?://\S+|https?://\S+", "", " ".join(str(error).split()))[:160].rstrip(" :")
-
-
-class FeatureFile:
-    """Features of pictures on disk: float32 rows, written in any order, of each part of an evaluation in a file.
-
-    Args:
-        path: of the file of the whole; the names of the parts' files end in their suffix, before ".f32".
-        width: of a row.
-        shard: the part whose features are written here.
-    """
-
-    def __init__(self, path, width: int, shard: Shard = EVERYTHING):
-        self._path, self._bytes, self._shard = Path(path), 4 * width, shard
-
-    def write(self, number: int, row: np.ndarray) -> None:
-        """Keeps the features of a picture."""
-        path = self._path_of(self._shard)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "r+b" if path.exists() else "w+b") as file:
-            file.seek(self._offset(number, self._shard))
-            file.write(np.ascontiguousarray(row, "<f4").tobytes())
-
-    def chunks(self, numbers: Sequence[int], part_of: Callable[[int], Shard]) -> Iterable[np.ndarray]:
-        """float64 [n, width], n at most a few hundred: the features of these pictures in order.
-
-        Args:
-            numbers: of the pictures.
-            part_of: function of a picture's number to the part that measured it.
-        Raises:
-            InputError: if they are not there.
-        """
-        with contextlib.ExitStack() as stack:
-            files = {}
-            for first in range(0, len(numbers), _CHUNK):
-                rows = []
-                for number in numbers[first : first + _CHUNK]:
-                    part = part_of(number)
-                    if part not in files:
-                        files[part] = stack.enter_context(self._open(part))
-                    files[part].seek(self._offset(number, part))
-                    rows.append(np.frombuffer(files[part].read(self._bytes), "<f4"))
-                    if rows[-1].nbytes != self._bytes:
-                        raise self._incomplete(part)
-                yield np.stack(rows).astype(np.float64)
-
-    def _path_of(self, part):
-        return self._path.with_name(f"{self._path.stem}{part.suffix}{self._path.suffix}")
-
-    def _offset(self, number, part):
-        return number // part.count * self._bytes
-
-    def _open(self, part):
-        try:
-            return open(self._path_of(part), "rb")
-        except FileNotFoundError:
-            raise self._incomplete(part) from None
-
-    def _incomplete(self, part):
-        return InputError(
-            f"the features of pictures measured are not all in {self._path_of(part)}: bring the file there from where "
-            "they were measured, or give --restart to begin anew"
-        )
-
-
-def mean_and_covariance(chunks: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean [D] and covariance [D, D] (divided by n - 1) of rows [n, D] that come in parts, streamed in float64.
-
-    Sums and sums of products are taken about the first row, so that large means do not cancel what matters.
-    """
-    count, origin, total, products = 0, None, 0.0, 0.0
-    for chunk in chunks:
-        origin = chunk[0] if origin is None else origin
-        shifted = chunk - origin
-        count += len(chunk)
-        total = total + shifted.sum(axis=0)
-        products = products + shifted.T @ shifted
-    if count < 2:
-        raise InputError("FID needs two pictures at least")
-    centre = total / count
-    return origin + centre, (products - count * np.outer(centre, centre)) / (count - 1)
-
-
-def frechet_distance(mean_a, covariance_a, mean_b, covariance_b) -> float:
-    """Squared Frechet distance of two normal distributions.
-
-    |mu - mu'|^2 + tr(S) + tr(S') - 2 tr((S S')^1/2); the last trace is the sum of the square roots of the eigenvalues
-    of R S' R, symmetric, where R is the square root of S, both by eigen-decomposition.
-
-    Args:
-        mean_a, mean_b: [D].
-        covariance_a, covariance_b: [D, D], symmetric, no negative eigenvalues but by rounding.
-    Reference: Heusel et al. 2017, "GANs trained by a two time-scale update rule...", equation 6.
-    """
-    values, vectors = np.linalg.eigh(covariance_a)
-    root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
-    product = root @ covariance_b @ root
-    cross = np.sqrt(np.maximum(np.linalg.eigvalsh((product + product.T) / 2.0), 0.0)).sum()
-    difference = np.asarray(mean_a) - np.asarray(mean_b)
-    return float(difference @ difference + np.trace(covariance_a) + np.trace(covariance_b) - 2.0 * cross)

@@ -1,15 +1,16 @@
-"""What an evaluation has measured so far, on disk: one line for each picture, so that it goes on where it stopped.
+"""What an evaluation has measured so far, on disk: one line for each image, so that it goes on where it stopped.
 
 settings.json    what is evaluated; another evaluation refuses the folder
 rows.jsonl       a JSON object a line: number, picture, hole_share, digests of both, and each method's numbers
 
-Of a part, measured by one of several machines, the names are rows-2-of-8.jsonl and settings-2-of-8.json. It reads and
-writes its own rows alone; whoever takes everything reads the parts' rows beside its own.
+Of a shard, measured by one of several machines, the names are rows-2-of-8.jsonl and settings-2-of-8.json. It reads and
+writes its own rows alone; whoever takes everything reads the shards' rows beside its own.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import re
@@ -26,39 +27,38 @@ class Journal:
     Args:
         folder: of the output.
         settings: flat, JSON-able; rows of other settings are refused.
-        restart: drop what is there instead; of a part, its own rows.
-        shard: the part that is measured here.
+        restart: drop what is there instead; of a shard, its own rows.
+        shard: what is measured here.
     Attributes:
-        done: numbers of the pictures measured.
+        done: indices of the images measured.
     Raises:
-        InputError: if the folder holds another evaluation, or a part of one, naming what differs.
+        InputError: if the folder holds another evaluation, or a shard of one, naming what differs.
     """
 
     def __init__(self, folder, settings: dict, restart: bool = False, shard: Shard = EVERYTHING):
         self.folder, self._shard = Path(folder), shard
-        there = self._parts_there()
-        for part in there:
+        for other in self._shards_there():
             if not restart:
-                self._refuse_other(part, settings)
-            elif part == shard or shard.whole:
-                self._rows(part).unlink()
+                self._refuse_other(other, settings)
+            elif other == shard or shard.whole:
+                self._rows(other).unlink()
         self.folder.mkdir(parents=True, exist_ok=True)
         self._settings(shard).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-        self._places: dict[int, tuple[Shard, int]] = {}  # of each picture: whose rows hold it, where its line begins
-        for part in self._parts_there() if shard.whole else [shard]:
-            self._find_rows(part)
+        self._places: dict[int, tuple[Shard, int]] = {}  # of each image: whose rows hold it, where its line begins
+        for other in self._shards_there() if shard.whole else [shard]:
+            self._find_rows(other)
         self._file = open(self._rows(shard), "ab")
 
     @property
     def done(self) -> set[int]:
         return set(self._places)
 
-    def part_of(self, number: int) -> Shard:
-        """The part in which a picture was measured."""
-        return self._places[number][0]
+    def shard_of(self, index: int) -> Shard:
+        """The shard in which an image was measured."""
+        return self._places[index][0]
 
     def write(self, row: dict) -> None:
-        """Adds the row of a picture measured; it counts once `flush` has returned."""
+        """Adds the row of an image measured; it counts once `flush` has returned."""
         self._places[row["number"]] = self._shard, self._file.tell()
         self._file.write((json.dumps(row) + "\n").encode())
 
@@ -67,72 +67,73 @@ class Journal:
         self._file.flush()
 
     def rows(self) -> Iterator[dict]:
-        """All rows in the order of their numbers, read one by one."""
+        """All rows in the order of their indices, read one by one."""
         return self._read(sorted(self._places))
 
-    def row(self, number: int) -> dict:
-        """The row of one picture."""
-        (row,) = self._read([number])
+    def row(self, index: int) -> dict:
+        """The row of one image."""
+        (row,) = self._read([index])
         return row
 
-    def close(self) -> None:
-        """Closes the file."""
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
         self._file.close()
 
-    def _read(self, numbers):
+    def _read(self, indices):
         self.flush()
         with contextlib.ExitStack() as stack:
-            files = {}
-            for number in numbers:
-                part, offset = self._places[number]
-                if part not in files:
-                    files[part] = stack.enter_context(open(self._rows(part), "rb"))
-                files[part].seek(offset)
-                yield json.loads(files[part].readline())
+            opened = functools.lru_cache(maxsize=None)(lambda path: stack.enter_context(open(path, "rb")))
+            for index in indices:
+                shard, offset = self._places[index]
+                file = opened(self._rows(shard))
+                file.seek(offset)
+                yield json.loads(file.readline())
 
-    def _rows(self, part):
-        return self.folder / f"rows{part.suffix}.jsonl"
+    def _rows(self, shard):
+        return self.folder / f"rows{shard.suffix}.jsonl"
 
-    def _settings(self, part):
-        return self.folder / f"settings{part.suffix}.json"
+    def _settings(self, shard):
+        return self.folder / f"settings{shard.suffix}.json"
 
-    def _parts_there(self):
-        """Every part that has rows, the whole last."""
+    def _shards_there(self):
+        """Every shard that has rows, the whole last."""
         names = (re.fullmatch(r"rows(?:-(\d+)-of-(\d+))?\.jsonl", path.name) for path in self.folder.glob("rows*"))
-        parts = [Shard(*(int(each) for each in name.groups(default="1"))) for name in names if name]
-        return sorted(parts, key=lambda part: (-part.count, part.number))
+        shards = [Shard(*map(int, name.groups(default="1"))) for name in names if name]
+        return sorted(shards, key=lambda shard: (-shard.count, shard.number))
 
-    def _refuse_other(self, part, settings):
-        """Raises InputError if the rows of a part have other settings; lost or damaged ones are others."""
+    def _refuse_other(self, shard, settings):
+        """Raises InputError if the rows of a shard have other settings; lost or damaged ones are others."""
         try:
-            old = dict(json.loads(self._settings(part).read_text(encoding="utf-8")))
+            old = dict(json.loads(self._settings(shard).read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             old = {}
         differing = [key for key in {**old, **settings} if old.get(key) != settings.get(key)]
         if not differing:
             return
         keys = ", ".join(f"{key} ({_short(old.get(key))} there, {_short(settings.get(key))} now)" for key in differing)
-        what = "an evaluation" if part.whole else f"part {part} of an evaluation"
-        remedy = "--restart to begin anew" if part == self._shard else f"delete {self._rows(part)}"
+        what = "an evaluation" if shard.whole else f"shard {shard} of an evaluation"
+        remedy = "--restart to begin anew" if shard == self._shard else f"delete {self._rows(shard)}"
         raise InputError(f"{self.folder} holds {what} that differs in {keys}: give another --output, or {remedy}")
 
-    def _find_rows(self, part):
-        """Notes where the lines of a part begin. A line that a kill has torn is cut off, if it is ours."""
-        end = 0
-        if not self._rows(part).exists():
+    def _find_rows(self, shard):
+        """Notes where the lines of a shard begin. A line that a kill has torn is cut off, if it is ours."""
+        end, path = 0, self._rows(shard)
+        if not path.exists():
             return
-        with open(self._rows(part), "rb") as file:
+        with open(path, "rb") as file:
             for line in file:
                 try:
-                    number = json.loads(line)["number"]
+                    index = json.loads(line)["number"]
                 except (ValueError, KeyError, TypeError):
                     break
                 if not line.endswith(b"\n"):
                     break
-                self._places[number] = part, end
+                self._places[index] = shard, end
                 end += len(line)
-        if part == self._shard:
-            os.truncate(self._rows(part), end)
+        if shard == self._shard:
+            os.truncate(path, end)
 
 
 def _short(value):

@@ -1,14 +1,10 @@
-"""What is measured of each completion: the table of metrics, with what is printed beside each number."""
+"""The table of metrics measured of each completion, with what is printed beside each number."""
 
 from __future__ import annotations
 
 from typing import Callable, NamedTuple
 
-import numpy as np
-import tensorflow as tf
-
 from tf_inpaint import metrics
-from tf_inpaint.ops.levels import from_levels
 
 HIGHER, LOWER, AS_TRUTH = "higher", "lower", "as the truth"
 WHOLE, HOLE, SET = "whole picture", "hole only", "set of whole pictures"
@@ -25,7 +21,7 @@ class Measure(NamedTuple):
         better: `HIGHER`, `LOWER` or `AS_TRUTH`.
         compute: (completed, image, mask) -> [B]; None for those of `features`.
         digits: after the point, where people read it.
-        least_side: of a picture it can be measured of.
+        least_side: of an image it can be measured of.
     """
 
     name: str
@@ -42,9 +38,9 @@ def _of_whole(metric):
     return lambda completed, image, mask: metric(completed, image)
 
 
-_DB, _SHARE, _PURE = "[0,1], dB", "[0,1]", "a ratio"
+_DB, _UNIT, _PURE = "[0,1], dB", "[0,1]", "a ratio"
 
-PER_PICTURE = (
+PER_IMAGE = (
     Measure("psnr", WHOLE, _DB, "-10 log10 mean((c-t)^2), at most 100", HIGHER, _of_whole(metrics.psnr), 3),
     Measure("hole_psnr", HOLE, _DB, "-10 log10(hole_l2), at most 100", HIGHER, metrics.hole_psnr, 3),
     Measure(
@@ -65,10 +61,10 @@ PER_PICTURE = (
         _of_whole(metrics.ms_ssim),
         least_side=metrics.MS_SSIM_LEAST_SIDE,
     ),
-    Measure("l1", WHOLE, _SHARE, "mean|c-t|", LOWER, _of_whole(metrics.l1)),
-    Measure("l2", WHOLE, _SHARE, "mean((c-t)^2)", LOWER, _of_whole(metrics.l2), 5),
-    Measure("hole_l1", HOLE, _SHARE, "sum m|c-t| / sum m", LOWER, metrics.hole_l1),
-    Measure("hole_l2", HOLE, _SHARE, "sum m(c-t)^2 / sum m", LOWER, metrics.hole_l2, 5),
+    Measure("l1", WHOLE, _UNIT, "mean|c-t|", LOWER, _of_whole(metrics.l1)),
+    Measure("l2", WHOLE, _UNIT, "mean((c-t)^2)", LOWER, _of_whole(metrics.l2), 5),
+    Measure("hole_l1", HOLE, _UNIT, "sum m|c-t| / sum m", LOWER, metrics.hole_l1),
+    Measure("hole_l2", HOLE, _UNIT, "sum m(c-t)^2 / sum m", LOWER, metrics.hole_l2, 5),
     Measure("relative_l1", WHOLE, _PURE, "sum|c-t| / sum|t| (DeepFill's l1)", LOWER, _of_whole(metrics.relative_l1)),
     Measure(
         "relative_l2", WHOLE, _PURE, "sum((c-t)^2) / sum(t^2) (DeepFill's l2)", LOWER, _of_whole(metrics.relative_l2), 5
@@ -79,49 +75,9 @@ PER_PICTURE = (
     Measure(
         "tv",
         WHOLE,
-        _SHARE,
+        _UNIT,
         "sum of |differences| of neighbours down and to the right / number of values (DeepFill's TV)",
         AS_TRUTH,
         lambda completed, image, mask: metrics.total_variation(completed),
     ),
 )
-
-
-def measurable(side: int) -> tuple[list[Measure], dict[str, str]]:
-    """The metrics for pictures of a side, and {name: why not} of the others."""
-    good = [measure for measure in PER_PICTURE if side >= measure.least_side]
-    reasons = {
-        measure.name: f"pictures of {side} pixels are smaller than the {measure.least_side} it needs"
-        for measure in PER_PICTURE
-        if side < measure.least_side
-    }
-    return good, reasons
-
-
-class Ruler:
-    """Measures one completion at a time, on the processor and in float64: batches and accelerators change nothing.
-
-    Args:
-        measures: members of `PER_PICTURE`.
-    """
-
-    def __init__(self, measures: list[Measure]):
-        self._names = [measure.name for measure in measures]
-        self._computes = [measure.compute for measure in measures]
-        self._graph = tf.function(self._run, autograph=False)
-
-    def measure(self, completed: np.ndarray, image: np.ndarray, hole: np.ndarray) -> dict[str, float]:
-        """{metric: value} of uint8 [H, W, 3] against uint8 [H, W, 3], with the hole bool [H, W]."""
-        with tf.device("/CPU:0"):
-            values = self._graph(*(tf.constant(array[np.newaxis]) for array in (completed, image, hole)))
-        return dict(zip(self._names, values.numpy().tolist()))
-
-    def variation(self, image: np.ndarray) -> float:
-        """The metric "tv" of a truth, uint8 [H, W, 3]."""
-        with tf.device("/CPU:0"):
-            return float(metrics.total_variation(tf.constant(from_levels(image[np.newaxis])))[0])
-
-    def _run(self, completed, image, hole):
-        completed, image = (from_levels(tf.cast(each, tf.float64)) for each in (completed, image))
-        mask = tf.cast(hole, tf.float64)[..., tf.newaxis]
-        return tf.stack([tf.cast(compute(completed, image, mask)[0], tf.float64) for compute in self._computes])

@@ -1,49 +1,54 @@
-"""What completes a picture: checkpoints, baselines that need no training, folders of completions made elsewhere.
-
-A method is an object with
-
-    name, about          its column in the table; a line for people
-    identity             text that changes when what it computes may
-    start()              gets ready; called once, before the first picture
-    complete(tasks)      a list as long as the tasks, of uint8 [H, W, 3] or the InputError that says why not
-"""
+"""What completes an image: checkpoints, baselines that need no training, folders of completions made elsewhere."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
-from typing import Callable, NamedTuple, Sequence
+from typing import Callable, Sequence
 
 import cv2
 import numpy as np
 
 from tf_inpaint.checkpoints import open_checkpoint
 from tf_inpaint.errors import InputError
-from tf_inpaint.evaluation.protocols import stem
+from tf_inpaint.evaluation.named_files import NamedFiles, files_digest, stem
+from tf_inpaint.evaluation.tasks import Task
 from tf_inpaint.io.images import read_image
 from tf_inpaint.io.listing import list_files
 
 _RADIUS = 3.0  # of the neighbourhood OpenCV's methods look at, in pixels
 
 
-class Task(NamedTuple):
-    """A picture to complete.
+class Method:
+    """A column of the table.
 
     Attributes:
-        number: its place in the list of pictures.
-        name: its path below the folder of pictures.
-        image: uint8 [H, W, 3], the truth.
-        hole: bool [H, W], True = hole.
+        name: of the column.
+        about: a line for people.
+        identity: text that changes when what it computes may.
+        folder, weights_sha256: of a checkpoint; None for others.
     """
 
-    number: int
     name: str
-    image: np.ndarray
-    hole: np.ndarray
+    about: str
+    identity: str
+    folder: str | None = None
+    weights_sha256: str | None = None
+
+    def start(self) -> None:
+        """Gets ready; called once, before the first image."""
+
+    def complete(self, tasks: Sequence[Task]) -> list[np.ndarray | InputError]:
+        """For each task uint8 [H, W, 3], or what says why not."""
+        raise NotImplementedError
+
+    def facts(self) -> dict:
+        """What results.json says of it."""
+        facts = {"name": self.name, "about": self.about, "weights_sha256": self.weights_sha256}
+        return {key: value for key, value in facts.items() if value is not None}
 
 
-class Network:
+class Trained(Method):
     """A checkpoint, of this project or of the authors.
 
     Args:
@@ -64,85 +69,71 @@ class Network:
         self.name, self.folder = name, checkpoint_dir
         self._settings = {"padding": padding, "strategy": strategy, "residuals": residuals}
         self._checkpoint = open_checkpoint(checkpoint_dir)
-        self._inpainter = None
         step = os.path.basename(self._checkpoint.path)
         self.about = f"checkpoint {step}" + (f", padding {padding}" if padding else "")
         self.about += f", strategy {strategy}" if strategy != "exact" else ""
         self.about += f", residuals {residuals:g}" if residuals is not None else ""
-        self.weights_sha256 = _files_digest(self._checkpoint.files)
+        self.weights_sha256 = files_digest(self._checkpoint.files)
         self.identity = f"{self.about} {self.weights_sha256}"
 
     def start(self) -> None:
-        """Loads the network."""
-        if self._inpainter is None:
-            from tf_inpaint.inference.inpainter import Inpainter
+        from tf_inpaint.inference.inpainter import Inpainter
 
-            self._inpainter = Inpainter.load(self._checkpoint, **self._settings)
-            if self._inpainter.takes_edges:
-                self.about += ", guided, given an empty sketch"
+        self._inpainter = Inpainter.load(self._checkpoint, **self._settings)
+        if self._inpainter.takes_edges:
+            self.about += ", guided, given an empty sketch"
 
     def complete(self, tasks: Sequence[Task]) -> list[np.ndarray]:
-        """All in one batch."""
-        images, holes = np.stack([task.image for task in tasks]), np.stack([task.hole for task in tasks])
-        return list(self._inpainter.complete(images, holes))
+        images, masks = np.stack([task.image for task in tasks]), np.stack([task.mask for task in tasks])
+        return list(self._inpainter.complete(images, masks))
 
 
-class Baseline:
-    """A method that needs no training; `fill(image, hole)` gives a picture of which the hole is taken."""
+class Baseline(Method):
+    """A method that needs no training; `fill(image, mask)` gives an image of which the hole is taken."""
 
     def __init__(self, name: str):
         self.name = name
         self._fill, self.about = BASELINES[name]
         self.identity = f"{self.about} OpenCV {cv2.__version__}"
 
-    def start(self) -> None:
-        """Nothing to do."""
-
     def complete(self, tasks: Sequence[Task]) -> list[np.ndarray]:
-        """One after the other."""
-        return [np.where(task.hole[..., np.newaxis], self._fill(task.image, task.hole), task.image) for task in tasks]
+        return [np.where(task.mask[..., np.newaxis], self._fill(task.image, task.mask), task.image) for task in tasks]
 
 
-class Completions:
-    """A folder of completions made by another program, found by the pictures' names, whatever their endings.
+class Completions(Method):
+    """A folder of completions made by another program, found by the images' names, whatever their endings.
 
     They are measured as they are, known pixels included.
 
     Args:
         name: of its column.
-        folder: of the pictures' size by the protocol, laid out as the pictures are.
-        names: of the pictures.
+        folder: of the images' size by the protocol, laid out as the images are.
+        names: of the images.
     Raises:
-        InputError: if no picture has a completion.
+        InputError: if no image has a completion.
     """
 
     def __init__(self, name: str, folder: str, names: Sequence[str]):
         self.name = name
         if not os.path.isdir(folder):
             raise InputError(f"--completions: {folder} is not a folder")
-        files = list_files(folder)
-        self._files = {stem(os.path.relpath(file, folder)): file for file in files}
-        matched = sum(stem(each) in self._files for each in names)
+        self._files = NamedFiles(list_files(folder), folder)
+        matched = self._files.count(names)
         if not matched:
             raise InputError(
-                f"--completions: no picture in {folder} has the name of one to evaluate, such as {stem(names[0])}"
+                f"--completions: no image in {folder} has the name of one to evaluate, such as {stem(names[0])}"
             )
         self.about = f"{matched} completions from elsewhere"
-        sizes = [(os.path.relpath(file, folder), os.path.getsize(file)) for file in files]
-        self.identity = f"{self.about} {hashlib.sha256(repr(sizes).encode()).hexdigest()}"
-
-    def start(self) -> None:
-        """Nothing to do."""
+        self.identity = f"{self.about} {self._files.digest}"
 
     def complete(self, tasks: Sequence[Task]) -> list[np.ndarray | InputError]:
-        """Reads them."""
         return [self._read(task) for task in tasks]
 
     def _read(self, task):
+        file = self._files.of(task.name)
+        if file is None:
+            return InputError(f"{self.name} has no completion of it")
         try:
-            if stem(task.name) not in self._files:
-                return InputError(f"{self.name} has no completion of it")
-            file = self._files[stem(task.name)]
             completed = read_image(file).rgb
         except InputError as error:
             return error
@@ -152,34 +143,34 @@ class Completions:
         return completed
 
 
-def telea(image: np.ndarray, hole: np.ndarray) -> np.ndarray:
+def telea(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """OpenCV's fast marching (Telea 2004)."""
-    return cv2.inpaint(np.ascontiguousarray(image), np.uint8(255) * hole, _RADIUS, cv2.INPAINT_TELEA)
+    return cv2.inpaint(np.ascontiguousarray(image), np.uint8(255) * mask, _RADIUS, cv2.INPAINT_TELEA)
 
 
-def navier_stokes(image: np.ndarray, hole: np.ndarray) -> np.ndarray:
+def navier_stokes(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """OpenCV's fluid dynamics (Bertalmio et al. 2001)."""
-    return cv2.inpaint(np.ascontiguousarray(image), np.uint8(255) * hole, _RADIUS, cv2.INPAINT_NS)
+    return cv2.inpaint(np.ascontiguousarray(image), np.uint8(255) * mask, _RADIUS, cv2.INPAINT_NS)
 
 
-def mean(image: np.ndarray, hole: np.ndarray) -> np.ndarray:
+def mean(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """The mean of all known pixels, of each channel."""
-    return np.broadcast_to(_mean_colour(image, ~hole), image.shape)
+    return np.broadcast_to(_mean_colour(image, ~mask), image.shape)
 
 
-def border_mean(image: np.ndarray, hole: np.ndarray) -> np.ndarray:
+def border_mean(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Every connected hole filled with the mean of the known pixels that touch it, corners included."""
     filled = image.copy()
-    count, labels = cv2.connectedComponents(hole.astype(np.uint8), connectivity=8)
+    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
     for label in range(1, count):
-        part = labels == label
-        around = cv2.dilate(part.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & ~hole
-        filled[part] = _mean_colour(image, around)
+        hole = labels == label
+        around = cv2.dilate(hole.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & ~mask
+        filled[hole] = _mean_colour(image, around)
     return filled
 
 
 def _mean_colour(image, where):
-    """The mean colour of some pixels, in whole numbers, halves rounded up."""
+    """The mean colour of some pixels, in integers, halves rounded up."""
     count = int(where.sum())
     return ((2 * image[where].sum(axis=0, dtype=np.int64) + count) // (2 * count)).astype(np.uint8)
 
@@ -207,13 +198,3 @@ def named(entries: Sequence[str], option: str) -> list[tuple[str, str]]:
             raise InputError(f"two methods would be called {name}: write {option} NAME={path}")
         pairs.append((name, path))
     return pairs
-
-
-def _files_digest(files):
-    """SHA-256 of the contents of files, one after the other."""
-    whole = hashlib.sha256()
-    for path in files:
-        with open(path, "rb") as file:
-            while block := file.read(1 << 20):
-                whole.update(block)
-    return whole.hexdigest()

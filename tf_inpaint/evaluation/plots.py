@@ -1,14 +1,15 @@
-"""Plots of an evaluation, by matplotlib without a screen: metrics against hole share, training curves."""
+"""Plots of an evaluation, by matplotlib without a screen: metrics against hole ratio, training curves."""
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from tf_inpaint.evaluation.table import share_range
+from tf_inpaint.evaluation.table import bin_range
 
 _SHOWN = ("psnr", "hole_psnr", "ssim", "hole_l1", "relative_l1", "vgg_distance")  # at most, of those measured
 _CURVES = (
@@ -22,8 +23,8 @@ _LEGEND_COLUMNS, _LEGEND_ROW = 6, 0.3  # inches
 _MARKERS = "osD^vPX*<>"
 
 
-def draw_by_share(path, results: dict) -> None:
-    """Metrics against hole share, a line for each method; bars where all holes are of one size.
+def draw_by_ratio(path, results: dict) -> None:
+    """Metrics against hole ratio, a line for each method; bars where all holes are of one size.
 
     Args:
         path: of the PNG.
@@ -43,10 +44,11 @@ def draw_by_share(path, results: dict) -> None:
 
 
 def _lines(axis, results, name, bins):
-    for i, method in enumerate(results["methods"]):
-        heights = [each["mean"][name] for each in method["by_hole_share"]]
-        axis.plot(range(len(bins)), heights, marker=_MARKERS[i % len(_MARKERS)], markersize=5, label=method["name"])
-    axis.set_xticks(range(len(bins)), [f"{share_range(each)}\n{each['count']} pictures" for each in bins], fontsize=7)
+    for method, marker in zip(results["methods"], itertools.cycle(_MARKERS)):
+        heights = [ratio_bin["mean"][name] for ratio_bin in method["by_hole_share"]]
+        axis.plot(range(len(bins)), heights, marker=marker, markersize=5, label=method["name"])
+    labels = [f"{bin_range(ratio_bin)}\n{ratio_bin['count']} pictures" for ratio_bin in bins]
+    axis.set_xticks(range(len(bins)), labels, fontsize=7)
     axis.set_xlabel("hole, share of the picture", fontsize=8)
     axis.grid(alpha=0.3)
 
@@ -60,25 +62,23 @@ def _bars(axis, results, name):
     axis.margins(x=0.15)
     axis.set_yticks(range(len(methods)), [method["name"] for method in methods], fontsize=8)
     axis.invert_yaxis()
-    share = results["masks"]["share_mean"]
-    axis.set_xlabel(f"holes cover {share:.0%}; whiskers: standard error of the mean", fontsize=8)
+    ratio = results["masks"]["share_mean"]
+    axis.set_xlabel(f"holes cover {ratio:.0%}; whiskers: standard error of the mean", fontsize=8)
 
 
-def draw_training(path, runs: dict) -> bool:
+def draw_training(path, runs: dict) -> None:
     """Training curves of the runs that have any.
 
     Args:
         path: of the PNG; not written where there are none.
         runs: {name: run folder, or any other place of a checkpoint}.
-    Returns:
-        Whether there were some.
     """
     scalars = {name: read_scalars(Path(folder)) for name, folder in runs.items()}
     scalars = {name: lines for name, lines in scalars.items() if lines}
     shown = [(key, title) for key, title in _CURVES if any(key in line for lines in scalars.values() for line in lines)]
     if not shown:
         Path(path).unlink(missing_ok=True)  # of an earlier evaluation
-        return False
+        return
     figure, axes = _panels(len(shown))
     for axis, (key, title) in zip(axes, shown):
         for name, lines in scalars.items():
@@ -90,19 +90,14 @@ def draw_training(path, runs: dict) -> bool:
         axis.grid(alpha=0.3)
     handles = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels())}
     _save(figure, path, list(handles.values()), list(handles))
-    return True
 
 
 def read_scalars(folder: Path) -> list[dict]:
     """The lines of a run folder's scalars.jsonl, none where it has none; a torn last line is passed over."""
-    for place in (folder, folder.parent):  # `folder` may be its checkpoints
-        file = place / "scalars.jsonl"
-        if file.is_file():
-            break
-    else:
-        return []
+    places = (folder / "scalars.jsonl", folder.parent / "scalars.jsonl")  # `folder` may be its checkpoints
+    file = next((place for place in places if place.is_file()), None)
     lines = []
-    for text in file.read_text(encoding="utf-8").splitlines():
+    for text in file.read_text(encoding="utf-8").splitlines() if file else ():
         try:
             line = json.loads(text)
         except ValueError:

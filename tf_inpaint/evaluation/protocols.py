@@ -1,22 +1,22 @@
-"""Named protocols: what is done to a picture before it is completed, and which hole it gets.
+"""Named protocols: what is done to an image before it is completed, and which mask it gets.
 
-A protocol fixes picture size, how pictures are fitted to it, and the holes; whoever names one, and the SHA-256 of the
-holes, has said it all. Nothing here needs TensorFlow, and everything is whole-number arithmetic but the scaling of
-pictures, which is Pillow's.
+A protocol fixes image size, how images are fitted to it, and the masks; whoever names one, and the SHA-256 of the
+masks, has said it all. Nothing here needs TensorFlow, and everything is integer arithmetic but the scaling of images,
+which is Pillow's.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass, replace
-from typing import Iterable
+from typing import Sequence
 
 import numpy as np
 from PIL import Image
 
 from tf_inpaint.errors import InputError
 from tf_inpaint.evaluation.drawing import DRAWINGS, Draws
+from tf_inpaint.evaluation.named_files import NamedFiles
 from tf_inpaint.io.images import read_mask
 from tf_inpaint.io.listing import list_files, source_root
 from tf_inpaint.ops.levels import MASK_THRESHOLD
@@ -30,15 +30,15 @@ FITS = {
 
 @dataclass(frozen=True)
 class Protocol:
-    """How pictures become tasks.
+    """How images become tasks.
 
     Attributes:
         name: what people quote.
         holes: a sentence about the holes.
         drawing: key of `drawing.DRAWINGS`, or "files".
         fit: key of `FITS`.
-        size: side of the square pictures.
-        seed: whole number; another one draws other holes.
+        size: side of the square images.
+        seed: an integer; another one draws other masks.
     """
 
     name: str
@@ -49,20 +49,20 @@ class Protocol:
     seed: int = 0
 
     @property
-    def fits(self) -> str:
-        """A sentence about how pictures are fitted."""
-        return FITS[self.fit]
+    def from_files(self) -> bool:
+        """Whether its masks are files; the others draw theirs."""
+        return self.drawing == "files"
 
     def masks_sha256(self, count: int) -> str:
-        """SHA-256 of the holes of the first `count` pictures; for protocols that draw."""
+        """SHA-256 of the masks of the first `count` images; for protocols that draw."""
         digest = SetDigest()
-        for number in range(count):
-            digest.add(mask_digest(self.draw(number)))
+        for index in range(count):
+            digest.add(mask_digest(self.draw(index)))
         return digest.hexdigest()
 
-    def draw(self, number: int) -> np.ndarray:
-        """The hole of picture `number`: bool [size, size], True = hole; for protocols that draw."""
-        return DRAWINGS[self.drawing](Draws(self.seed, number), self.size, number)
+    def draw(self, index: int) -> np.ndarray:
+        """The mask of image `index`: bool [size, size], True = hole; for protocols that draw."""
+        return DRAWINGS[self.drawing](Draws(self.seed, index), self.size, index)
 
 
 PROTOCOLS = {
@@ -98,8 +98,8 @@ def choose(name: str, size: int | None = None, seed: int | None = None) -> Proto
     return replace(protocol, size=size, seed=protocol.seed if seed is None else seed)
 
 
-def fit_picture(image: np.ndarray, protocol: Protocol) -> np.ndarray:
-    """A picture uint8 [H, W, 3] as the protocol has it: uint8 [size, size, 3]."""
+def fit_image(image: np.ndarray, protocol: Protocol) -> np.ndarray:
+    """An image uint8 [H, W, 3] as the protocol has it: uint8 [size, size, 3]."""
     rows, columns = _kept(image.shape, protocol)
     cut = np.ascontiguousarray(image[rows, columns])
     if cut.shape[:2] == (protocol.size,) * 2:
@@ -107,13 +107,13 @@ def fit_picture(image: np.ndarray, protocol: Protocol) -> np.ndarray:
     return np.asarray(Image.fromarray(cut).resize((protocol.size,) * 2, Image.BICUBIC))
 
 
-def fit_mask(mask: np.ndarray, protocol: Protocol, as_picture: bool) -> np.ndarray:
+def fit_mask(mask: np.ndarray, protocol: Protocol, as_image: bool) -> np.ndarray:
     """A mask [H, W] as the protocol has it, its nearest pixels taken: [size, size].
 
     Args:
-        as_picture: cut it as its picture is cut; otherwise it is stretched.
+        as_image: cut it as its image is cut; otherwise it is stretched.
     """
-    if as_picture:
+    if as_image:
         mask = mask[_kept(mask.shape, protocol)]
     rows, columns = ((2 * np.arange(protocol.size) + 1) * side // (2 * protocol.size) for side in mask.shape)
     return mask[rows[:, np.newaxis], columns]
@@ -129,78 +129,66 @@ def _kept(shape, protocol):
     return slice(top, top + side), slice(left, left + side)
 
 
-class DrawnHoles:
-    """Holes of a protocol that draws them."""
+class DrawnMasks:
+    """Masks of a protocol that draws them.
+
+    Attributes:
+        origin: a line for people.
+        identity: what changes when the masks do.
+    """
 
     def __init__(self, protocol: Protocol):
         self._protocol = protocol
-        self.origin = f"drawn, seed {protocol.seed}"
-        self.identity = self.origin
+        self.origin = self.identity = f"drawn, seed {protocol.seed}"
 
-    def hole(self, number: int, name: str, shape) -> np.ndarray:
-        """The hole of a picture: bool [size, size]."""
-        return self._protocol.draw(number)
+    def mask(self, index: int, name: str, shape) -> np.ndarray:
+        """The mask of an image: bool [size, size]."""
+        return self._protocol.draw(index)
 
 
-class HoleFiles:
-    """Mask files: each picture's own where names match, otherwise one after the other, from the first again.
+class MaskFiles:
+    """Mask files: that of the image's name where names match, otherwise one after the other, from the first again.
 
     Args:
-        source: what `pictures.list_files` takes.
-        names: of the pictures, with endings.
+        source: what `list_files` takes.
+        names: of the images, with endings.
         invert: holes are black.
     Attributes:
-        origin: a line for people.
-        identity: what changes when the files do.
+        origin, identity: as of `DrawnMasks`.
     """
 
-    def __init__(self, protocol: Protocol, source, names: Iterable[str], invert: bool = False):
+    def __init__(self, protocol: Protocol, source, names: Sequence[str], invert: bool = False):
         self._protocol, self._invert = protocol, invert
-        self._files = list_files(source)
-        root = source_root(source, self._files)
-        self._by_name = {stem(os.path.relpath(file, root)): file for file in self._files}
-        pictures = {stem(name) for name in names}
-        matched = len(pictures & set(self._by_name))
+        files = list_files(source)
+        self._files = NamedFiles(files, source_root(source, files))
+        matched = self._files.count(names)
         self.by_name = matched > 0
-        how = f"by name ({matched} of {len(pictures)} pictures have one)" if self.by_name else "by turns"
-        self.origin = f"{len(self._files)} files, {how}{', black = hole' if invert else ''}"
-        sizes = [(os.path.relpath(file, root), os.path.getsize(file)) for file in self._files]
-        self.identity = f"{self.origin} {hashlib.sha256(repr(sizes).encode()).hexdigest()}"
+        how = f"by name ({matched} of {len(names)} pictures have one)" if self.by_name else "by turns"
+        self.origin = f"{len(files)} files, {how}{', black = hole' if invert else ''}"
+        self.identity = f"{self.origin} {self._files.digest}"
 
-    def hole(self, number: int, name: str, shape) -> np.ndarray:
-        """The hole of a picture of `shape` (height, width, ...): bool [size, size].
+    def mask(self, index: int, name: str, shape) -> np.ndarray:
+        """The mask of an image of `shape` (height, width, ...): bool [size, size].
 
         Raises:
             InputError: if there is none, or it cannot be used.
         """
-        if not self.by_name:
-            file = self._files[number % len(self._files)]
-            levels = read_mask(file)
-            return self._usable(file, fit_mask(levels, self._protocol, as_picture=False))
-        if stem(name) not in self._by_name:
+        file = self._files.of(name) if self.by_name else self._files.files[index % len(self._files.files)]
+        if file is None:
             raise InputError("no mask file has its name")
-        file = self._by_name[stem(name)]
         levels = read_mask(file)
-        if levels.shape not in (tuple(shape[:2]), (self._protocol.size,) * 2):
+        if self.by_name and levels.shape not in (tuple(shape[:2]), (self._protocol.size,) * 2):
             (height, width), (rows, columns) = shape[:2], levels.shape
-            raise InputError(f"the mask {file} has {columns} x {rows} pixels, but the picture has {width} x {height}")
-        return self._usable(file, fit_mask(levels, self._protocol, as_picture=True))
-
-    def _usable(self, file, levels):
-        hole = (levels > MASK_THRESHOLD) != self._invert
-        if hole.all() or not hole.any():
-            raise InputError(f"the mask {file} is all {'hole' if hole.all() else 'known'} at this size")
-        return hole
+            raise InputError(f"the mask {file} has {columns} x {rows} pixels, but the image has {width} x {height}")
+        mask = (fit_mask(levels, self._protocol, as_image=self.by_name) > MASK_THRESHOLD) != self._invert
+        if mask.all() or not mask.any():
+            raise InputError(f"the mask {file} is all {'hole' if mask.all() else 'known'} at this size")
+        return mask
 
 
-def stem(name: str) -> str:
-    """A name without its ending."""
-    return os.path.splitext(name)[0]
-
-
-def mask_digest(hole: np.ndarray) -> str:
-    """SHA-256 of a hole bool [H, W]: its bits row by row, 8 to a byte, the first the highest, zeros at the end."""
-    return hashlib.sha256(np.packbits(hole).tobytes()).hexdigest()
+def mask_digest(mask: np.ndarray) -> str:
+    """SHA-256 of a mask bool [H, W]: its bits row by row, 8 to a byte, the first the highest, zeros at the end."""
+    return hashlib.sha256(np.packbits(mask).tobytes()).hexdigest()
 
 
 class SetDigest:

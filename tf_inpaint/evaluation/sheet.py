@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
-from tf_inpaint.evaluation.methods import Task
+from tf_inpaint.evaluation.tasks import Task
 from tf_inpaint.io.grid import image_grid
 
 _LEAST_CELL = 160  # pixels; smaller images are enlarged by an integer factor
@@ -65,7 +65,7 @@ def draw(lines: Sequence[Line], methods: Sequence[str]) -> np.ndarray:
 
 
 def _input(task):
-    return np.where(task.hole[..., np.newaxis], np.uint8(255), task.image)
+    return np.where(task.mask[..., np.newaxis], np.uint8(255), task.image)
 
 
 def _cell(image):

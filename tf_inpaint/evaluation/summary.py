@@ -1,4 +1,4 @@
-"""Statistics over pictures, streamed in their order: the same sums whatever the batches were."""
+"""Statistics over images, streamed in their order: the same sums whatever the batches were."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from typing import Iterable, Sequence
 
 from tf_inpaint.evaluation.protocols import SetDigest
 
-BINS = 10  # of the hole share: above 0 up to 10 %, above 10 up to 20 % ...
+BINS = 10  # of the hole ratio: above 0 up to 10 %, above 10 up to 20 % ...
 DIGITS = 10  # significant, of what is written
 
 
 class Running:
-    """Count, mean and deviation of numbers that come one by one (Welford), in float64."""
+    """Count, mean, deviation, least and greatest of numbers that come one by one (Welford), in float64."""
 
     def __init__(self):
         self.count, self.mean, self._squares = 0, 0.0, 0.0
+        self.least, self.greatest = math.inf, -math.inf
 
     def add(self, value: float) -> None:
         """Counts one more."""
@@ -24,6 +25,7 @@ class Running:
         difference = value - self.mean
         self.mean += difference / self.count
         self._squares += difference * (value - self.mean)
+        self.least, self.greatest = min(self.least, value), max(self.greatest, value)
 
     @property
     def deviation(self) -> float:
@@ -39,58 +41,78 @@ class Summary:
         methods: names.
         metrics: names.
     Attributes:
-        count: pictures.
+        count: images.
         total: {(method, metric): Running}.
-        by_share: {(bin, method, metric): Running}.
-        share: Running of the hole shares, with least and greatest.
+        by_ratio: {(bin, method, metric): Running}.
+        ratio: Running of the hole ratios.
         truth_tv: Running of the total variation of the truths.
-        masks_sha256, pictures_sha256: of the sets.
-        numbers: of the pictures that count, in order.
+        masks_sha256, images_sha256: of the sets.
+        indices: of the images that count, in order.
     """
 
     def __init__(self, rows: Iterable[dict], methods: Sequence[str], metrics: Sequence[str]):
         self.methods, self.metrics = list(methods), list(metrics)
         self.total = {(method, metric): Running() for method in methods for metric in metrics}
-        self.by_share: dict[tuple, Running] = {}
-        self.share, self.least_share, self.greatest_share = Running(), 1.0, 0.0
-        self.truth_tv = Running()
-        self.numbers = array("l")
+        self.by_ratio: dict[tuple, Running] = {}
+        self.ratio, self.truth_tv = Running(), Running()
+        self.indices = array("l")
         self._ranking = array("d")
-        masks, pictures = SetDigest(), SetDigest()
+        masks, images = SetDigest(), SetDigest()
         for row in rows:
             masks.add(row["mask_sha256"])
-            pictures.add(row["picture_sha256"])
-            self._take(row)
-        self.masks_sha256, self.pictures_sha256 = masks.hexdigest(), pictures.hexdigest()
-        self.count = self.share.count
+            images.add(row["picture_sha256"])
+            self._add(row)
+        self.masks_sha256, self.images_sha256 = masks.hexdigest(), images.hexdigest()
+        self.count = self.ratio.count
 
-    def _take(self, row):
-        share = row["hole_share"]
-        self.share.add(share)
-        self.least_share, self.greatest_share = min(self.least_share, share), max(self.greatest_share, share)
+    def _add(self, row):
+        ratio = row["hole_share"]
+        self.ratio.add(ratio)
         self.truth_tv.add(row["truth_tv"])
-        self.numbers.append(row["number"])
+        self.indices.append(row["number"])
         self._ranking.append(row["values"][self.methods[0]]["psnr"])
-        for method in self.methods:
-            for metric in self.metrics:
-                value = row["values"][method][metric]
-                self.total[method, metric].add(value)
-                self.by_share.setdefault((share_bin(share), method, metric), Running()).add(value)
+        for method, metric in self.total:
+            value = row["values"][method][metric]
+            self.total[method, metric].add(value)
+            self.by_ratio.setdefault((ratio_bin(ratio), method, metric), Running()).add(value)
 
     def bins(self) -> list[int]:
-        """The bins of the hole share that hold pictures."""
-        return sorted({key[0] for key in self.by_share})
+        """The bins of the hole ratio that hold images."""
+        return sorted({key[0] for key in self.by_ratio})
+
+    def of(self, method: str) -> dict:
+        """What results.json holds of a method: "results" over all images, "by_hole_share" in bins."""
+        results = {}
+        for metric in self.metrics:
+            total = self.total[method, metric]
+            results[metric] = {
+                "mean": rounded(total.mean),
+                "deviation": rounded(total.deviation),
+                "standard_error": rounded(total.deviation / total.count**0.5),
+            }
+        by_ratio = []
+        for index in self.bins():
+            running = {metric: self.by_ratio[index, method, metric] for metric in self.metrics}
+            by_ratio.append(
+                {
+                    "above": index / BINS,
+                    "up_to": (index + 1) / BINS,
+                    "count": running[self.metrics[0]].count,
+                    "mean": {metric: rounded(values.mean) for metric, values in running.items()},
+                }
+            )
+        return {"results": results, "by_hole_share": by_ratio}
 
     def ranked(self) -> dict[str, int]:
-        """Numbers of the pictures of which the first method has the worst, the median and the best PSNR."""
+        """Indices of the images of which the first method has the worst, the median and the best PSNR."""
         order = sorted(range(self.count), key=lambda place: (self._ranking[place], place))
         picks = {"worst": order[0], "median": order[self.count // 2], "best": order[-1]}
-        return {name: self.numbers[place] for name, place in picks.items()}
+        return {rank: self.indices[place] for rank, place in picks.items()}
 
 
-def share_bin(share: float) -> int:
-    """The bin of a hole share: above b / 10, up to (b + 1) / 10."""
-    return max(math.ceil(round(share * BINS, 9)) - 1, 0)
+def ratio_bin(ratio: float) -> int:
+    """The bin of a hole ratio: above b / 10, up to (b + 1) / 10."""
+    return max(math.ceil(round(ratio * BINS, 9)) - 1, 0)
 
 
 def rounded(value: float) -> float:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import textwrap
 from typing import Iterable
 
 _WIDTH = 110
-_ARROWS = {"higher": "up", "lower": "down", "as the truth": "="}
 
 
 def terminal_table(results: dict) -> str:
@@ -16,7 +16,7 @@ def terminal_table(results: dict) -> str:
     heading = ["metric", "better", "region", "range", *methods]
     rows, formulas = [], []
     for name, metric in results["metrics"].items():
-        numbers = [number(method, name, metric) for method in results["methods"]]
+        numbers = [printed(method, name, metric) for method in results["methods"]]
         if "not_measured" in metric:
             numbers = [f"not measured: {metric['not_measured']}"]
         rows.append([name, metric["better"], metric["region"], metric["range"], *numbers])
@@ -33,9 +33,7 @@ def terminal_table(results: dict) -> str:
         lines += textwrap.wrap(
             f"{name:<{longest}}  {formula}", _WIDTH, initial_indent="  ", subsequent_indent=" " * (longest + 4)
         )
-    truth = results["truth"]["tv"]
-    lines.append(f"tv of the truths: {truth:.4f}")
-    return "\n".join(lines)
+    return "\n".join([*lines, f"tv of the truths: {results['truth']['tv']:.4f}"])
 
 
 def headline(results: dict) -> list[str]:
@@ -48,21 +46,21 @@ def headline(results: dict) -> list[str]:
     return [
         f"{count}, {protocol['size']} x {protocol['size']}, protocol {protocol['name']}",
         f"  fitted: {protocol['fit']}",
-        f"  holes:  {protocol['holes']}; {masks['origin']}; {shares(masks)}",
+        f"  holes:  {protocol['holes']}; {masks['origin']}; {ratios(masks)}",
         f"  SHA-256 of the masks:    {masks['sha256']}",
         f"  SHA-256 of the pictures: {pictures['sha256']}",
     ]
 
 
-def shares(masks: dict) -> str:
-    """How much of the pictures is hole, in words."""
+def ratios(masks: dict) -> str:
+    """How much of the images is hole, in words."""
     text = f"{masks['share_mean']:.1%} of the picture"
     if masks["share_least"] < masks["share_greatest"]:
         text += f" on average, {masks['share_least']:.1%} to {masks['share_greatest']:.1%}"
     return text
 
 
-def number(method: dict, name: str, metric: dict) -> str:
+def printed(method: dict, name: str, metric: dict) -> str:
     """A method's number as people read it, or "" where it was not measured."""
     if "not_measured" in metric:
         return ""
@@ -70,7 +68,7 @@ def number(method: dict, name: str, metric: dict) -> str:
 
 
 def bins_table(results: dict, metric: str) -> str:
-    """One metric by hole share: a method a column; "" where all holes are of one bin."""
+    """One metric by hole ratio: a method a column; "" where all holes are of one bin."""
     methods = results["methods"]
     bins = methods[0]["by_hole_share"]
     if len(bins) < 2:
@@ -78,51 +76,45 @@ def bins_table(results: dict, metric: str) -> str:
     digits = results["metrics"][metric]["digits"]
     heading = [f"{metric} by hole share", "pictures", *(method["name"] for method in methods)]
     rows = []
-    for i, each in enumerate(bins):
-        means = [f"{method['by_hole_share'][i]['mean'][metric]:.{digits}f}" for method in methods]
-        rows.append([share_range(each), str(each["count"]), *means])
+    for first, *columns in zip(bins, *(method["by_hole_share"] for method in methods)):
+        means = [f"{column['mean'][metric]:.{digits}f}" for column in columns]
+        rows.append([bin_range(first), str(first["count"]), *means])
     widths = [max(len(row[i]) for row in [heading, *rows]) for i in range(len(heading))]
     return "\n".join(_line(row, widths, left=1) for row in [heading, *rows])
 
 
-def share_range(each: dict) -> str:
-    """A bin in words."""
-    return f"{100 * each['above']:.0f}-{100 * each['up_to']:.0f} %"
+def bin_range(ratio_bin: dict) -> str:
+    """A bin of hole ratios in words."""
+    return f"{100 * ratio_bin['above']:.0f}-{100 * ratio_bin['up_to']:.0f} %"
 
 
 def write_results_csv(path, results: dict) -> None:
     """A line for each method and metric, with what belongs beside the number."""
-    fields = ["method", "metric", "mean", "deviation", "pictures", "region", "range", "better", "formula"]
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*fields, "not_measured"])
-        for method in results["methods"]:
-            for name, metric in results["metrics"].items():
-                values = method["results"].get(name, {})
-                writer.writerow(
-                    [
-                        method["name"],
-                        name,
-                        values.get("mean", ""),
-                        values.get("deviation", ""),
-                        results["pictures"]["count"],
-                        *(metric[key] for key in ("region", "range", "better", "formula")),
-                        metric.get("not_measured", ""),
-                    ]
-                )
+    beside = ("region", "range", "better", "formula")
+    rows = [["method", "metric", "mean", "deviation", "pictures", *beside, "not_measured"]]
+    for method in results["methods"]:
+        for name, metric in results["metrics"].items():
+            values = method["results"].get(name, {})
+            numbers = [values.get("mean", ""), values.get("deviation", ""), results["pictures"]["count"]]
+            not_measured = metric.get("not_measured", "")
+            rows.append([method["name"], name, *numbers, *(metric[key] for key in beside), not_measured])
+    _write_csv(path, rows)
 
 
 def write_per_image_csv(path, rows: Iterable[dict], methods: list[str], metrics: list[str]) -> None:
-    """A line for each picture and method."""
+    """A line for each image and method."""
+    about = ("picture", "hole_share", "mask_sha256")
+    lines = (
+        [*(row[key] for key in about), method, *(row["values"][method][metric] for metric in metrics)]
+        for row in rows
+        for method in methods
+    )
+    _write_csv(path, itertools.chain([[*about, "method", *metrics]], lines))
+
+
+def _write_csv(path, rows):
     with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["picture", "hole_share", "mask_sha256", "method", *metrics])
-        for row in rows:
-            for method in methods:
-                values = row["values"][method]
-                writer.writerow(
-                    [row["picture"], row["hole_share"], row["mask_sha256"], method, *(values[name] for name in metrics)]
-                )
+        csv.writer(file, lineterminator="\n").writerows(rows)
 
 
 def _line(cells, widths, left=4):

@@ -1,4 +1,4 @@
-"""Holes in whole numbers: the same bits everywhere, and of the kinds they are meant to be."""
+"""Masks in integers: the same bits everywhere, and of the kinds they are meant to be."""
 
 from pathlib import Path
 
@@ -36,13 +36,13 @@ def test_the_documents_state_the_digests_at_full_size(name):
 
 
 @pytest.mark.parametrize("name", DRAWING)
-def test_a_hole_depends_on_seed_and_number_alone(name):
+def test_a_mask_depends_on_seed_and_index_alone(name):
     protocol = choose(name, 32)
-    forwards = [protocol.draw(number) for number in range(6)]
-    backwards = [protocol.draw(number) for number in reversed(range(6))][::-1]
+    forwards = [protocol.draw(index) for index in range(6)]
+    backwards = [protocol.draw(index) for index in reversed(range(6))][::-1]
     assert all(mask.shape == (32, 32) and mask.dtype == bool and mask.any() and not mask.all() for mask in forwards)
     np.testing.assert_array_equal(forwards, backwards)
-    other = [choose(name, 32, seed=1).draw(number) for number in range(6)]
+    other = [choose(name, 32, seed=1).draw(index) for index in range(6)]
     assert (np.array_equal(forwards, other)) == PROTOCOLS[name].drawing.endswith("centre")
 
 
@@ -55,7 +55,7 @@ def test_draws_are_even_and_within_limits():
 
 
 def test_boxes_are_half_the_side_and_reach_every_place():
-    masks = np.stack([choose("deepfill_v1_rect", 16).draw(number) for number in range(300)])
+    masks = np.stack([choose("deepfill_v1_rect", 16).draw(index) for index in range(300)])
     assert (masks.sum(axis=(1, 2)) == 64).all()
     tops, lefts = masks.any(axis=2).argmax(axis=1), masks.any(axis=1).argmax(axis=1)
     assert set(tops) == set(lefts) == set(range(9))
@@ -67,9 +67,9 @@ def test_boxes_are_half_the_side_and_reach_every_place():
 
 @pytest.mark.parametrize("size", [16, 64])
 def test_ratio_bins_hold_what_they_say_and_take_turns(size):
-    for number in range(36):
-        low, high = ratio_limits(number % RATIO_BINS, size)
-        assert low < choose("nvidia_ratio_bins", size).draw(number).sum() <= high
+    for index in range(36):
+        low, high = ratio_limits(index % RATIO_BINS, size)
+        assert low < choose("nvidia_ratio_bins", size).draw(index).sum() <= high
     assert ratio_limits(0, 100) == (100, 1000) and ratio_limits(5, 100) == (5000, 6000)
 
 
@@ -86,13 +86,13 @@ def test_a_segment_is_all_pixels_within_half_the_brush(start, end, brush):
 
 
 def test_strokes_are_like_those_of_training():
-    drawn = np.array([choose("deepfill_v2_freeform", 64).draw(number).mean() for number in range(300)])
+    drawn = np.array([choose("deepfill_v2_freeform", 64).draw(index).mean() for index in range(300)])
     options = MaskOptions(brush_width=(3.0, 10.0))
     draw = tf.function(lambda seed: brush_stroke(seed, 64, 64, options))
-    trained = np.array([draw(tf.constant([0, number])).numpy().mean() for number in range(300)])
+    trained = np.array([draw(tf.constant([0, index])).numpy().mean() for index in range(300)])
     assert abs(drawn.mean() - trained.mean()) < 0.02 and abs(drawn.std() - trained.std()) < 0.02
 
 
-def test_lengths_scale_with_the_picture():
-    shares = [np.mean([choose("deepfill_v2_freeform", size).draw(i).mean() for i in range(60)]) for size in (32, 128)]
-    assert shares[0] == pytest.approx(shares[1], abs=0.02)
+def test_lengths_scale_with_the_image():
+    ratios = [np.mean([choose("deepfill_v2_freeform", size).draw(i).mean() for i in range(60)]) for size in (32, 128)]
+    assert ratios[0] == pytest.approx(ratios[1], abs=0.02)

@@ -116,11 +116,11 @@ def test_parts_on_several_machines_come_to_the_same_bytes(images, tmp_path, caps
     for part, count in (("3/3", 2), ("1/3", 3), ("2/3", 2), ("8/8", 0)):
         assert main([*shared, "--output", str(output), "--shard", part]) == cli.DONE
         said = capsys.readouterr()
-        assert f"part {part}: {count} pictures measured, numbers in {output}; once all parts are there" in said.out
-        assert f"{count} of {count} pictures" in said.err
+        assert f"shard {part}: {count} images measured, numbers in {output}; once all shards are there" in said.out
+        assert f"{count} of {count} images" in said.err
     assert not {path.name for path in output.iterdir()} & (WRITTEN | {"rows.jsonl"})
     assert main([*shared, "--output", str(output)]) == cli.DONE
-    assert "7 of 7 pictures" in capsys.readouterr().err and (output / "rows.jsonl").read_text() == ""
+    assert "7 of 7 images" in capsys.readouterr().err and (output / "rows.jsonl").read_text() == ""
     assert main([*shared, "--output", str(tmp_path / "whole")]) == cli.DONE
     for name in ("results.json", "results.csv", "per_image.csv", "sheet.png", "by_hole_share.png"):
         assert (output / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
@@ -135,13 +135,14 @@ def test_what_parts_left_out_is_named_by_all_and_what_they_lack_is_measured(imag
     command += ["--output", str(output)]
     assert main([*command, "--shard", "2/2"]) == cli.SOME_FAILED
     said = capsys.readouterr()
-    assert "part 2/2: 1 picture measured" in said.out and "left out: 1.png: it is damaged" in said.err
+    assert "shard 2/2: 1 image measured" in said.out and "left out: 1.png: it is damaged" in said.err
     assert main(command) == cli.SOME_FAILED
     assert "left out: 1.png: it is damaged" in capsys.readouterr().err
     assert json.loads((output / "results.json").read_text())["pictures"]["count"] == 3
     assert [json.loads(line)["number"] for line in (output / "rows.jsonl").read_text().splitlines()] == [0, 2]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_beside_baselines_whatever_the_batch(images, run_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(Inpainter, "load", functools.cache(Inpainter.load))  # the same graph for both
     options = {"protocol": "deepfill_v1_rect", "size": 32, "checkpoints": [run_folder], "baselines": ["mean"]}
@@ -155,6 +156,7 @@ def test_a_checkpoint_beside_baselines_whatever_the_batch(images, run_folder, tm
     assert len(plots.read_scalars(tmp_path / "nowhere")) == 0
 
 
+@pytest.mark.slow
 def test_a_checkpoint_with_several_strengths_of_residuals(images, run_folder, tmp_path):
     results = evaluate(
         images,
@@ -293,5 +295,5 @@ def test_vgg_and_fid_in_the_table_when_there_are_weights(images, tmp_path, monke
         evaluate(images, tmp_path / "parts", shard=part, **options)
     assert evaluate(images, tmp_path / "parts", **options) == results
     (tmp_path / "parts" / "features" / "truth-2-of-2.f32").unlink()
-    with pytest.raises(InputError, match="features of pictures measured are not all in .*truth-2-of-2.f32"):
+    with pytest.raises(InputError, match="features of images measured are not all in .*truth-2-of-2.f32"):
         evaluate(images, tmp_path / "parts", **options)

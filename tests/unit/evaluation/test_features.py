@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from tf_inpaint.errors import InputError
 from tf_inpaint.evaluation import features
-from tf_inpaint.evaluation.features import FeatureFile, VggDistance, frechet_distance, mean_and_covariance, weights_file
+from tf_inpaint.evaluation.features import VggDistance, weights_file
+from tf_inpaint.evaluation.fid import FeatureFile, frechet_distance, mean_and_covariance
 from tf_inpaint.io.shards import EVERYTHING, Shard
 
 RNG = np.random.default_rng(0)
@@ -37,31 +38,31 @@ def test_statistics_are_streamed():
     mean, covariance = mean_and_covariance(iter([rows[:7], rows[7:8], rows[8:]]))
     np.testing.assert_allclose(mean, rows.mean(axis=0), rtol=1e-12)
     np.testing.assert_allclose(covariance, np.cov(rows.T), rtol=1e-8)
-    with pytest.raises(InputError, match="two pictures"):
+    with pytest.raises(InputError, match="two images"):
         mean_and_covariance([rows[:1]])
 
 
 def test_features_are_kept_in_any_order(tmp_path):
     rows = RNG.standard_normal((600, 4)).astype(np.float32)
-    for number in RNG.permutation(600):
-        FeatureFile(tmp_path / "f" / "x.f32", 4).write(number, rows[number])
-    file, numbers = FeatureFile(tmp_path / "f" / "x.f32", 4), list(range(0, 600, 2))
-    np.testing.assert_array_equal(np.concatenate(list(file.chunks(numbers, lambda _: EVERYTHING))), rows[::2])
+    for index in RNG.permutation(600):
+        FeatureFile(tmp_path / "f" / "x.f32", 4).write(index, rows[index])
+    file, indices = FeatureFile(tmp_path / "f" / "x.f32", 4), list(range(0, 600, 2))
+    np.testing.assert_array_equal(np.concatenate(list(file.chunks(indices, lambda _: EVERYTHING))), rows[::2])
 
 
-def test_features_of_parts_come_from_their_files(tmp_path):
+def test_features_of_shards_come_from_their_files(tmp_path):
     rows = RNG.standard_normal((11, 4)).astype(np.float32)
-    parts = {number: Shard(number % 3 + 1, 3) for number in range(11)}
-    for number, part in parts.items():
-        FeatureFile(tmp_path / "x.f32", 4, part).write(number, rows[number])
+    shards = {index: Shard(index % 3 + 1, 3) for index in range(11)}
+    for index, shard in shards.items():
+        FeatureFile(tmp_path / "x.f32", 4, shard).write(index, rows[index])
     file = FeatureFile(tmp_path / "x.f32", 4)
-    np.testing.assert_array_equal(np.concatenate(list(file.chunks(range(11), parts.get))), rows)
+    np.testing.assert_array_equal(np.concatenate(list(file.chunks(range(11), shards.get))), rows)
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) == rows.nbytes
     (tmp_path / "x-2-of-3.f32").write_bytes(b"torn")
     (tmp_path / "x-3-of-3.f32").unlink()
-    for number in (1, 2):
-        with pytest.raises(InputError, match=rf"not all in .*x-{number + 1}-of-3.f32: bring the file there"):
-            list(file.chunks([0, number], parts.get))
+    for index in (1, 2):
+        with pytest.raises(InputError, match=rf"not all in .*x-{index + 1}-of-3.f32: bring the file there"):
+            list(file.chunks([0, index], shards.get))
 
 
 def test_without_weights_it_says_why(tmp_path, monkeypatch):
@@ -113,7 +114,7 @@ def test_vgg_distance_by_its_formula(vgg):
 @pytest.mark.slow
 def test_inception_features_do_not_depend_on_the_batch():
     inception = features.Inception(None)
-    pictures = RNG.integers(0, 256, (3, 40, 40, 3), np.uint8)
-    together = inception.features(pictures)
+    images = RNG.integers(0, 256, (3, 40, 40, 3), np.uint8)
+    together = inception.features(images)
     assert together.shape == (3, features.INCEPTION_FEATURES)
-    np.testing.assert_allclose(together[1:2], inception.features(pictures[1:2]), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(together[1:2], inception.features(images[1:2]), rtol=1e-3, atol=1e-5)

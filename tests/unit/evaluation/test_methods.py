@@ -5,58 +5,59 @@ import numpy as np
 import pytest
 
 from tf_inpaint.errors import InputError
-from tf_inpaint.evaluation.methods import BASELINES, Baseline, Completions, Task, named
+from tf_inpaint.evaluation.methods import BASELINES, Baseline, Completions, named
+from tf_inpaint.evaluation.tasks import Task
 from tf_inpaint.io.images import write_png
 
 RNG = np.random.default_rng(0)
 
 
-def _task(hole, image=None, name="x.jpg"):
-    image = RNG.integers(0, 256, (*hole.shape, 3), np.uint8) if image is None else image
-    return Task(0, name, image, hole)
+def _task(mask, image=None, name="x.jpg"):
+    image = RNG.integers(0, 256, (*mask.shape, 3), np.uint8) if image is None else image
+    return Task(0, name, image, mask)
 
 
-def _hole(height=12, width=12):
-    hole = np.zeros((height, width), bool)
-    hole[3:6, 4:8] = True
-    return hole
+def _mask(height=12, width=12):
+    mask = np.zeros((height, width), bool)
+    mask[3:6, 4:8] = True
+    return mask
 
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_known_pixels_stay_and_the_hole_does_not_matter(name):
-    hole = _hole()
+    mask = _mask()
     image = RNG.integers(0, 256, (12, 12, 3), np.uint8)
-    other = np.where(hole[..., np.newaxis], np.uint8(255) - image, image)
-    first, second = Baseline(name).complete([_task(hole, image), _task(hole, other)])
+    other = np.where(mask[..., np.newaxis], np.uint8(255) - image, image)
+    first, second = Baseline(name).complete([_task(mask, image), _task(mask, other)])
     np.testing.assert_array_equal(first, second)
-    np.testing.assert_array_equal(first[~hole], image[~hole])
+    np.testing.assert_array_equal(first[~mask], image[~mask])
 
 
 def test_opencv_is_asked_as_it_says():
-    task = _task(_hole())
-    expected = cv2.inpaint(task.image, _hole().astype(np.uint8), 3, cv2.INPAINT_TELEA)
+    task = _task(_mask())
+    expected = cv2.inpaint(task.image, _mask().astype(np.uint8), 3, cv2.INPAINT_TELEA)
     np.testing.assert_array_equal(Baseline("telea").complete([task])[0], expected)
-    expected = cv2.inpaint(task.image, _hole().astype(np.uint8), 3, cv2.INPAINT_NS)
+    expected = cv2.inpaint(task.image, _mask().astype(np.uint8), 3, cv2.INPAINT_NS)
     np.testing.assert_array_equal(Baseline("navier_stokes").complete([task])[0], expected)
 
 
 def test_mean_is_rounded_to_the_nearest_level():
     image = np.zeros((2, 2, 3), np.uint8)
     image[0, 0], image[0, 1], image[1, 0] = (10, 0, 255), (11, 0, 255), (12, 1, 254)
-    hole = np.array([[False, False], [False, True]])
-    assert Baseline("mean").complete([_task(hole, image)])[0][1, 1].tolist() == [11, 0, 255]
+    mask = np.array([[False, False], [False, True]])
+    assert Baseline("mean").complete([_task(mask, image)])[0][1, 1].tolist() == [11, 0, 255]
     image[1, 0] = 11, 1, 255
-    hole[0, 0] = True  # leaves 11 and 11, 0 and 1: a half is rounded up
-    assert Baseline("mean").complete([_task(hole, image)])[0][1, 1].tolist() == [11, 1, 255]
+    mask[0, 0] = True  # leaves 11 and 11, 0 and 1: a half is rounded up
+    assert Baseline("mean").complete([_task(mask, image)])[0][1, 1].tolist() == [11, 1, 255]
 
 
 def test_every_hole_has_the_mean_of_its_own_border():
     image = np.full((5, 9, 3), 100, np.uint8)
     image[:, 5:] = 200
-    hole = np.zeros((5, 9), bool)
-    hole[2, 1] = hole[2, 7] = hole[1, 8] = True  # the last two touch at a corner, so they are one
+    mask = np.zeros((5, 9), bool)
+    mask[2, 1] = mask[2, 7] = mask[1, 8] = True  # the last two touch at a corner, so they are one
     image[2, 2] = 180  # one of eight around the first
-    filled = Baseline("border_mean").complete([_task(hole, image)])[0]
+    filled = Baseline("border_mean").complete([_task(mask, image)])[0]
     assert (filled[2, 1] == 110).all() and (filled[2, 7] == 200).all() and (filled[1, 8] == 200).all()
 
 
@@ -66,7 +67,7 @@ def test_completions_are_found_by_name_and_taken_as_they_are(tmp_path):
     write_png(tmp_path / "small.png", completed[:6])
     (tmp_path / "broken.png").write_bytes(b"no picture")
     names = ["deep/x.jpg", "small.jpg", "broken.jpg", "none.jpg"]
-    results = Completions("theirs", str(tmp_path), names).complete([_task(_hole(), name=name) for name in names])
+    results = Completions("theirs", str(tmp_path), names).complete([_task(_mask(), name=name) for name in names])
     np.testing.assert_array_equal(results[0], completed)
     assert "small.png has 12 x 6 pixels instead of 12 x 12" in str(results[1])
     assert "broken.png is not a picture" in str(results[2]) and "theirs has no completion" in str(results[3])

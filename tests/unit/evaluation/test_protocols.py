@@ -1,4 +1,4 @@
-"""Pictures and mask files as a protocol has them."""
+"""Images and mask files as a protocol has them."""
 
 import hashlib
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tf_inpaint.errors import InputError
-from tf_inpaint.evaluation.protocols import HoleFiles, SetDigest, choose, fit_mask, fit_picture, mask_digest
+from tf_inpaint.evaluation.protocols import MaskFiles, SetDigest, choose, fit_image, fit_mask, mask_digest
 from tf_inpaint.io.images import write_png
 
 RNG = np.random.default_rng(0)
@@ -14,31 +14,31 @@ RNG = np.random.default_rng(0)
 
 def test_the_middle_square_is_kept_and_nothing_else_changes_at_its_size():
     image = RNG.integers(0, 256, (20, 33, 3), np.uint8)
-    np.testing.assert_array_equal(fit_picture(image, choose("centre", 20)), image[:, 6:26])
-    np.testing.assert_array_equal(fit_picture(image.swapaxes(0, 1), choose("centre", 20)), image.swapaxes(0, 1)[6:26])
+    np.testing.assert_array_equal(fit_image(image, choose("centre", 20)), image[:, 6:26])
+    np.testing.assert_array_equal(fit_image(image.swapaxes(0, 1), choose("centre", 20)), image.swapaxes(0, 1)[6:26])
 
 
-def test_pennet_sees_the_whole_picture():
+def test_pennet_sees_the_whole_image():
     image = np.zeros((32, 64, 3), np.uint8)
     image[:, :16] = 200  # outside the middle square
-    assert not fit_picture(image, choose("centre", 32)).any()
-    stretched = fit_picture(image, choose("pennet", 32))
+    assert not fit_image(image, choose("centre", 32)).any()
+    stretched = fit_image(image, choose("pennet", 32))
     assert stretched.shape == (32, 32, 3) and stretched[:, :6].min() > 190 and not stretched[:, 12:].any()
 
 
-def test_masks_are_cut_as_their_pictures_or_stretched():
+def test_masks_are_cut_as_their_images_or_stretched():
     mask = np.arange(8, dtype=np.uint8) * np.ones((4, 1), np.uint8)
     protocol = choose("from_files", 16)
-    assert fit_mask(mask, protocol, as_picture=True)[0].tolist() == [level for level in (2, 3, 4, 5) for _ in range(4)]
-    assert fit_mask(mask, protocol, as_picture=False)[0].tolist() == [level for level in range(8) for _ in range(2)]
-    down = fit_mask(np.arange(48, dtype=np.uint8) * np.ones((48, 1), np.uint8), protocol, as_picture=False)
+    assert fit_mask(mask, protocol, as_image=True)[0].tolist() == [level for level in (2, 3, 4, 5) for _ in range(4)]
+    assert fit_mask(mask, protocol, as_image=False)[0].tolist() == [level for level in range(8) for _ in range(2)]
+    down = fit_mask(np.arange(48, dtype=np.uint8) * np.ones((48, 1), np.uint8), protocol, as_image=False)
     assert down[0].tolist() == list(range(1, 48, 3))  # the middle one of three
 
 
 def test_digests_by_hand():
-    hole = np.zeros((3, 3), bool)
-    hole[0, 0] = hole[2, 2] = True  # bits 10000000 1, the rest zeros
-    assert mask_digest(hole) == hashlib.sha256(bytes([0b10000000, 0b10000000])).hexdigest()
+    mask = np.zeros((3, 3), bool)
+    mask[0, 0] = mask[2, 2] = True  # bits 10000000 1, the rest zeros
+    assert mask_digest(mask) == hashlib.sha256(bytes([0b10000000, 0b10000000])).hexdigest()
     digest = SetDigest()
     digest.add("ab")
     digest.add("cd")
@@ -57,22 +57,22 @@ def masks(tmp_path):
 
 
 def test_masks_by_name(masks):
-    holes = HoleFiles(choose("from_files", 16), masks, ["b.jpg", "full.jpg", "none.jpg", "a.jpg"])
-    assert "by name (3 of 4 pictures have one)" in holes.origin
-    assert holes.hole(0, "b.jpg", (32, 32, 3))[8:12, :4].all() and holes.hole(0, "b.jpg", (32, 32, 3)).sum() == 16
+    files = MaskFiles(choose("from_files", 16), masks, ["b.jpg", "full.jpg", "none.jpg", "a.jpg"])
+    assert "by name (3 of 4 pictures have one)" in files.origin
+    assert files.mask(0, "b.jpg", (32, 32, 3))[8:12, :4].all() and files.mask(0, "b.jpg", (32, 32, 3)).sum() == 16
     with pytest.raises(InputError, match="full.png is all hole"):
-        holes.hole(1, "full.jpg", (32, 32, 3))
+        files.mask(1, "full.jpg", (32, 32, 3))
     with pytest.raises(InputError, match="no mask file has its name"):
-        holes.hole(2, "none.jpg", (32, 32, 3))
-    with pytest.raises(InputError, match="a.png has 32 x 32 pixels, but the picture has 40 x 30"):
-        holes.hole(3, "a.jpg", (30, 40, 3))
+        files.mask(2, "none.jpg", (32, 32, 3))
+    with pytest.raises(InputError, match="a.png has 32 x 32 pixels, but the image has 40 x 30"):
+        files.mask(3, "a.jpg", (30, 40, 3))
 
 
 def test_masks_by_turns_and_inverted(masks):
-    holes = HoleFiles(choose("from_files", 16), [f"{masks}/a.png", f"{masks}/b.png"], ["x.jpg", "y.jpg"], invert=True)
-    assert "2 files, by turns, black = hole" in holes.origin
-    np.testing.assert_array_equal(holes.hole(0, "x.jpg", (9, 9)), holes.hole(2, "z.jpg", (70, 50)))
-    assert holes.hole(1, "y.jpg", (9, 9)).sum() == 16 * 16 - 16
+    files = MaskFiles(choose("from_files", 16), [f"{masks}/a.png", f"{masks}/b.png"], ["x.jpg", "y.jpg"], invert=True)
+    assert "2 files, by turns, black = hole" in files.origin
+    np.testing.assert_array_equal(files.mask(0, "x.jpg", (9, 9)), files.mask(2, "z.jpg", (70, 50)))
+    assert files.mask(1, "y.jpg", (9, 9)).sum() == 16 * 16 - 16
 
 
 @pytest.mark.parametrize("name, size, said", [("celeba", None, "choose from deepfill_v1_rect"), ("centre", 8, "16 to")])

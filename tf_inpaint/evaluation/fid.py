@@ -1,0 +1,114 @@
+"""FID: features of images on disk, and the distance of their statistics, which are streamed from there."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from pathlib import Path
+from typing import Callable, Iterable, Sequence
+
+import numpy as np
+
+from tf_inpaint.errors import InputError
+from tf_inpaint.io.shards import EVERYTHING, Shard
+
+_CHUNK = 256  # rows of features in memory at a time
+
+
+class FeatureFile:
+    """Features of images: float32 rows, written in any order, of each shard of an evaluation in a file.
+
+    Args:
+        path: of the file of the whole; the names of the shards' files end in their suffix, before ".f32".
+        width: of a row.
+        shard: whose features are written here.
+    """
+
+    def __init__(self, path, width: int, shard: Shard = EVERYTHING):
+        self._path, self._bytes, self._shard = Path(path), 4 * width, shard
+
+    def write(self, index: int, row: np.ndarray) -> None:
+        """Keeps the features of an image."""
+        path = self._path_of(self._shard)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "r+b" if path.exists() else "w+b") as file:
+            file.seek(self._offset(index, self._shard))
+            file.write(np.ascontiguousarray(row, "<f4").tobytes())
+
+    def chunks(self, indices: Sequence[int], shard_of: Callable[[int], Shard]) -> Iterable[np.ndarray]:
+        """float64 [n, width], n at most a few hundred: the features of these images in order.
+
+        Args:
+            indices: of the images.
+            shard_of: function of an image's index to the shard that measured it.
+        Raises:
+            InputError: if they are not there.
+        """
+        with contextlib.ExitStack() as stack:
+            opened = functools.lru_cache(maxsize=None)(lambda shard: stack.enter_context(self._open(shard)))
+            for first in range(0, len(indices), _CHUNK):
+                places = [(index, shard_of(index)) for index in indices[first : first + _CHUNK]]
+                rows = [self._read(opened(shard), index, shard) for index, shard in places]
+                yield np.stack(rows).astype(np.float64)  # [n, width]
+
+    def _path_of(self, shard):
+        return self._path.with_name(f"{self._path.stem}{shard.suffix}{self._path.suffix}")
+
+    def _offset(self, index, shard):
+        return index // shard.count * self._bytes
+
+    def _open(self, shard):
+        try:
+            return open(self._path_of(shard), "rb")
+        except FileNotFoundError:
+            raise self._incomplete(shard) from None
+
+    def _read(self, file, index, shard):
+        file.seek(self._offset(index, shard))
+        row = file.read(self._bytes)
+        if len(row) != self._bytes:
+            raise self._incomplete(shard)
+        return np.frombuffer(row, "<f4")
+
+    def _incomplete(self, shard):
+        return InputError(
+            f"the features of images measured are not all in {self._path_of(shard)}: bring the file there from where "
+            "they were measured, or give --restart to begin anew"
+        )
+
+
+def mean_and_covariance(chunks: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean [D] and covariance [D, D] (divided by n - 1) of rows [n, D] that come in chunks, streamed in float64.
+
+    Sums and sums of products are taken about the first row, so that large means do not cancel what matters.
+    """
+    count, origin, total, products = 0, None, 0.0, 0.0
+    for chunk in chunks:
+        origin = chunk[0] if origin is None else origin
+        shifted = chunk - origin
+        count += len(chunk)
+        total = total + shifted.sum(axis=0)
+        products = products + shifted.T @ shifted
+    if count < 2:
+        raise InputError("FID needs two images at least")
+    centre = total / count
+    return origin + centre, (products - count * np.outer(centre, centre)) / (count - 1)
+
+
+def frechet_distance(mean_a, covariance_a, mean_b, covariance_b) -> float:
+    """Squared Frechet distance of two normal distributions.
+
+    |mu - mu'|^2 + tr(S) + tr(S') - 2 tr((S S')^1/2); the last trace is the sum of the square roots of the eigenvalues
+    of R S' R, symmetric, where R is the square root of S, both by eigen-decomposition.
+
+    Args:
+        mean_a, mean_b: [D].
+        covariance_a, covariance_b: [D, D], symmetric, no negative eigenvalues but by rounding.
+    Reference: Heusel et al. 2017, "GANs trained by a two time-scale update rule...", equation 6.
+    """
+    values, vectors = np.linalg.eigh(covariance_a)
+    root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+    product = root @ covariance_b @ root
+    cross = np.sqrt(np.maximum(np.linalg.eigvalsh((product + product.T) / 2.0), 0.0)).sum()
+    difference = np.asarray(mean_a) - np.asarray(mean_b)
+    return float(difference @ difference + np.trace(covariance_a) + np.trace(covariance_b) - 2.0 * cross)
