@@ -57,17 +57,17 @@ def sample(config, count: int, seed: int = 0) -> np.ndarray:
     """Holes of a config: bool [count, H, W], the same for the same seed."""
     import tensorflow as tf
 
-    from tf_inpaint.data.masks import Holes
+    from tf_inpaint.data.masks import Masks
     from tf_inpaint.data.reader import plainly
 
-    holes = Holes(config.mask, config.data.image_size, config.data.max_broken_fraction)
+    drawn = Masks(config.mask, config.data.image_size, config.data.max_broken_fraction)
     seeds = tf.data.Dataset.range(count).map(plainly(lambda number: tf.stack([seed, tf.cast(number, tf.int32)])))
     try:
-        return np.stack([mask.numpy()[..., 0] > 0.5 for mask in holes.masks(seeds)])
+        return np.stack([mask.numpy()[..., 0] > 0.5 for mask in drawn.dataset(seeds)])
     except tf.errors.OpError as error:
-        if holes.failure is None:
+        if drawn.failure is None:
             raise
-        raise holes.failure from error
+        raise drawn.failure from error
 
 
 def sheet(masks: np.ndarray) -> np.ndarray:

@@ -9,7 +9,9 @@ import tarfile
 from typing import BinaryIO
 
 import numpy as np
+import tensorflow as tf
 
+from tf_inpaint.data.reader import ImageFiles
 from tf_inpaint.errors import InputError
 
 _ARCHIVE = re.compile(r"cifar-10-python.*\.(tar\.gz|tgz|tar)$")
@@ -24,6 +26,22 @@ _ALLOWED = {
 }
 
 
+class CifarImages(ImageFiles):
+    """CIFAR-10's images, held in memory: 150 MB."""
+
+    def __init__(self, source, part: str, setting: str, max_broken_fraction: float):
+        pixels, names = read_cifar(source, part)
+        with tf.device("CPU:0"):
+            self._pixels = tf.constant(pixels)
+        super().__init__(names, setting, max_broken_fraction)
+
+    def check(self, index):
+        """Nothing is left to look at."""
+
+    def decode(self, index):
+        return {"image": self._pixels[index]}
+
+
 def is_cifar(source) -> bool:
     """Whether a path is a CIFAR-10 archive, by its name, or such a folder, by its files."""
     if not isinstance(source, (str, os.PathLike)):
@@ -34,11 +52,11 @@ def is_cifar(source) -> bool:
 
 
 def read_cifar(source, part: str) -> tuple[np.ndarray, list[str]]:
-    """All pictures of one part.
+    """All images of one part.
 
     Args:
         source: see `is_cifar`.
-        part: "train" (50,000 pictures) or "test" (10,000).
+        part: "train" (50,000 images) or "test" (10,000).
     Returns:
         (uint8 [N, 32, 32, 3], RGB; N names for messages).
     Raises:
@@ -46,7 +64,7 @@ def read_cifar(source, part: str) -> tuple[np.ndarray, list[str]]:
     """
     batches = [_read_batch(name, file) for name, file in _files(os.fspath(source), _BATCHES[part])]
     if not batches:
-        raise InputError(f"{source} holds no {part} pictures of CIFAR-10's python version")
+        raise InputError(f"{source} holds no {part} images of CIFAR-10's python version")
     pixels = np.concatenate([pixels for pixels, _ in batches])
     return pixels, [name for _, names in batches for name in names]
 

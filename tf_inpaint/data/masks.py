@@ -1,4 +1,4 @@
-"""The holes of a config, whatever their kind: drawn, read from files, or mixed."""
+"""The masks of a config, whatever their kind: drawn, read from files, or mixed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from tf_inpaint.data.reader import PictureFiles, plainly
+from tf_inpaint.data.reader import ImageFiles, plainly
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.images import read_mask
 from tf_inpaint.io.listing import list_files
@@ -15,21 +15,21 @@ from tf_inpaint.ops.levels import MASK_THRESHOLD
 from tf_inpaint.ops.masks import MASKS, MaskOptions, outpainting
 
 
-class Holes:
-    """Holes as pure functions of stateless seeds: some of a picture is always known.
+class Masks:
+    """Masks as pure functions of stateless seeds: some of an image is always known.
 
     Attributes:
         broken: (file, reason) of each mask file found unreadable or useless so far; others take their places.
         failure: the InputError that ended reading, None while all is well.
     """
 
-    def __init__(self, options: MaskOptions, size, max_broken_share: float = 0.0):
+    def __init__(self, options: MaskOptions, size, max_broken_fraction: float = 0.0):
         """Lists the mask files, if any, and looks at their heads.
 
         Args:
             options: section `mask` of a config.
-            size: (height, width) of the pictures.
-            max_broken_share: reading fails when more than this share of the mask files cannot be used.
+            size: (height, width) of the images.
+            max_broken_fraction: reading fails when more than this share of the mask files cannot be used.
         Raises:
             InputError: if there are no mask files where some are asked for, or too many of them are no pictures.
         """
@@ -37,7 +37,7 @@ class Holes:
         self._size = tuple(size)
         self._files = None
         if "files" in options.kinds:
-            self._files = _MaskFiles(list_files(options.files), self._size, options.invert_files, max_broken_share)
+            self._files = _MaskFiles(list_files(options.files), self._size, options.invert_files, max_broken_fraction)
 
     @property
     def broken(self) -> list[tuple[str, str]]:
@@ -47,29 +47,28 @@ class Holes:
     def failure(self) -> InputError | None:
         return self._files.failure if self._files else None
 
-    def masks(self, seeds: tf.data.Dataset, parallel_calls: int = -1) -> tf.data.Dataset:
-        """A hole for each seed, in their order.
+    def dataset(self, seeds: tf.data.Dataset, parallel_calls: int = -1) -> tf.data.Dataset:
+        """A mask for each seed, in their order.
 
         Args:
             seeds: dataset of int32 [2], stateless.
-            parallel_calls: holes made at the same time; -1 leaves it to TensorFlow.
+            parallel_calls: masks made at the same time; -1 leaves it to TensorFlow.
         Returns:
             Dataset of float32 [height, width, 1], 1 = hole.
         """
-        if self._files is None:
-            return seeds.map(plainly(self._draw), num_parallel_calls=parallel_calls, deterministic=True)
-        read = self._files.pictures(seeds, self._files_at, parallel_calls)
-        return read.map(plainly(self._draw), num_parallel_calls=parallel_calls, deterministic=True)
+        if self._files is not None:
+            seeds = self._files.dataset(seeds, self._files_at, parallel_calls)
+        return seeds.map(plainly(self._draw), num_parallel_calls=parallel_calls, deterministic=True)
 
-    def _draw(self, seed, from_file=None):
+    def _draw(self, seed, layers=None):
         choice, seed = self._choose(seed)
         kinds = self._options.kinds
 
         def draw(kind):
             if kind == "files":
-                return self._finished(from_file, seed)
+                return self._finished(layers["mask"], seed)
             mask = MASKS[kind](seed, *self._size, self._options)
-            # Broad strokes can fill a small picture.
+            # Broad strokes can fill a small image.
             rest = outpainting(seed, *self._size, self._options)
             return tf.where(tf.reduce_min(mask) > 0, rest, mask)
 
@@ -82,20 +81,20 @@ class Holes:
         if self._options.kind != "mix":
             return None, seed
         seeds = tf.random.experimental.stateless_split(seed, 2)
-        shares = np.cumsum([weight for _, weight in self._options.mix])
-        point = tf.random.stateless_uniform([], seeds[0], 0.0, shares[-1])
-        return tf.reduce_sum(tf.cast(point >= tf.constant(shares[:-1], tf.float32), tf.int32)), seeds[1]
+        sums = np.cumsum([weight for _, weight in self._options.mix])
+        point = tf.random.stateless_uniform([], seeds[0], 0.0, sums[-1])
+        return tf.reduce_sum(tf.cast(point >= tf.constant(sums[:-1], tf.float32), tf.int32)), seeds[1]
 
     def _files_at(self, seed, count):
         """The file of a seed, and those that would take its place; none (-1) where no file is drawn."""
         choice, seed = self._choose(seed)
         total = self._files.count
-        number = tf.random.stateless_uniform([], _file_seeds(seed)[0], 0, total, dtype=tf.int64)
-        numbers = (number + tf.range(count)) % total
+        first = tf.random.stateless_uniform([], _file_seeds(seed)[0], 0, total, dtype=tf.int64)
+        indices = (first + tf.range(count)) % total
         if choice is None:
-            return numbers
+            return indices
         is_file = tf.gather([kind == "files" for kind in self._options.kinds], choice)
-        return tf.where(is_file, numbers, -1)
+        return tf.where(is_file, indices, -1)
 
     def _finished(self, mask, seed):
         mask = tf.ensure_shape(mask, [*self._size, 1])
@@ -107,36 +106,36 @@ class Holes:
 
 
 def _file_seeds(seed):
-    """For the number of a file, for its mirroring."""
+    """For the index of a file, for its mirroring."""
     return tf.random.experimental.stateless_split(seed, 2)
 
 
-class _MaskFiles(PictureFiles):
+class _MaskFiles(ImageFiles):
     """Mask files stretched to one size, uint8 in {0, 1}; those with no hole or nothing known count as broken."""
 
-    channels = 1
+    channels = {"mask": 1}
 
-    def __init__(self, files, size, invert, max_broken_share):
-        super().__init__(files, "mask.files", max_broken_share)
+    def __init__(self, files, size, invert, max_broken_fraction):
+        super().__init__(files, "mask.files", max_broken_fraction)
         self._size = size
         self._invert = invert
 
-    def decode(self, number):
-        def hole():
-            levels = decode_mask(tf.io.read_file(self._paths[number]))
+    def decode(self, index):
+        def read():
+            levels = decode_mask(tf.io.read_file(self._paths[index]))  # [H, W, 1]
             levels = tf.image.resize(levels, self._size, "nearest")
             return tf.cast((levels > MASK_THRESHOLD) != self._invert, tf.uint8)
 
         empty = tf.zeros([*self._size, 1], tf.uint8)
-        return tf.ensure_shape(tf.cond(number < 0, lambda: empty, hole), [*self._size, 1])
+        return {"mask": tf.ensure_shape(tf.cond(index < 0, lambda: empty, read), [*self._size, 1])}
 
-    def usable(self, number, mask):
-        return (number < 0) | (tf.reduce_min(mask) != tf.reduce_max(mask))
+    def usable(self, index, layers):
+        return (index < 0) | (tf.reduce_min(layers["mask"]) != tf.reduce_max(layers["mask"]))
 
-    def read(self, number):
+    def read(self, index):
         height, width = self._size
-        levels = Image.fromarray(read_mask(self._files[number])).resize((width, height), Image.NEAREST)
-        hole = (np.asarray(levels) > MASK_THRESHOLD) != self._invert
-        if hole.all() or not hole.any():
-            raise InputError(f"{self._files[number]} is all {'hole' if hole.all() else 'known'} as a mask")
-        return hole.astype(np.uint8)[:, :, np.newaxis]
+        levels = Image.fromarray(read_mask(self._files[index])).resize((width, height), Image.NEAREST)
+        is_hole = (np.asarray(levels) > MASK_THRESHOLD) != self._invert
+        if is_hole.all() or not is_hole.any():
+            raise InputError(f"{self._files[index]} is all {'hole' if is_hole.all() else 'known'} as a mask")
+        return {"mask": is_hole.astype(np.uint8)[:, :, np.newaxis]}

@@ -445,7 +445,7 @@ def test_views_skip_broken_files(tmp_path, folder):
 
 
 def test_a_batch_must_divide(folder):
-    with pytest.raises(InputError, match="a batch of 4 pictures cannot be divided evenly among 3 replicas"):
+    with pytest.raises(InputError, match="a batch of 4 images cannot be divided evenly among 3 replicas"):
         _data(folder).dataset(0, 4, replicas_per_pipeline=3)
     with pytest.raises(ValueError, match="`first_batch` .* Received: -1"):
         _data(folder).dataset(-1, 4)

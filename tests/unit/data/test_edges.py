@@ -7,7 +7,8 @@ import tensorflow as tf
 from PIL import Image
 
 from tf_inpaint.config import DataConfig
-from tf_inpaint.data.dataset import ImageData, _fit
+from tf_inpaint.data.augment import fit
+from tf_inpaint.data.dataset import ImageData
 from tf_inpaint.edges import canny_edges
 from tf_inpaint.errors import InputError
 from tf_inpaint.ops.images import to_uint8
@@ -63,13 +64,17 @@ def test_what_is_read_without_sketches_does_not_change(folder):
         np.testing.assert_array_equal(with_sketches[name], value)
 
 
+def _squashed(lines, size):
+    layers = {"image": np.zeros((*lines.shape, 3), np.uint8), "edges": lines[..., np.newaxis]}
+    return fit({name: tf.constant(layer) for name, layer in layers.items()}, "resize", size)["edges"][..., 0].numpy()
+
+
 @pytest.mark.parametrize("size", [(30, 30), (20, 25), (10, 12), (90, 77)])
 def test_thin_lines_survive_scaling(size):
     lines = np.zeros((60, 60), np.uint8)
     lines[:, 20], lines[41, :] = 255, 255
     np.fill_diagonal(lines, 255)
-    image = np.dstack([np.zeros((60, 60, 3), np.uint8), lines])
-    fitted = _fit(tf.constant(image), "resize", size, None)[..., 3].numpy()
+    fitted = _squashed(lines, size)
     assert set(np.unique(fitted)) == {0, 255}
     assert (fitted.max(axis=1) == 255).all() and (fitted.max(axis=0) == 255).all()  # unbroken
     across = (fitted[: size[0] // 4] > 0).sum(1)  # upright line and diagonal
@@ -83,8 +88,7 @@ def test_slanted_lines_stay_whole_and_thin(size):
         ends = generator.integers(0, 150, 2)
         lines = np.zeros((150, 150), np.uint8)
         cv2.line(lines, (int(ends[0]), 0), (int(ends[1]), 149), 255, 1)
-        image = np.dstack([np.zeros((150, 150, 3), np.uint8), lines])
-        fitted = _fit(tf.constant(image), "resize", size, None)[..., 3].numpy() > 0
+        fitted = _squashed(lines, size) > 0
         assert cv2.connectedComponents(fitted.astype(np.uint8), connectivity=8)[0] == 2
         assert fitted.sum() < 2 * max(size)
 
@@ -123,7 +127,7 @@ def test_two_replicas_see_what_one_sees(folder):
 def test_missing_sketches_are_named_at_the_start(folder):
     (folder / "3_edge.png").unlink()
     with pytest.raises(
-        InputError, match=r"1 of 5 pictures of data.train have no sketch beside them, such as 3_edge.png: .*/3.png; "
+        InputError, match=r"1 of 5 images of data.train have no edges beside them, such as 3_edge.png: .*/3.png; "
     ):
         _data(folder)
 
@@ -133,13 +137,13 @@ def test_a_sketch_of_another_size_is_a_broken_picture(folder):
     data = _data(folder, fit="crop")
     _assert_aligned(_take(data))
     ((file, reason),) = data.broken
-    assert file.endswith("3.png") and "has 56 x 43 pixels, but its sketch" in reason and reason.endswith("has 5 x 5")
+    assert file.endswith("3.png") and "has 56 x 43 pixels, but its edges" in reason and reason.endswith("have 5 x 5")
 
 
 def test_a_sketch_that_is_none_is_found_at_the_start(folder):
     (folder / "3_edge.png").write_text("text")
     ((file, reason),) = _data(folder).broken
-    assert file.endswith("3.png") and reason.startswith("has no sound sketch: ") and "3_edge.png is not a pic" in reason
+    assert file.endswith("3.png") and reason.startswith("has no sound edges: ") and "3_edge.png is not a pic" in reason
 
 
 def test_sketches_drawn_on_transparent_layers_are_read_as_by_test_py(folder):
@@ -164,7 +168,7 @@ def test_sketches_in_a_folder_of_their_own(folder, tmp_path, subfolder):
     data = _data(tmp_path / "photos", edges_folder=str(tmp_path / "lines"), fit="crop")
     assert data.count == 5
     _assert_aligned(_take(data))
-    with pytest.raises(InputError, match="5 of 5 pictures of data.train have no sketch in .*other, such as 0_edge.png"):
+    with pytest.raises(InputError, match="5 of 5 images of data.train have no edges in .*other, such as 0_edge.png"):
         (tmp_path / "other").mkdir()
         _data(tmp_path / "photos", edges_folder=str(tmp_path / "other"))
     with pytest.raises(InputError, match="data.edges_folder .*nowhere is not a folder"):
@@ -173,7 +177,7 @@ def test_sketches_in_a_folder_of_their_own(folder, tmp_path, subfolder):
 
 @pytest.mark.parametrize("kind", ["paired", "canny"])
 def test_sketches_leave_reading_parallel(folder, kind):
-    """As `test_deterministic_operations_leave_reading_parallel` of test_data.py."""
+    """As `test_deterministic_operations_leave_reading_parallel` of test_dataset.py."""
     from tensorflow.python.framework import op_def_registry
 
     ignore = tf.data.experimental.ExternalStatePolicy.IGNORE

@@ -6,7 +6,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tf_inpaint.data import reader as reading
-from tf_inpaint.data.masks import Holes
+from tf_inpaint.data.masks import Masks
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.images import write_png
 from tf_inpaint.ops.masks import MASKS, MaskOptions
@@ -28,11 +28,11 @@ def folder(tmp_path):
 
 def _draw(holes, count=30, seed=4):
     seeds = tf.data.Dataset.range(count).map(lambda i: tf.stack([seed, tf.cast(i, tf.int32)]))
-    return np.stack([mask[..., 0] for mask in holes.masks(seeds)])
+    return np.stack([mask[..., 0] for mask in holes.dataset(seeds)])
 
 
 def test_files_are_stretched_and_all_drawn(folder):
-    masks = _draw(Holes(MaskOptions("files", files=str(folder), flip_files=False), (32, 48)))
+    masks = _draw(Masks(MaskOptions("files", files=str(folder), flip_files=False), (32, 48)))
     corner, bar, dot = np.zeros((3, 32, 48))
     corner[:10, :15], bar[15:17], dot[25:, 40:] = 1, 1, 1
     expected = {mask.tobytes() for mask in (corner, bar, dot)}
@@ -40,20 +40,20 @@ def test_files_are_stretched_and_all_drawn(folder):
 
 
 def test_files_are_mirrored_both_ways(folder):
-    masks = _draw(Holes(MaskOptions("files", files=str(folder / "0.png")), (32, 48)), 60)
+    masks = _draw(Masks(MaskOptions("files", files=str(folder / "0.png")), (32, 48)), 60)
     corners = {tuple(mask[[0, 0, -1, -1], [0, -1, 0, -1]]) for mask in masks}
     assert corners == {(1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1)}
 
 
 def test_black_holes_can_be_meant(folder):
-    holes = Holes(MaskOptions("files", files=str(folder / "0.png"), invert_files=True, flip_files=False), (64, 96))
+    holes = Masks(MaskOptions("files", files=str(folder / "0.png"), invert_files=True, flip_files=False), (64, 96))
     mask = _draw(holes, 1)[0]
     assert mask[:20, :30].sum() == 0 and mask.sum() == 64 * 96 - 600
 
 
 def test_a_mix_draws_each_kind_by_its_weight():
     options = MaskOptions("mix", mix=(("box", 3.0), ("outpainting", 1.0)), **SMALL)
-    masks = _draw(Holes(options, (64, 64)), 200)
+    masks = _draw(Masks(options, (64, 64)), 200)
     boxes = (masks.sum((1, 2)) == 256).mean()
     outer = (masks.sum((1, 2)) == 64 * 64 * 0.75).mean()
     assert boxes + outer == 1 and abs(boxes - 0.75) < 0.1
@@ -61,17 +61,17 @@ def test_a_mix_draws_each_kind_by_its_weight():
 
 def test_a_mix_with_files(folder):
     options = MaskOptions("mix", mix=(("box", 1.0), ("files", 1.0)), files=str(folder / "1.png"), **SMALL)
-    areas = set(_draw(Holes(options, (64, 96))).sum((1, 2)))
+    areas = set(_draw(Masks(options, (64, 96))).sum((1, 2)))
     assert areas == {256, 4 * 96}
 
 
 def test_a_mix_decodes_no_file_that_is_not_drawn(folder, monkeypatch):
     options = MaskOptions("mix", mix=(("half", 1.0), ("files", 1.0)), files=str(folder / "1.png"), side="top")
-    holes = Holes(options, (64, 96), 1.0)
+    holes = Masks(options, (64, 96), 1.0)
     (folder / "1.png").unlink()
     read = []
     monkeypatch.setattr(
-        holes._files, "read", lambda number: read.append(number) or np.eye(64, 96, dtype="u1")[..., None]
+        holes._files, "read", lambda index: read.append(index) or {"mask": np.eye(64, 96, dtype="u1")[..., None]}
     )
     masks = _draw(holes)
     assert 5 < len(read) < 25 and (masks.sum((1, 2)) == 64).sum() == len(read)
@@ -81,22 +81,22 @@ def test_a_mix_decodes_no_file_that_is_not_drawn(folder, monkeypatch):
 def test_a_kind_alone_is_the_kind(kind):
     options = MaskOptions(kind, **SMALL)
     expected = [MASKS[kind](tf.constant([4, i]), 64, 48, options)[..., 0] for i in range(3)]
-    np.testing.assert_array_equal(_draw(Holes(options, (64, 48)), 3), expected)
+    np.testing.assert_array_equal(_draw(Masks(options, (64, 48)), 3), expected)
 
 
 def test_a_seed_is_a_hole(folder):
     mix = (("union", 1.0), ("files", 1.0), ("shapes", 1.0))
     options = MaskOptions("mix", mix=mix, files=str(folder), **SMALL)
-    masks = _draw(Holes(options, (40, 40)))
-    np.testing.assert_array_equal(masks, _draw(Holes(options, (40, 40))))
-    assert not np.array_equal(masks, _draw(Holes(options, (40, 40)), seed=5))
+    masks = _draw(Masks(options, (40, 40)))
+    np.testing.assert_array_equal(masks, _draw(Masks(options, (40, 40))))
+    assert not np.array_equal(masks, _draw(Masks(options, (40, 40)), seed=5))
 
 
 @pytest.mark.parametrize("kind", ["brush_stroke", "shapes", "box"])
 def test_something_is_known_however_broad_the_brush(kind):
     box = {"height": 16, "width": 16, "max_delta_height": 0, "max_delta_width": 0}
     options = MaskOptions(kind, shapes=(9, 9), shape_radius=(1.0, 1.0), **box)
-    masks = _draw(Holes(options, (16, 16)), 60)
+    masks = _draw(Masks(options, (16, 16)), 60)
     known = (masks == 0).mean((1, 2))
     assert known.min() > 0 and (known == 0.25).any()  # the middle of "outpainting", where all would be hole
 
@@ -110,8 +110,8 @@ def test_png_and_jpeg_need_no_python(tmp_path, monkeypatch):
     for name in ("grey.png", "grey.jpg"):
         Image.fromarray(level).save(tmp_path / name)
     Image.fromarray(np.dstack([level] * 3)).save(tmp_path / "colour.png")
-    monkeypatch.setattr(reading.PictureFiles, "_read_first", lambda self, numbers: pytest.fail("Python was asked"))
-    masks = _draw(Holes(MaskOptions("files", files=str(tmp_path), flip_files=False), (20, 28)))
+    monkeypatch.setattr(reading.ImageFiles, "_read_first", lambda self, numbers: pytest.fail("Python was asked"))
+    masks = _draw(Masks(MaskOptions("files", files=str(tmp_path), flip_files=False), (20, 28)))
     assert (masks[:, :10] == 1).all() and (masks[:, 10:] == 0).all()
 
 
@@ -119,23 +119,23 @@ def test_other_formats_are_read_by_python(folder):
     for number in range(3):
         Image.open(folder / f"{number}.png").save(folder / f"{number}.bmp")
     plain, other = (
-        _draw(Holes(MaskOptions("files", files=str(folder / f"*.{kind}")), (32, 48))) for kind in ("png", "bmp")
+        _draw(Masks(MaskOptions("files", files=str(folder / f"*.{kind}")), (32, 48))) for kind in ("png", "bmp")
     )
     np.testing.assert_array_equal(plain, other)
 
 
 def test_missing_files_and_folders_are_named_at_the_start(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
-        Holes(MaskOptions("files", files=str(tmp_path / "none")), (32, 32))
+        Masks(MaskOptions("files", files=str(tmp_path / "none")), (32, 32))
     (tmp_path / "a.png").write_text("no picture")
     with pytest.raises(InputError, match="none of the 1 files of mask.files can be read: .*a.png is not a picture"):
-        Holes(MaskOptions("files", files=str(tmp_path)), (32, 32), 0.5)
+        Masks(MaskOptions("files", files=str(tmp_path)), (32, 32), 0.5)
 
 
 def test_too_many_broken_masks_stop(folder):
     (folder / "0.png").write_text("no picture")
     with pytest.raises(InputError, match="1 of 3 files of mask.files cannot be read, more than .* 0.2: .*0.png is not"):
-        Holes(MaskOptions("files", files=str(folder)), (32, 32), 0.2)
+        Masks(MaskOptions("files", files=str(folder)), (32, 32), 0.2)
 
 
 def test_the_next_takes_the_place_of_a_useless_mask(folder, caplog):
@@ -145,7 +145,7 @@ def test_the_next_takes_the_place_of_a_useless_mask(folder, caplog):
     write_png(folder / "4.png", np.zeros((64, 96), np.uint8))
     write_png(folder / "5.png", np.full((64, 96), 255, np.uint8))
     write_png(folder / "6.png", np.eye(64, 96, dtype=np.uint8) * 255)
-    holes = Holes(MaskOptions("files", files=str(folder), flip_files=False), (64, 96), 0.5)
+    holes = Masks(MaskOptions("files", files=str(folder), flip_files=False), (64, 96), 0.5)
     masks = _draw(holes, 60)
     assert len({mask.tobytes() for mask in masks}) == 4
     assert (masks.sum((1, 2)) == 64).mean() > 0.35  # 6 stands for 3, 4 and 5, too
@@ -158,7 +158,7 @@ def test_the_next_takes_the_place_of_a_useless_mask(folder, caplog):
 
 
 def test_masks_that_all_break_later_end_in_a_sentence(folder):
-    holes = Holes(MaskOptions("files", files=str(folder / "0.png")), (32, 48))
+    holes = Masks(MaskOptions("files", files=str(folder / "0.png")), (32, 48))
     (folder / "0.png").unlink()
     with pytest.raises(tf.errors.OpError):
         _draw(holes)
