@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import difflib
 
-from tf_inpaint.config import yaml as yaml_config
-from tf_inpaint.config.yaml import Document
+from tf_inpaint.config.yaml import Document, dump
 from tf_inpaint.errors import InputError
 
 _SIGNATURE = {"img_shapes", "data_flist", "max_iters"}  # keys, lower-cased, that tell such a file from ours
@@ -43,6 +42,7 @@ _SAME = {  # values taken over as they are
     "pretrain_coarse_network": "options.pretrain_coarse",
     "padding": "options.padding",
     "gan_loss_alpha": "options.adversarial_weight",
+    "gan_with_mask": "options.gan_with_mask",
     "wgan_gp_lambda": "options.penalty_weight",
     "coarse_l1_alpha": "options.coarse_l1_weight",
     "global_wgan_loss_alpha": "options.global_weight",
@@ -66,7 +66,7 @@ _IGNORED = {
     "num_hosts_per_job": "a run stays on one machine",
     "memory_per_job": "no scheduler is asked for a machine",
     "random_seed": "every run is seeded, by training.seed",
-    "viz_max_out": "views show fixed pictures, as many as training.view_count",
+    "viz_max_out": "views show fixed images, as many as training.view_count",
     "grads_summary": "gradients are not summarised",
     "gradient_clip_value": "read with GRADIENT_CLIP",
     "global_dcgan_loss_alpha": "of a loss that is not used",
@@ -79,12 +79,23 @@ _IGNORED = {
 _ONLY = {  # the one value that this project can follow, by recipe
     "deepfill_v1": {
         "gan": "wgan_gp",
-        "load_vgg_model": False,
-        "feature_loss": False,
-        "grams_loss": False,
-        "tv_loss": False,
+        **dict.fromkeys(("load_vgg_model", "feature_loss", "grams_loss", "tv_loss"), False),
     },
     "deepfill_v2": {"gan": "sngan", "gan_with_mask": True, "edge_threshold": 0.6},
+}
+
+_SWITCHED = {  # key that switches a loss: key of its weight, and ours; by recipe
+    "deepfill_v1": {
+        "l1_loss": ("l1_loss_alpha", "options.l1_weight"),
+        "ae_loss": ("ae_loss_alpha", "options.autoencoder_weight"),
+    },
+    "deepfill_v2": {"ae_loss": ("l1_loss_alpha", "options.l1_weight")},
+}
+
+_IGNORED_IN_RELEASE_2 = {
+    "discounted_mask": "its losses are not discounted",
+    "l1_loss": "its one l1 is switched by ae_loss",
+    "ae_loss_alpha": "its one l1 is weighted by l1_loss_alpha",
 }
 
 
@@ -132,69 +143,61 @@ def _set(document, target, value, place):
 
 
 def _written(value):
-    return yaml_config.dump({"": value}).partition(": ")[2].strip()
+    return dump({"": value}).partition(": ")[2].strip()
 
 
 def _outcome(word, value, given, recipe):
     """What becomes of one key: {our key: value}, or why it is ignored; InputError for what cannot be had."""
+    release_1 = recipe == "deepfill_v1"
     only = _ONLY[recipe].get(word)
     if only is not None:
         if value != only:
             raise InputError(f"has no counterpart here, only {_written(only)} has")
         return "the recipe does so anyway"
-    if word in _SAME:
-        return {_SAME[word]: value}
+    if word in _IGNORED_IN_RELEASE_2 and not release_1:
+        return _IGNORED_IN_RELEASE_2[word]
+    for switch, (weight, ours) in _SWITCHED[recipe].items():
+        if word == switch:
+            return f"weighted by {weight.upper() if release_1 else weight}" if value else {ours: 0.0}
+        if word == weight:
+            return {ours: value} if given.get(switch, True) else f"{switch.upper() if release_1 else switch} is off"
     if word in _RULES:
-        return _RULES[word](value, given, recipe)
-    return _IGNORED.get(word, "not known here")
+        return _RULES[word](value, given, release_1)
+    return {_SAME[word]: value} if word in _SAME else _IGNORED.get(word, "not known here")
 
 
-# Keys that need a thought. Each function takes its value, all values by lower-cased key, and the recipe.
+# Keys that need a thought. Each function takes its value, all values by lower-cased key, and whether it is release 1.
 
 
-def _dataset(name, given, recipe):
+def _dataset(name, given, release_1):
     lists = given.get("data_flist")
-    if not isinstance(lists, dict) or str(name) not in lists:
-        known = [str(each) for each in lists] if isinstance(lists, dict) else []
+    known = [str(key) for key in lists] if isinstance(lists, dict) else []
+    if str(name) not in known:
         near = difflib.get_close_matches(str(name), known, 1)
         guess = f", did you mean {near[0]}?" if near else f", which has {', '.join(known) or 'no data set'}"
         raise InputError(f"is not in DATA_FLIST{guess}")
     files = lists[str(name)]
     files = files if isinstance(files, list) else [files]
-    return {"data.train": files[0] if files else "", "data.validation": files[1] if _validates(files, given) else ""}
+    validates = given.get("val") and len(files) > 1  # the release reads them only if VAL says so; they need not exist
+    return {"data.train": files[0] if files else "", "data.validation": files[1] if validates else ""}
 
 
-def _validates(files, given):
-    """Validation pictures are read by the release only if VAL says so, and need not exist otherwise."""
-    return bool(given.get("val")) and len(files) > 1
-
-
-def _val(value, given, recipe):
-    return {"training.validate_every": given.get("val_psteps", 1000) if value else 0}
-
-
-def _random_crop(value, given, recipe):
-    return {"data.fit": "crop" if value else "resize"}
-
-
-def _img_shapes(value, given, recipe):
+def _img_shapes(value, given, release_1):
     if not isinstance(value, list) or len(value) != 3 or value[2] != 3:
         raise InputError("must be [height, width, 3]")
     return {"data.image_size": value[:2]}
 
 
-def _height(value, given, recipe):
-    if recipe != "deepfill_v1":
-        return {"mask.height": value}
-    return {"mask.height": value, "options.local_patch": [value, given.get("width", 128)]}  # the critic sees the box
+def _height(value, given, release_1):
+    patch = {"options.local_patch": [value, given.get("width", 128)]}  # the local critic sees the box
+    return {"mask.height": value, **(patch if release_1 else {})}
 
 
-def _batch_size(value, given, recipe):
-    gpus = _gpus(given)
-    return {"data.batch_size": value * gpus if isinstance(value, int) else value}  # the release's is that of one GPU
+def _batch_size(value, given, release_1):
+    return {"data.batch_size": value * _gpus(given) if isinstance(value, int) else value}  # theirs is that of one GPU
 
 
-def _num_gpus(value, given, recipe):
+def _num_gpus(value, given, release_1):
     return {"training.strategy": "mirrored" if _gpus(given) > 1 else "one_device"}
 
 
@@ -205,77 +208,29 @@ def _gpus(given):
     return count
 
 
-def _discounted_mask(value, given, recipe):
-    if recipe != "deepfill_v1":
-        return "its losses are not discounted"
-    return {"options.discount": "box" if value else "none"}
+def _log_dir(value, given, release_1):
+    return {"name" if release_1 and "/" not in str(value) else "training.run_folder": value}
 
 
-def _l1_loss(value, given, recipe):
-    if recipe == "deepfill_v2":
-        return "its one l1 is switched by ae_loss"
-    return "weighted by L1_LOSS_ALPHA" if value else {"options.l1_weight": 0.0}
-
-
-def _l1_loss_alpha(value, given, recipe):
-    if recipe == "deepfill_v2":
-        return {"options.l1_weight": value} if given.get("ae_loss", True) else "ae_loss is off"
-    return {"options.l1_weight": value} if given.get("l1_loss", True) else "L1_LOSS is off"
-
-
-def _ae_loss(value, given, recipe):
-    if recipe == "deepfill_v2":
-        return "weighted by l1_loss_alpha" if value else {"options.l1_weight": 0.0}
-    return "weighted by AE_LOSS_ALPHA" if value else {"options.autoencoder_weight": 0.0}
-
-
-def _ae_loss_alpha(value, given, recipe):
-    if recipe == "deepfill_v2":
-        return "its one l1 is weighted by l1_loss_alpha"
-    return {"options.autoencoder_weight": value} if given.get("ae_loss", True) else "AE_LOSS is off"
-
-
-def _gradient_clip(value, given, recipe):
-    return {"optimizer.clip_norm": given.get("gradient_clip_value", 0.1) if value else 0.0}
-
-
-def _log_dir(value, given, recipe):
-    if recipe == "deepfill_v1" and "/" not in str(value):
-        return {"name": value}
-    return {"training.run_folder": value}
-
-
-def _model_restore(value, given, recipe):
-    if value and recipe == "deepfill_v1" and "/" not in str(value):
-        value = f"model_logs/{value}"  # where release 1 keeps its runs
-    return {"training.init_from": value}
-
-
-def _gan_with_mask(value, given, recipe):
-    return {"options.gan_with_mask": value}
-
-
-def _guided(value, given, recipe):
-    return {"options.guided": value, "data.edges": "paired" if value else "none"}
+def _model_restore(value, given, release_1):
+    kept = value and release_1 and "/" not in str(value)  # release 1 keeps its runs in model_logs
+    return {"training.init_from": f"model_logs/{value}" if kept else value}
 
 
 _RULES = {
-    "gan_with_mask": _gan_with_mask,
-    "guided": _guided,
     "dataset": _dataset,
-    "val": _val,
-    "random_crop": _random_crop,
     "img_shapes": _img_shapes,
     "height": _height,
     "batch_size": _batch_size,
     "num_gpus": _num_gpus,
     "num_gpus_per_job": _num_gpus,
-    "discounted_mask": _discounted_mask,
-    "l1_loss": _l1_loss,
-    "l1_loss_alpha": _l1_loss_alpha,
-    "ae_loss": _ae_loss,
-    "ae_loss_alpha": _ae_loss_alpha,
-    "gradient_clip": _gradient_clip,
     "log_dir": _log_dir,
     "model_restore": _model_restore,
+    "val": lambda value, given, _: {"training.validate_every": given.get("val_psteps", 1000) if value else 0},
+    "random_crop": lambda value, *_: {"data.fit": "crop" if value else "resize"},
+    "discounted_mask": lambda value, *_: {"options.discount": "box" if value else "none"},
+    "gradient_clip": lambda value, given, _: {
+        "optimizer.clip_norm": given.get("gradient_clip_value", 0.1) if value else 0.0
+    },
+    "guided": lambda value, *_: {"options.guided": value, "data.edges": "paired" if value else "none"},
 }
