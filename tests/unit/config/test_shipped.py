@@ -9,16 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tf_inpaint.config import (
-    DataConfig,
-    OptimizerConfig,
-    TrainingConfig,
-    config_from_dict,
-    config_to_dict,
-    flat_config,
-    load_config,
-    to_yaml,
-)
+from tf_inpaint.config import OptimizerConfig, config_from_dict, config_to_dict, flat_config, load_config, to_yaml
 from tf_inpaint.config.annotations import flatten
 from tf_inpaint.ops.masks import MaskOptions
 from tf_inpaint.recipes import RECIPES
@@ -44,13 +35,11 @@ def test_values_stay(path):
     assert flat_config(load_config(path)) == json.loads(RESOLVED.read_text())[path.stem]
 
 
-def test_only_what_differs_is_written(path):
+def test_only_what_differs_is_written(path, defaults):
     config = load_config(path)
     written = flatten(yaml.safe_load(path.read_text()))
-    sections = {"options": type(config.options)(), "data": DataConfig(), "mask": MaskOptions()}
-    sections.update(optimizer=OptimizerConfig(), training=TrainingConfig())
-    defaults = flat_config(sections)
-    differing = {key for key, value in flat_config(config).items() if key not in defaults or value != defaults[key]}
+    default = defaults[config.recipe]
+    differing = {key for key, value in flat_config(config).items() if key not in default or value != default[key]}
     assert set(written) == ALWAYS_WRITTEN | differing
     assert written["name"] == path.stem
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
-from typing import Dict, List, Literal, Optional, Tuple, Union
+from typing import Literal, Optional, Tuple, Union
 
 import pytest
 import yaml
 
-from tf_inpaint.config.annotations import convert, describe, to_plain
+from tf_inpaint.config.annotations import to_plain
 from tf_inpaint.config.yaml import Document, dump, parse, read
 from tf_inpaint.errors import InputError
 
@@ -102,63 +101,6 @@ def test_one_value_stands_for_a_tuple_of_equal_ones():
 def test_scalars_follow_yaml_1_2(written, read):
     value = parse(f"key: {written}", "x.yml").values["key"]
     assert value == read and type(value) is type(read)
-
-
-@pytest.mark.parametrize(
-    "value, kind, converted",
-    [
-        (3, float, 3.0),
-        ("1e-4", float, 1e-4),  # how other YAML readers give 1e-4
-        ("1_0", float, 10.0),
-        ([1, 2.5], Tuple[float, float], (1.0, 2.5)),
-        ((1, 2), List[int], [1, 2]),
-        ([], Tuple[str, ...], ()),
-        (None, Optional[int], None),
-        ("x", Union[str, Tuple[str, ...]], "x"),
-        (2, Literal[1, 2], 2),
-    ],
-)
-def test_convert(value, kind, converted):
-    result = convert(value, kind)
-    assert result == converted and type(result) is type(converted)
-
-
-@pytest.mark.parametrize(
-    "value, kind, message",
-    [
-        (True, int, "must be a whole number, not true"),
-        (True, float, "must be a number, not true"),
-        (True, Literal[1, 2], "must be one of 1, 2, not true"),
-        (1, bool, "must be true or false, not 1"),
-        (1.0, int, "must be a whole number, not 1.0"),
-        (10**400, float, "must be a number, not 10"),
-        ("nan", float, "must be a number, not 'nan'"),
-        ("1e", float, "must be a number, not '1e'"),
-        (12, str, "must be text, not 12, put it in quotes"),
-        (None, str, "must be text, not empty"),
-        ({"a": 1}, int, "must be a whole number, not a section"),
-        ([1, "b"], Tuple[int, int], r"must be a list of 2 whole numbers, not \[1, 'b'\]"),
-        ([1, 2, 3], Tuple[int, int], "must be a list of 2 whole numbers"),
-        (5, Tuple[int, str], "must be a list of 2 values, each a whole number / text, not 5"),
-        ([True], Union[str, Tuple[str, ...]], r"must be text or a list of texts, not \[True\]"),
-        ("x", Optional[float], "must be a number or null, not 'x'"),
-    ],
-)
-def test_what_does_not_fit_is_said(value, kind, message):
-    with pytest.raises(TypeError, match=f"^{message}"):
-        convert(value, kind)
-
-
-def test_an_unknown_annotation_is_a_programming_mistake():
-    with pytest.raises(ValueError, match="`kind` must be an annotation"):
-        convert({}, Dict[str, int])
-    assert "Dict" in describe(Dict[str, int])
-
-
-@pytest.mark.skipif(sys.version_info < (3, 10), reason="int | None is Python 3.10")
-def test_new_style_unions():
-    kind = eval("int | None")
-    assert convert(None, kind) is None and describe(kind) == "a whole number or null"
 
 
 @pytest.mark.parametrize(
