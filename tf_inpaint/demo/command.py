@@ -1,17 +1,17 @@
-"""The command `guided_demo.py`: draw a hole and a sketch, see the picture completed; or complete without drawing."""
+"""The command `guided_demo.py`: draw a mask and edges, see the image completed; or complete without drawing."""
 
 from __future__ import annotations
 
 from tf_inpaint import cli
 from tf_inpaint.checkpoints import GUIDED_WEIGHTS, list_weights, open_checkpoint
+from tf_inpaint.demo.session import EDGES, MASK, Session
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.images import read_image, read_mask
 from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD
-from tf_inpaint.predict import command as complete
+from tf_inpaint.predict import command as predict
 from tf_inpaint.predict.jobs import Job, check_outputs, completed_name
 
-MAX_PIXELS = 1 << 20  # larger pictures would keep a painter waiting
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+MAX_PIXELS = 1 << 20  # larger images would keep a painter waiting
 
 
 def main(argv) -> int:
@@ -28,7 +28,7 @@ def main(argv) -> int:
     if not 1 <= args.port <= 65535:
         parser.error("--port must be 1 to 65535")
     if args.image and args.mask and args.output and not args.web:
-        return complete.main(_as_test(args))
+        return predict.main(_as_test(args))
 
     checkpoint = open_checkpoint(args.checkpoint_dir, args.weights, guided=True)
     if args.web:
@@ -37,7 +37,7 @@ def main(argv) -> int:
         face.check_installed()
     elif not args.image:
         raise InputError("which picture? give --image for the window, or --web to choose one in the browser")
-    drawn = _read(args)
+    prepare = _read(args)
     output = args.output or completed_name(args.image or "")
     if not args.web:
         from tf_inpaint.demo import window as face
@@ -52,14 +52,10 @@ def main(argv) -> int:
     )
     print(inpainter.origin)
     if args.web:
-        if args.host not in _LOOPBACK:
-            cli.warn(f"anyone who reaches {args.host} can use this page, which has no passwords")
-        face.serve(inpainter, args.host, args.port, drawn)
+        face.serve(inpainter, args.host, args.port, prepare)
         return cli.DONE
-    from tf_inpaint.demo.session import Session
-
     session = Session(inpainter.takes_edges, inpainter.max_pixels)
-    drawn(session)
+    prepare(session)
     face.Window(session, inpainter, output).run()
     return cli.DONE
 
@@ -95,20 +91,20 @@ def _as_test(args) -> list[str]:
     """The arguments of the same completion by test.py."""
     names = ("image", "mask", "edges", "output", "checkpoint_dir", "weights", "padding", "residuals", "max_pixels")
     given = [(f"--{name}", getattr(args, name)) for name in names]
-    return [str(part) for option, value in given if value is not None for part in (option, value)]
+    return [str(word) for option, value in given if value is not None for word in (option, value)]
 
 
 def _read(args):
     """A function that puts the files named into a session; they are read at once, before TensorFlow is loaded."""
-    picture = read_image(args.image) if args.image else None
-    planes = {"mask": read_mask(args.mask) > MASK_THRESHOLD} if args.mask else {}
-    if args.edges:
-        planes["edges"] = read_mask(args.edges) > EDGE_THRESHOLD
+    image = read_image(args.image) if args.image else None
+    mask = read_mask(args.mask) > MASK_THRESHOLD if args.mask else None
+    edges = read_mask(args.edges) > EDGE_THRESHOLD if args.edges else None
 
-    def put(session):
-        if picture is not None:
-            session.load(picture)
-        for layer, plane in planes.items():
-            session.fill(layer, plane)
+    def prepare(session):
+        if image is not None:
+            session.load(image)
+        for layer, values in ((MASK, mask), (EDGES, edges)):
+            if values is not None:
+                session.fill(layer, values)
 
-    return put
+    return prepare

@@ -1,6 +1,6 @@
-"""What is drawn on a picture, and what the model makes of it. No screen, no TensorFlow.
+"""What is drawn on an image, and what the model makes of it. No screen, no TensorFlow.
 
-A session holds a picture and two layers, hole and sketch, both of the picture's own size, however small it is shown.
+A session holds an image and two layers, mask and edges, both of the image's size, however small it is shown.
 Everything drawn is an action that can be undone and done again; the oldest of very many are kept as drawn, but can no
 longer be undone, so that neither memory nor the time of an undo grows without end.
 """
@@ -32,8 +32,8 @@ class Stroke:
 
     Attributes:
         layer: "mask" or "edges".
-        points: (x, y) in pixels of the picture, also between and outside of them.
-        size: diameter of the brush in pixels of the picture, >= 1.
+        points: (x, y) in pixels of the image, also between and outside of them.
+        size: diameter of the brush in pixels of the image, >= 1.
         erase: takes away instead of adding.
     """
 
@@ -45,90 +45,90 @@ class Stroke:
 
 @dataclass(frozen=True)
 class Fill:
-    """A whole layer put in place of what was there.
+    """A layer put in place of what was there.
 
     Attributes:
         layer: "mask" or "edges".
-        plane: bool [H, W]; None empties the layer.
+        values: bool [H, W]; None empties the layer.
     """
 
     layer: str
-    plane: np.ndarray | None = None
+    values: np.ndarray | None = None
 
 
 Action = Union[Stroke, Fill]
 
 
 class Session:
-    """One picture being worked on.
+    """One image being worked on.
 
     Args:
-        takes_edges: whether there is a sketch at all.
-        max_pixels: largest picture accepted, height x width; None takes any.
+        takes_edges: whether there are edges at all.
+        max_pixels: largest image accepted, height x width; None takes any.
 
     Attributes:
-        picture: `ImageFile`, or None before one is loaded.
+        image: `ImageFile`, or None before one is loaded.
         result: what `Inpainter.outputs` made of it last ("completed", "attention"), or None.
-        result_mask: the hole that was completed, bool [H, W].
+        result_mask: the mask that was completed, bool [H, W].
         revision: a number that changes with everything that is drawn or loaded.
     """
 
     def __init__(self, takes_edges: bool, max_pixels: int | None = None):
         self.takes_edges = takes_edges
         self.max_pixels = max_pixels
-        self.picture: ImageFile | None = None
+        self.image: ImageFile | None = None
         self.result: dict | None = None
         self.result_mask: np.ndarray | None = None
         self.revision = 0
         self._done: list[list[Action]] = []
         self._undone: list[list[Action]] = []
-        self._planes: dict[str, np.ndarray] = {}  # as drawn
+        self._layers: dict[str, np.ndarray] = {}  # as drawn
         self._base: dict[str, np.ndarray] = {}  # the same before the actions that can be undone
-        self._shown: tuple | None = None  # (size, the picture at that size)
+        self._shown: tuple | None = None  # (size, the image at that size)
 
     # Loading
 
-    def load(self, picture: ImageFile) -> None:
-        """Begin anew with a picture.
+    def load(self, image: ImageFile) -> None:
+        """Begin anew with an image.
 
         Raises:
             InputError: if it is too large.
         """
-        height, width = picture.rgb.shape[:2]
+        height, width = image.rgb.shape[:2]
         if self.max_pixels is not None and height * width > self.max_pixels:
             raise InputError(
                 f"the picture has {width} x {height} = {width * height:,} pixels, more than the limit of "
                 f"{self.max_pixels:,}: take a smaller one, or start the demo with a larger --max_pixels"
             )
-        self.picture, self.result, self._shown = picture, None, None
+        self.image, self.result, self._shown = image, None, None
         self._done, self._undone = [], []
-        self._planes, self._base = ({layer: np.zeros((height, width), np.uint8) for layer in LAYERS} for _ in range(2))
+        self._layers, self._base = ({layer: np.zeros((height, width), np.uint8) for layer in LAYERS} for _ in range(2))
         self.revision += 1
 
-    def fill(self, layer: str, plane: np.ndarray | None) -> None:
-        """Put a whole mask or sketch in place of a layer, as one action.
+    def fill(self, layer: str, values: np.ndarray | None) -> None:
+        """Put a mask or edges in place of a layer, as one action.
 
         Args:
             layer: "mask" or "edges".
-            plane: bool [H, W] of the picture's size; None empties the layer.
+            values: bool [H, W] of the image's size; None empties the layer.
         Raises:
-            InputError: if there is no picture, or the sizes differ.
+            InputError: if there is no image, or the sizes differ.
         """
         self._check_layer(layer)
         height, width = self.size
-        if plane is not None and plane.shape != (height, width):
+        if values is not None and values.shape != (height, width):
             name = "mask" if layer == MASK else "sketch"
             raise InputError(
-                f"the {name} has {plane.shape[1]} x {plane.shape[0]} pixels, but the picture has {width} x {height}"
+                f"the {name} has {values.shape[1]} x {values.shape[0]} pixels, but the picture has {width} x {height}"
             )
-        self._act([Fill(layer, plane)])
+        self._act([Fill(layer, values)])
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) of the picture."""
-        if self.picture is None:
+        """(height, width) of the image."""
+        if self.image is None:
             raise InputError("load a picture first")
-        return self.picture.rgb.shape[:2]
+        return self.image.rgb.shape[:2]
 
     # Drawing
 
@@ -155,7 +155,7 @@ class Session:
         if len(stroke.points) < MOST_POINTS:
             longer = Stroke(stroke.layer, (*stroke.points, (x, y)), stroke.size, stroke.erase)
             self._done[-1] = [longer]
-            _paint(self._planes[stroke.layer], Stroke(stroke.layer, longer.points[-2:], stroke.size, stroke.erase))
+            _paint(self._layers[stroke.layer], Stroke(stroke.layer, longer.points[-2:], stroke.size, stroke.erase))
             self.revision += 1
 
     def clear(self) -> None:
@@ -185,18 +185,18 @@ class Session:
 
     @property
     def is_blank(self) -> bool:
-        """Whether nothing is drawn, neither hole nor sketch."""
-        return not any(plane.any() for plane in self._planes.values())
+        """Whether nothing is drawn, neither mask nor edges."""
+        return not any(layer.any() for layer in self._layers.values())
 
     def mask(self) -> np.ndarray:
         """bool [H, W], True = hole."""
         _ = self.size
-        return self._planes[MASK] > 0
+        return self._layers[MASK] > 0
 
     def edges(self) -> np.ndarray | None:
-        """bool [H, W], True = line; None where the model takes no sketch."""
+        """bool [H, W], True = line; None where the model takes none."""
         _ = self.size
-        return self._planes[EDGES] > 0 if self.takes_edges else None
+        return self._layers[EDGES] > 0 if self.takes_edges else None
 
     # Completing
 
@@ -204,7 +204,7 @@ class Session:
         """Fill `result` by an `Inpainter`, or anything with its `outputs`.
 
         Raises:
-            InputError: if there is no picture, no hole, or nothing but hole.
+            InputError: if there is no image, no hole, or nothing but hole.
         """
         task = self.task()
         self.accept(task, inpainter.outputs(*task))
@@ -220,16 +220,16 @@ class Session:
             raise InputError("draw a hole first: where the picture shall be completed")
         if mask.all():
             raise InputError("the hole covers the whole picture and leaves nothing to complete it from")
-        return self.picture.rgb, mask, self.edges()
+        return self.image.rgb, mask, self.edges()
 
     def accept(self, task: tuple, outputs: dict) -> None:
         """Take what `Inpainter.outputs` made of a task as the result.
 
         Raises:
-            InputError: if another picture was loaded since.
+            InputError: if another image was loaded since.
         """
         image, mask, _ = task
-        if self.picture is None or image is not self.picture.rgb:
+        if self.image is None or image is not self.image.rgb:
             raise InputError("another picture was loaded before this one was completed")
         self.result = {name: outputs[name] for name in RESULTS if name in outputs}
         self.result_mask = mask
@@ -237,39 +237,43 @@ class Session:
     # Showing
 
     def scale_for(self, height: int, width: int, most: float = 1.0) -> float:
-        """By how much the picture is shrunk to be shown within so many pixels, or enlarged, up to `most`."""
-        own_height, own_width = self.size
-        return min(most, height / own_height, width / own_width)
+        """By how much the image is shrunk to be shown within so many pixels, or enlarged, up to `most`."""
+        return min(most, height / self.size[0], width / self.size[1])
 
     def default_sizes(self) -> dict[str, int]:
-        """Brush diameters that suit the picture: {"mask": ..., "edges": ...}."""
+        """Brush diameters that suit the image: {"mask": ..., "edges": ...}."""
         side = min(self.size)
         return {MASK: max(4, round(side / 12)), EDGES: max(1, round(side / 256))}
 
+    def image_at(self, scale: float = 1.0) -> np.ndarray:
+        """The image: uint8 RGB, `scale` times its size."""
+        size = _scaled(self.size, scale)
+        if self._shown is None or self._shown[0] != size:
+            self._shown = (size, _resized(self.image.rgb, size))
+        return self._shown[1]
+
     def preview(self, scale: float = 1.0) -> np.ndarray:
-        """The picture with hole and sketch in colours: uint8 RGB, `scale` times its size."""
-        picture, (mask, edges) = self._picture_at(scale), self._planes_at(scale)
-        tint = (1 - MASK_OPACITY) * picture + MASK_OPACITY * np.array(MASK_COLOUR)
-        shown = np.where(mask[..., np.newaxis], tint.astype(np.uint8), picture)
+        """The image with mask and edges in colours: uint8 RGB."""
+        image, (mask, edges) = self.image_at(scale), self._layers_at(scale)
+        tint = (1 - MASK_OPACITY) * image + MASK_OPACITY * np.array(MASK_COLOUR)
+        shown = np.where(mask[..., np.newaxis], tint.astype(np.uint8), image)
         shown[edges] = EDGES_COLOUR
         return shown
 
     def overlay(self, scale: float = 1.0) -> np.ndarray:
-        """Hole and sketch alone, to lie over the picture: uint8 RGBA."""
-        mask, edges = self._planes_at(scale)
+        """Mask and edges alone, to lie over the image: uint8 RGBA."""
+        mask, edges = self._layers_at(scale)
         shown = np.zeros((*mask.shape, 4), np.uint8)
         shown[mask] = (*MASK_COLOUR, round(255 * MASK_OPACITY))
         shown[edges] = (*EDGES_COLOUR, 255)
         return shown
 
-    def shown(self, name: str, scale: float = 1.0) -> np.ndarray:
-        """A picture of the result, "completed" or "attention", or the "picture" itself: uint8 RGB.
+    def output_at(self, name: str, scale: float = 1.0) -> np.ndarray:
+        """An image of the result, "completed" or "attention": uint8 RGB.
 
         Raises:
-            InputError: if there is no such picture yet.
+            InputError: if there is none yet.
         """
-        if name == "picture":
-            return self._picture_at(scale)
         if self.result is None or name not in self.result:
             raise InputError(f"there is no {name} picture yet: complete the picture first")
         return _resized(self.result[name], _scaled(self.size, scale))
@@ -286,7 +290,7 @@ class Session:
     def _act(self, actions):
         self._done.append(actions)
         self._undone.clear()
-        _paint_all(self._planes, actions)
+        _paint_all(self._layers, actions)
         self._forget()
         self.revision += 1
 
@@ -296,50 +300,43 @@ class Session:
             _paint_all(self._base, self._done.pop(0))
 
     def _redraw(self):
-        for layer, plane in self._planes.items():
-            plane[:] = self._base[layer]
+        for name, layer in self._layers.items():
+            layer[:] = self._base[name]
         for actions in self._done:
-            _paint_all(self._planes, actions)
+            _paint_all(self._layers, actions)
         self.revision += 1
 
-    def _picture_at(self, scale):
-        size = _scaled(self.size, scale)
-        if self._shown is None or self._shown[0] != size:
-            self._shown = (size, _resized(self.picture.rgb, size))
-        return self._shown[1]
-
-    def _planes_at(self, scale):
+    def _layers_at(self, scale):
         """bool (mask, edges) at a scale; thin lines stay to be seen."""
         size = _scaled(self.size, scale)
-        mask = _resized(self._planes[MASK], size) > MASK_THRESHOLD
-        return mask, _resized(self._planes[EDGES], size) > MASK_THRESHOLD * min(scale, 1.0)
+        mask = _resized(self._layers[MASK], size) > MASK_THRESHOLD
+        return mask, _resized(self._layers[EDGES], size) > MASK_THRESHOLD * min(scale, 1.0)
 
 
 def _cost(actions):
-    """Of keeping and of redrawing an action, in points of a stroke."""
-    return sum(
-        len(each.points) if isinstance(each, Stroke) else _FILL_COST * (each.plane is not None) for each in actions
-    )
+    """Of keeping and of redrawing actions, in points of a stroke."""
+    fills = [action.values is not None for action in actions if isinstance(action, Fill)]
+    return _FILL_COST * sum(fills) + sum(len(action.points) for action in actions if isinstance(action, Stroke))
 
 
-def _paint_all(planes, actions):
+def _paint_all(layers, actions):
     for action in actions:
-        _paint(planes[action.layer], action)
+        _paint(layers[action.layer], action)
 
 
-def _paint(plane, action):
+def _paint(layer, action):
     if isinstance(action, Fill):
-        plane[:] = 0 if action.plane is None else np.where(action.plane, 255, 0)
+        layer[:] = 0 if action.values is None else np.where(action.values, 255, 0)
         return
     value, shift = (0 if action.erase else 255), 4  # coordinates in sixteenths of a pixel
     points = np.rint(np.array(action.points, float) * 2**shift).astype(np.int32)
     width = max(1, round(action.size))
     if len(points) == 1:
         points = np.repeat(points, 2, axis=0)
-    cv2.polylines(plane, [points.reshape(-1, 1, 2)], False, value, width, cv2.LINE_8, shift)
+    cv2.polylines(layer, [points.reshape(-1, 1, 2)], False, value, width, cv2.LINE_8, shift)
     if width > 1:
         for x, y in (points[0], points[-1]):
-            cv2.circle(plane, (int(x), int(y)), round(width * 2**shift / 2), value, -1, cv2.LINE_8, shift)
+            cv2.circle(layer, (int(x), int(y)), round(width * 2**shift / 2), value, -1, cv2.LINE_8, shift)
 
 
 def _scaled(size, scale):

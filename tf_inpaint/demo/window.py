@@ -11,23 +11,22 @@ import numpy as np
 
 from tf_inpaint.demo.session import EDGES, MASK, Session, Stroke
 from tf_inpaint.errors import InputError
-from tf_inpaint.io.images import write_png
-from tf_inpaint.predict.command import restore
+from tf_inpaint.io.images import restore, write_png
 
 TITLE = "tf_inpaint"
-_LARGEST = (760, 1200)  # height and width of the picture on the screen
+_LARGEST = (760, 1200)  # height and width of the image on the screen
 _SMALLEST_WIDTH = 480  # of the window: the line of text must fit
 _BAR = 28
 _LINE = 22  # of the help
-_LARGEST_SCALE = 4.0  # small pictures are enlarged, or nobody could draw on them
+_LARGEST_SCALE = 4.0  # small images are enlarged, or nobody could draw on them
 _PROBE_SECONDS = 30
 _PROBE = "import cv2; cv2.namedWindow('probe'); cv2.destroyAllWindows()"
-_SKETCH_HELP = (("right button", "draw the sketch"), ("] [", "sketch brush"))
+_EDGES_HELP = (("right button", "draw the sketch"), ("] [", "sketch brush"))
 _HELP = (
     ("left button", "draw the hole"),
-    _SKETCH_HELP[0],
+    _EDGES_HELP[0],
     ("+ -", "hole brush"),
-    _SKETCH_HELP[1],
+    _EDGES_HELP[1],
     ("e", "eraser on / off"),
     ("u r", "undo, redo"),
     ("c", "clear"),
@@ -65,9 +64,9 @@ class Window:
     """A session in a window.
 
     Args:
-        session: with a picture loaded.
+        session: with an image loaded.
         inpainter: completes it.
-        output: a PNG, where saving puts the completed picture; mask and sketch go beside it.
+        output: a PNG, where saving puts the completed image; mask and edges go beside it.
     """
 
     def __init__(self, session: Session, inpainter, output: str):
@@ -83,7 +82,7 @@ class Window:
         self._view = "drawing"
         self._pointer = None  # where the mouse is, in pixels of the window
         self._stale = True  # whether the window shows something else than it should
-        self._help_lines = [line for line in _HELP if session.takes_edges or line not in _SKETCH_HELP]
+        self._help_lines = [line for line in _HELP if session.takes_edges or line not in _EDGES_HELP]
         self._message = "h: help"
         self._keys = {
             " ": self._complete,
@@ -140,13 +139,13 @@ class Window:
     def image(self) -> np.ndarray:
         """What the window shows: uint8 RGB."""
         if self._view == "drawing":
-            picture = self._session.preview(self._scale)
+            image = self._session.preview(self._scale)
         else:
-            picture = self._session.shown(self._view, self._scale)
-        (height, width), help_height = picture.shape[:2], _LINE * (len(self._help_lines) + 1)
+            image = self._session.output_at(self._view, self._scale)
+        (height, width), help_height = image.shape[:2], _LINE * (len(self._help_lines) + 1)
         shape = (max(height, help_height * self._help), max(width, _SMALLEST_WIDTH), 3)
         canvas = np.full(shape, 32, np.uint8)
-        canvas[:height, :width] = picture
+        canvas[:height, :width] = image
         if self._help:
             canvas = _with_help(canvas, self._help_lines)
         elif self._pointer is not None and self._view == "drawing":
@@ -188,7 +187,7 @@ class Window:
     def _show(self, view):
         view = "drawing" if self._view == view else view
         if view != "drawing":
-            self._session.shown(view, self._scale)
+            self._session.output_at(view, self._scale)
         self._view = view
         self._message = {"drawing": "before", "completed": "after", "attention": "where it looked"}[view]
 
@@ -206,21 +205,21 @@ class Window:
         self._help = not self._help
 
     def _brushes(self):
-        sketch = f", sketch {self._sizes[EDGES]}" if self._session.takes_edges else ""
+        edges = f", sketch {self._sizes[EDGES]}" if self._session.takes_edges else ""
         return (
-            f"{'eraser' if self._erase else 'brush'}: hole {self._sizes[MASK]}{sketch} pixels; space: complete, h: help"
+            f"{'eraser' if self._erase else 'brush'}: hole {self._sizes[MASK]}{edges} pixels; space: complete, h: help"
         )
 
     def _save(self):
         session, stem = self._session, os.path.splitext(self._output)[0]
-        files = {f"{stem}_mask.png": session.mask()}
+        layers = {f"{stem}_mask.png": session.mask()}
         if session.takes_edges:
-            files[f"{stem}_edge.png"] = session.edges()
+            layers[f"{stem}_edge.png"] = session.edges()
         if session.result is not None:
-            write_png(self._output, restore(session.picture, session.result["completed"], session.result_mask))
-        for path, plane in files.items():
-            write_png(path, np.where(plane, np.uint8(255), np.uint8(0)))
-        saved = [self._output] * (session.result is not None) + list(files)
+            write_png(self._output, restore(session.image, session.result["completed"], session.result_mask))
+        for path, layer in layers.items():
+            write_png(path, layer)
+        saved = [self._output] * (session.result is not None) + list(layers)
         print("\n".join(saved), flush=True)
         self._message = f"saved {', '.join(os.path.basename(path) for path in saved)}"
 
@@ -237,12 +236,12 @@ class Window:
 
 def _with_help(canvas, lines):
     canvas = (canvas * 0.35).astype(np.uint8)
-    for number, (keys, meaning) in enumerate(lines, 1):
-        _write(canvas, keys, (16, _LINE * number + 5))
-        _write(canvas, meaning, (140, _LINE * number + 5))
+    for row, (keys, meaning) in enumerate(lines, 1):
+        _write(canvas, keys, (16, _LINE * row + 5))
+        _write(canvas, meaning, (140, _LINE * row + 5))
     return canvas
 
 
-def _write(canvas, text, place):
+def _write(canvas, text, corner):
     text = text.encode("ascii", "replace").decode()
-    cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (235, 235, 235), 1, cv2.LINE_AA)
+    cv2.putText(canvas, text, corner, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (235, 235, 235), 1, cv2.LINE_AA)

@@ -27,7 +27,7 @@ _ORIENTATION_TAG = 0x0112
 
 
 class ImageFile(NamedTuple):
-    """A picture as its viewer sees it.
+    """What an image file holds, as its viewer sees it.
 
     Attributes:
         rgb: uint8 [H, W, 3].
@@ -107,19 +107,49 @@ def write_png(path, array: np.ndarray) -> None:
 
     Args:
         path: ends in .png; a file of that name is replaced.
-        array: uint8 [H, W], [H, W, 1] (grey), [H, W, 3] (RGB) or [H, W, 4] (RGBA).
+        array: uint8 [H, W], [H, W, 1] (grey), [H, W, 3] (RGB) or [H, W, 4] (RGBA); or bool [H, W], True = white.
     Raises:
         InputError: if it cannot be written there; nothing half-written is left.
     """
     path = os.fspath(path)
-    array = np.asarray(array)
-    if array.dtype != np.uint8 or array.ndim not in (2, 3) or array.shape[2:] not in ((), (1,), (3,), (4,)):
-        raise ValueError(f"`array` must be uint8 [H, W] or [H, W, 1 | 3 | 4]. Received: {array.dtype} {array.shape}")
     if not path.lower().endswith(".png"):
         raise InputError(f"{path} cannot be written: pictures are written as PNG, so the name must end in .png")
+    write_whole(path, encode_png(array))
+
+
+def encode_png(array: np.ndarray, **options) -> bytes:
+    """The bytes of a PNG file; `array` as in `write_png`, options those of Pillow."""
+    array = np.asarray(array)
+    if array.dtype == bool:
+        array = np.where(array, np.uint8(255), np.uint8(0))
+    if array.dtype != np.uint8 or array.ndim not in (2, 3) or array.shape[2:] not in ((), (1,), (3,), (4,)):
+        raise ValueError(f"`array` must be uint8 [H, W] or [H, W, 1 | 3 | 4]. Received: {array.dtype} {array.shape}")
     encoded = io.BytesIO()
-    Image.fromarray(array[:, :, 0] if array.shape[2:] == (1,) else array).save(encoded, "PNG")
-    write_whole(path, encoded.getbuffer())
+    Image.fromarray(array[:, :, 0] if array.shape[2:] == (1,) else array).save(encoded, "PNG", **options)
+    return encoded.getvalue()
+
+
+def restore(original: ImageFile, rgb: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """A completed image in the form of its original: grey if that was grey, with its alpha, opaque in the hole.
+
+    Grey with alpha becomes RGBA with equal colours.
+
+    Args:
+        original: the image before.
+        rgb: uint8 [H, W, 3], completed.
+        mask: bool [H, W], True = hole.
+    Returns:
+        uint8 [H, W] (grey), [H, W, 3] (RGB) or [H, W, 4] (RGBA).
+    """
+    if original.grey:
+        luma = np.rint(rgb @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
+        grey = np.where(mask, luma, original.rgb[..., 0])
+        if original.alpha is None:
+            return grey
+        rgb = np.repeat(grey[..., np.newaxis], 3, axis=-1)
+    if original.alpha is None:
+        return rgb
+    return np.dstack([rgb, np.where(mask, np.uint8(255), original.alpha)])
 
 
 def upright(array: np.ndarray, orientation: int) -> np.ndarray:

@@ -16,7 +16,7 @@ import numpy as np
 from tf_inpaint import cli
 from tf_inpaint.checkpoints import DEFAULT_WEIGHTS, GUIDED_WEIGHTS, list_weights, open_checkpoint
 from tf_inpaint.errors import InputError
-from tf_inpaint.io.images import ImageFile, read_image, read_mask, write_png
+from tf_inpaint.io.images import ImageFile, read_image, read_mask, restore, write_png
 from tf_inpaint.io.shards import Shard
 from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD
 from tf_inpaint.predict.batches import grouped
@@ -100,29 +100,6 @@ def _check_size(what, plane, job, picture):
         raise InputError(
             f"the {what} has {columns} x {rows} pixels, but the picture {job.image} has {width} x {height}"
         )
-
-
-def restore(picture: ImageFile, rgb: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """A completed picture in the form of its original: grey if that was grey, with its alpha, opaque in the hole.
-
-    Grey with alpha becomes RGBA with equal colours.
-
-    Args:
-        picture: the original.
-        rgb: uint8 [H, W, 3], completed.
-        hole: bool [H, W].
-    Returns:
-        uint8 [H, W] (grey), [H, W, 3] (RGB) or [H, W, 4] (RGBA).
-    """
-    if picture.grey:
-        luma = np.rint(rgb @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
-        grey = np.where(hole, luma, picture.rgb[..., 0])
-        if picture.alpha is None:
-            return grey
-        rgb = np.repeat(grey[..., np.newaxis], 3, axis=-1)
-    if picture.alpha is None:
-        return rgb
-    return np.dstack([rgb, np.where(hole, np.uint8(255), picture.alpha)])
 
 
 def _parser() -> cli.Parser:

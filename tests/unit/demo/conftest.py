@@ -31,6 +31,6 @@ def unguided():
 
 
 @pytest.fixture
-def picture():
+def image_file():
     """60 x 80, different everywhere."""
     return ImageFile(np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8), None, False)

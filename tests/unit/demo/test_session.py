@@ -14,9 +14,9 @@ from tf_inpaint.io.images import ImageFile
 
 
 @pytest.fixture
-def session(picture):
+def session(image_file):
     session = Session(takes_edges=True)
-    session.load(picture)
+    session.load(image_file)
     return session
 
 
@@ -94,11 +94,11 @@ def test_clearing_can_be_undone(session):
 
 
 def test_a_loaded_mask_is_an_action_too(session):
-    plane = np.zeros((60, 80), bool)
-    plane[5:9] = True
+    layer = np.zeros((60, 80), bool)
+    layer[5:9] = True
     session.draw(_line())
-    session.fill("mask", plane)
-    np.testing.assert_array_equal(session.mask(), plane)
+    session.fill("mask", layer)
+    np.testing.assert_array_equal(session.mask(), layer)
     session.undo()
     assert session.mask()[30, 40] and not session.mask()[5, 5]
     with pytest.raises(InputError, match="the mask has 3 x 2 pixels, but the picture has 80 x 60"):
@@ -122,7 +122,7 @@ def test_big_pictures_are_shown_small_and_drawn_large():
     assert session.overlay(scale).shape == (500, 1500, 4)
 
 
-def test_small_pictures_can_be_shown_enlarged(session, picture):
+def test_small_pictures_can_be_shown_enlarged(session, image_file):
     session.draw(_line("mask"))
     session.draw(_line("edges", y=50, size=1))
     shown = session.preview(3.0)
@@ -130,44 +130,44 @@ def test_small_pictures_can_be_shown_enlarged(session, picture):
     assert shown.shape == (180, 240, 3)
 
 
-def test_preview_and_overlay_tell_hole_and_sketch(session, picture):
+def test_preview_and_overlay_tell_hole_and_sketch(session, image_file):
     session.draw(_line("mask", y=20))
     session.draw(_line("edges", y=50, size=2))
     shown, overlay = session.preview(), session.overlay()
     free = ~session.mask() & ~session.edges()
-    np.testing.assert_array_equal(shown[free], picture.rgb[free])
+    np.testing.assert_array_equal(shown[free], image_file.rgb[free])
     assert (shown[session.edges()] == EDGES_COLOUR).all()
     assert (overlay[free] == 0).all() and (overlay[session.edges()][:, 3] == 255).all()
     assert 0 < overlay[20, 40, 3] < 255
 
 
-def test_completing(session, picture, inpainter):
+def test_completing(session, image_file, inpainter):
     with pytest.raises(InputError, match="there is no completed picture yet"):
-        session.shown("completed")
+        session.output_at("completed")
     with pytest.raises(InputError, match="draw a hole first"):
         session.complete(inpainter)
     session.draw(_line("mask"))
     session.draw(_line("edges", size=2))
     session.complete(inpainter)
     image, mask, edges = inpainter.seen[0]
-    assert image is picture.rgb
+    assert image is image_file.rgb
     np.testing.assert_array_equal(mask, session.mask())
     np.testing.assert_array_equal(edges, session.edges())
-    assert session.shown("completed", 0.5).shape == (30, 40, 3)
-    np.testing.assert_array_equal(session.shown("picture"), picture.rgb)
+    assert session.output_at("completed", 0.5).shape == (30, 40, 3)
+    np.testing.assert_array_equal(session.image_at(), image_file.rgb)
     session.draw(_line("mask", y=5))
     np.testing.assert_array_equal(session.result_mask, mask)  # what was completed, not what is drawn now
 
     session.fill("mask", np.ones((60, 80), bool))
     with pytest.raises(InputError, match="covers the whole picture"):
         session.complete(inpainter)
-    session.load(picture)
+    session.load(image_file)
     assert session.result is None and not session.can_undo
 
 
-def test_an_unguided_model_is_offered_no_sketch(picture, unguided):
+def test_an_unguided_model_is_offered_no_sketch(image_file, unguided):
     session = Session(takes_edges=False)
-    session.load(picture)
+    session.load(image_file)
     with pytest.raises(InputError, match="takes no sketch"):
         session.draw(_line("edges"))
     session.draw(_line("mask"))
@@ -228,23 +228,23 @@ def test_memory_is_bounded_however_much_is_drawn(session, kind):
     assert session.mask().any()
 
 
-def test_what_is_completed_is_what_was_there_at_the_start(session, picture, inpainter):
+def test_what_is_completed_is_what_was_there_at_the_start(session, image_file, inpainter):
     session.draw(_line())
     task = session.task()
     session.draw(_line(y=5))
     session.accept(task, inpainter.outputs(*task))
     np.testing.assert_array_equal(session.result_mask, task[1])
     assert set(session.result) == {"completed", "attention"}
-    session.load(ImageFile(picture.rgb.copy(), None, False))
+    session.load(ImageFile(image_file.rgb.copy(), None, False))
     with pytest.raises(InputError, match="another picture was loaded"):
         session.accept(task, inpainter.outputs(*task))
     assert session.result is None
 
 
-def test_limits(session, picture):
+def test_limits(session, image_file):
     small = Session(True, max_pixels=1000)
     with pytest.raises(InputError, match=r"80 x 60 = 4,800 pixels, more than the limit of 1,000"):
-        small.load(picture)
+        small.load(image_file)
     with pytest.raises(InputError, match="load a picture first"):
         small.mask()
     with pytest.raises(InputError, match="load a picture first"):

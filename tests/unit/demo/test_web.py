@@ -11,7 +11,10 @@ from PIL import Image
 
 pytest.importorskip("flask")
 
+from tf_inpaint.demo import app as app_module
+from tf_inpaint.demo import visitors as visitors_module
 from tf_inpaint.demo import web
+from tf_inpaint.demo.app import MOST_WAITING, make_app
 from tf_inpaint.errors import InputError
 
 HEADERS = {"X-Requested-With": "tf_inpaint"}
@@ -49,7 +52,7 @@ class Visitor:
 
 @pytest.fixture
 def app(inpainter):
-    return web.make_app(inpainter)
+    return make_app(inpainter)
 
 
 @pytest.fixture
@@ -58,19 +61,19 @@ def visitor(app):
 
 
 @pytest.fixture
-def photo(picture):
-    return _bytes(picture.rgb)
+def photo(image_file):
+    return _bytes(image_file.rgb)
 
 
 HOLE = {"layer": "mask", "points": [[20, 30], [60, 30]], "size": 10}
 LINE = {"layer": "edges", "points": [[20, 30], [60, 30]], "size": 2}
 
 
-def test_from_upload_to_download(visitor, picture, photo, inpainter):
+def test_from_upload_to_download(visitor, image_file, photo, inpainter):
     assert visitor.get("/api/state").get_json()["loaded"] is False
     state = visitor.post("/api/picture", photo).get_json()
     assert (state["width"], state["height"], state["takes_edges"], state["empty"]) == (80, 60, True, True)
-    np.testing.assert_array_equal(_array(visitor.get("/api/view/picture.png")), picture.rgb)
+    np.testing.assert_array_equal(_array(visitor.get("/api/view/picture.png")), image_file.rgb)
     state = visitor.post("/api/stroke", json=HOLE).get_json()
     assert state["can_undo"] and not state["empty"]
     visitor.post("/api/stroke", json=LINE)
@@ -82,7 +85,7 @@ def test_from_upload_to_download(visitor, picture, photo, inpainter):
     mask, edges = _array(visitor.get("/api/mask.png")) > 127, _array(visitor.get("/api/edges.png")) > 127
     completed = visitor.get("/api/completed.png")
     assert "attachment" in completed.headers["Content-Disposition"]
-    expected = inpainter.outputs(picture.rgb, mask, edges)["completed"]
+    expected = inpainter.outputs(image_file.rgb, mask, edges)["completed"]
     np.testing.assert_array_equal(_array(completed), expected)
     np.testing.assert_array_equal(_array(visitor.get("/api/view/completed.png")), expected)
     assert (_array(visitor.get("/api/view/attention.png")) == 99).all()
@@ -94,11 +97,11 @@ def test_from_upload_to_download(visitor, picture, photo, inpainter):
 
 def test_a_mask_and_a_sketch_can_be_uploaded(visitor, photo):
     visitor.post("/api/picture", photo)
-    plane = np.zeros((60, 80), np.uint8)
-    plane[10:20] = 140  # a hole, but too grey for a line
-    assert visitor.post("/api/layer/mask", _bytes(plane)).status_code == 200
-    np.testing.assert_array_equal(_array(visitor.get("/api/mask.png")) > 0, plane > 0)
-    visitor.post("/api/layer/edges", _bytes(plane))
+    layer = np.zeros((60, 80), np.uint8)
+    layer[10:20] = 140  # a hole, but too grey for a line
+    assert visitor.post("/api/layer/mask", _bytes(layer)).status_code == 200
+    np.testing.assert_array_equal(_array(visitor.get("/api/mask.png")) > 0, layer > 0)
+    visitor.post("/api/layer/edges", _bytes(layer))
     assert not _array(visitor.get("/api/edges.png")).any()
 
 
@@ -111,7 +114,7 @@ def test_alpha_and_grey_come_back(visitor):
 
 
 def test_an_unguided_model_has_no_sketch(unguided, photo):
-    visitor = Visitor(web.make_app(unguided))
+    visitor = Visitor(make_app(unguided))
     assert visitor.post("/api/picture", photo).get_json()["takes_edges"] is False
     assert "takes no sketch" in visitor.says(visitor.post("/api/stroke", json=LINE))
     assert "takes no sketch" in visitor.says(visitor.get("/api/edges.png"))
@@ -179,8 +182,8 @@ def test_garbage_for_a_stroke(visitor, photo, body):
 
 
 def test_too_many_bytes(visitor, monkeypatch, inpainter, photo):
-    monkeypatch.setattr(web, "MOST_BYTES", 1 << 20)
-    visitor = Visitor(web.make_app(inpainter))
+    monkeypatch.setattr(app_module, "MOST_BYTES", 1 << 20)
+    visitor = Visitor(make_app(inpainter))
     assert "1 MiB at most" in visitor.says(visitor.post("/api/picture", bytes((1 << 20) + 1)), 413)
     assert visitor.post("/api/picture", photo).status_code == 200
 
@@ -203,7 +206,7 @@ def test_places_that_are_not_there(visitor):
 # Strangers
 
 
-def test_visitors_do_not_see_each_other(app, picture, photo):
+def test_visitors_do_not_see_each_other(app, image_file, photo):
     one, other = Visitor(app), Visitor(app)
     one.post("/api/picture", photo)
     one.post("/api/stroke", json=HOLE)
@@ -212,8 +215,8 @@ def test_visitors_do_not_see_each_other(app, picture, photo):
     for path in ("/api/view/picture.png", "/api/completed.png", "/api/mask.png"):
         assert other.says(other.get(path)) == "load a picture first" or path == "/api/completed.png"
         other.says(other.get(path))
-    other.post("/api/picture", _bytes(255 - picture.rgb))
-    np.testing.assert_array_equal(_array(one.get("/api/view/picture.png")), picture.rgb)
+    other.post("/api/picture", _bytes(255 - image_file.rgb))
+    np.testing.assert_array_equal(_array(one.get("/api/view/picture.png")), image_file.rgb)
 
 
 def test_without_or_with_a_wrong_token_there_is_nothing(app, photo):
@@ -243,7 +246,7 @@ def test_another_name_for_this_machine_is_refused(app, inpainter):
     assert client.get("/", headers={"Host": "evil.example:7860"}).status_code == 403
     for name in ("127.0.0.1:7860", "localhost:7860", "[::1]:7860"):
         assert client.get("/", headers={"Host": name}).status_code == 200
-    public = web.make_app(inpainter, host="0.0.0.0").test_client()
+    public = make_app(inpainter, host="0.0.0.0").test_client()
     assert public.get("/", headers={"Host": "studio.example"}).status_code == 200
 
 
@@ -269,7 +272,7 @@ def test_a_defect_is_one_sentence_and_the_server_goes_on(visitor, photo, inpaint
 
 
 def test_completions_take_turns_and_too_many_are_told(app, photo, inpainter, monkeypatch):
-    visitors = [Visitor(app) for _ in range(web.MOST_WAITING + 1)]
+    visitors = [Visitor(app) for _ in range(MOST_WAITING + 1)]
     for each in visitors:
         each.post("/api/picture", photo)
         each.post("/api/stroke", json=HOLE)
@@ -330,7 +333,7 @@ def test_a_visitor_who_waits_holds_no_other_request(app, photo, inpainter, monke
 
 def test_two_demos_on_one_machine_keep_their_sessions(inpainter, unguided):
     """Cookies know no ports."""
-    first, second = web.make_app(inpainter), web.make_app(unguided)
+    first, second = make_app(inpainter), make_app(unguided)
     jar = {}
     for app, port in ((first, 7860), (second, 7861)):
         answer = app.test_client().get("/", base_url=f"http://127.0.0.1:{port}/")
@@ -350,24 +353,24 @@ def test_a_sketch_alone_can_be_cleared(visitor, photo):
 
 
 def test_old_sessions_make_room(app, photo, monkeypatch):
-    monkeypatch.setattr(web, "MOST_SESSIONS", 3)
+    monkeypatch.setattr(visitors_module, "MOST_SESSIONS", 3)
     visitors = [Visitor(app) for _ in range(3)]
     visitors[0].get("/api/state")  # now the second rested longest
     Visitor(app)
     assert [each.get("/api/state").status_code for each in visitors] == [200, 410, 200]
-    monkeypatch.setattr(web, "IDLE_SECONDS", -1)
+    monkeypatch.setattr(visitors_module, "IDLE_SECONDS", -1)
     Visitor(app)
     assert visitors[0].get("/api/state").status_code == 410
 
 
-def test_the_start_picture_is_there_for_everyone(inpainter, picture):
-    app = web.make_app(inpainter, prepare=lambda session: session.load(picture))
+def test_the_start_picture_is_there_for_everyone(inpainter, image_file):
+    app = make_app(inpainter, prepare=lambda session: session.load(image_file))
     assert Visitor(app).get("/api/state").get_json()["loaded"]
 
 
-def test_a_start_that_cannot_be_is_told_before_anyone_comes(unguided, picture):
+def test_a_start_that_cannot_be_is_told_before_anyone_comes(unguided, image_file):
     with pytest.raises(InputError, match="the mask has 3 x 2 pixels"):
-        web.make_app(unguided, prepare=lambda session: (session.load(picture), session.fill("mask", np.ones((2, 3)))))
+        make_app(unguided, prepare=lambda session: (session.load(image_file), session.fill("mask", np.ones((2, 3)))))
 
 
 def test_a_taken_port_is_a_sentence(inpainter, capsys):

@@ -11,12 +11,12 @@ from tf_inpaint.io.images import read_image, read_mask
 
 
 @pytest.fixture
-def window(monkeypatch, tmp_path, picture, inpainter):
+def window(monkeypatch, tmp_path, image_file, inpainter):
     shown = []
     monkeypatch.setattr(window_module.cv2, "imshow", lambda title, image: shown.append(image))
     monkeypatch.setattr(window_module.cv2, "waitKey", lambda delay: -1)
     session = Session(inpainter.takes_edges)
-    session.load(picture)
+    session.load(image_file)
     window = Window(session, inpainter, str(tmp_path / "out.png"))
     window.session, window.shown_images, window.folder = session, shown, tmp_path
     return window
@@ -27,7 +27,7 @@ def _draw(window):
     window.session.draw(Stroke("edges", ((20, 30), (60, 30)), 1))
 
 
-def test_keys_draw_complete_and_save(window, picture):
+def test_keys_draw_complete_and_save(window, image_file):
     _draw(window)
     window.press("s")
     assert sorted(path.name for path in window.folder.iterdir()) == ["out_edge.png", "out_mask.png"]
@@ -36,7 +36,7 @@ def test_keys_draw_complete_and_save(window, picture):
     mask = read_mask(window.folder / "out_mask.png") > 127
     completed = read_image(window.folder / "out.png").rgb
     np.testing.assert_array_equal(mask, window.session.mask())
-    np.testing.assert_array_equal(completed[~mask], picture.rgb[~mask])
+    np.testing.assert_array_equal(completed[~mask], image_file.rgb[~mask])
     assert (completed[mask & ~window.session.edges()] == (10, 20, 30)).all()
     window.press("u")
     window.press("u")
@@ -128,9 +128,9 @@ def test_a_ring_shows_the_brush_in_the_window_only(window):
     assert window.image().shape[2] == 3
 
 
-def test_an_unguided_model_has_no_sketch_in_its_help(picture, unguided, tmp_path):
+def test_an_unguided_model_has_no_sketch_in_its_help(image_file, unguided, tmp_path):
     session = Session(takes_edges=False)
-    session.load(picture)
+    session.load(image_file)
     window = Window(session, unguided, str(tmp_path / "o.png"))
     assert len(window._help_lines) == len(window_module._HELP) - 2
     assert not any("sketch" in meaning for _, meaning in window._help_lines)

@@ -7,7 +7,7 @@ from PIL import Image, ImageOps
 
 from tf_inpaint.errors import InputError
 from tf_inpaint.io import atomic
-from tf_inpaint.io.images import check_image, read_image, read_mask, write_png
+from tf_inpaint.io.images import ImageFile, check_image, read_image, read_mask, restore, write_png
 
 
 def _photo(height=12, width=20, seed=0):
@@ -217,3 +217,35 @@ def test_a_file_that_cannot_grow_leaves_nothing(tmp_path):
 def test_only_pictures_are_written(tmp_path, array):
     with pytest.raises(ValueError, match="`array` must be .* Received: "):
         write_png(tmp_path / "a.png", array)
+
+
+RGB = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
+COMPLETED = 255 - RGB
+MASK = (np.arange(24) < 7).reshape(4, 6)
+ALPHA = np.arange(24, dtype=np.uint8).reshape(4, 6)
+GREY = np.repeat(RGB[..., :1], 3, axis=2)
+
+
+def test_colours_come_back_as_they_are():
+    np.testing.assert_array_equal(restore(ImageFile(RGB, None, False), COMPLETED, MASK), COMPLETED)
+
+
+def test_alpha_is_kept_and_opaque_in_the_hole():
+    restored = restore(ImageFile(RGB, ALPHA, False), COMPLETED, MASK)
+    np.testing.assert_array_equal(restored[..., :3], COMPLETED)
+    np.testing.assert_array_equal(restored[..., 3], np.where(MASK, 255, ALPHA))
+
+
+def test_grey_comes_back_grey_and_known_levels_as_they_were():
+    restored = restore(ImageFile(GREY, None, True), COMPLETED, MASK)
+    assert restored.shape == (4, 6) and restored.dtype == np.uint8
+    np.testing.assert_array_equal(restored[~MASK], GREY[..., 0][~MASK])
+    red, green, blue = COMPLETED[0, 0] / 1.0
+    assert restored[0, 0] == round(0.299 * red + 0.587 * green + 0.114 * blue)
+
+
+def test_grey_with_alpha_is_rgba_of_equal_colours():
+    restored = restore(ImageFile(GREY, ALPHA, True), COMPLETED, MASK)
+    assert restored.shape == (4, 6, 4)
+    assert (restored[..., 0] == restored[..., 1]).all() and (restored[..., 1] == restored[..., 2]).all()
+    np.testing.assert_array_equal(restored[..., 3], np.where(MASK, 255, ALPHA))
