@@ -53,9 +53,11 @@ def operations(recipe, side):
 
 def attention_sizes(generator, side):
     """(positions, numbers multiplied for each pair of positions) of every attention layer."""
+    from tf_inpaint.models import DeepFillV2Generator
+
     width = generator.width
-    if generator.attention_stride == 8:
-        channels = 4 * width if not hasattr(generator, "guided") else 2 * width
+    if generator.attention.stride == 8:
+        channels = 2 * width if isinstance(generator, DeepFillV2Generator) else 4 * width
         return [((side // 8) ** 2, channels * 5)]
     channels = [width, 2 * width, 4 * width, 8 * width, 16 * width, 16 * width]  # of PEN-Net's levels
     return [((side // 2 ** (k + 2)) ** 2, channels[k + 1] + 4 * channels[k]) for k in range(5)]

@@ -41,6 +41,9 @@ ALLOWED = {
     "evaluate": {"cli", "io", "evaluation"},
     "demo": {"cli", "io", "inference", "checkpoints", "predict", "ops"},
 }
+# Whatever has a base class with defaults, under the names that it goes by.
+CONTRACTS = {"generator", "discriminator", "network", "model", "layer", "recipe", "options"}
+ASKING = {"hasattr", "getattr"}
 FORBIDDEN_NAMES = {"utils.py", "common.py", "helpers.py"}
 
 
@@ -106,6 +109,18 @@ def test_autograph_is_off():
                 of_threads = ast.unparse(node.func.value) == "threads"
                 if not of_threads and not ast.unparse(node.args[0]).startswith("plainly("):
                     complaints.append(f"{place}: a dataset's function that is not in plainly(...)")
+    assert not complaints, "\n".join(complaints)
+
+
+def test_generators_recipes_and_layers_are_not_asked_what_they_are():
+    complaints = []
+    for path in _modules():
+        for node in ast.walk(ast.parse(path.read_text())):
+            asks = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ASKING
+            if asks and CONTRACTS & set(re.findall(r"\w+", ast.unparse(node.args[0]))):
+                complaints.append(
+                    f"{path.relative_to(ROOT)}:{node.lineno}: the base class has a default, not {node.func.id}"
+                )
     assert not complaints, "\n".join(complaints)
 
 

@@ -22,7 +22,7 @@ FORMATS = ("saved_model", "tflite", "onnx", "npz")
 _PRECISIONS = ("float32", "bfloat16", "float16")
 MAX_PIXELS = 1 << 20  # larger pictures would keep a server's other guests waiting
 MAX_MEMORY = "4G"  # of the server, whatever this machine has
-_OUTPUTS = ("coarse", "attention_flow")
+_OUTPUTS = {"coarse": "coarse", "attention_flow": "offsets"}  # by name: what of a generator they show
 
 
 def main(argv) -> int:
@@ -156,7 +156,7 @@ def export_file(inpainter, output: str, kind: str, size, precision: str = "float
     from tf_inpaint.serving.signatures import ServedModel
 
     _check(inpainter, size[0] * size[1], size, ())
-    own = getattr(inpainter.recipe.generator, "image_size", None)
+    own = inpainter.recipe.generator.fixed_size
     if own is not None and tuple(size) != (own, own):
         raise InputError(f"this network takes pictures of one size: --size {own} {own}")
     model = ServedModel(inpainter.recipe, size[0] * size[1], residuals=inpainter.residuals)
@@ -186,10 +186,8 @@ def _check(inpainter, max_pixels, size, outputs):
             f"pictures of {largest[1]} x {largest[0]} pixels would take about {needed / 2**30:.1f} GiB of memory: "
             "raise --max_memory or lower --max_pixels"
         )
-    attends = hasattr(generator, "refinement") and getattr(generator, "attention", None) != "none"
-    has = {"coarse": hasattr(generator, "coarse"), "attention_flow": attends}
     for name in outputs:
-        if not has[name]:
+        if _OUTPUTS[name] not in generator.returned:
             raise InputError(f"this model has no {name}: leave it out of --with_outputs")
 
 

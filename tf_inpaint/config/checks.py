@@ -106,7 +106,7 @@ def _check_data(data, training):
 
 
 def _check_edges(config):
-    guided, edges = getattr(config.options, "guided", False), config.data.edges
+    guided, edges = config.options.guided, config.data.edges
     if guided and edges == "none":
         raise InputError("data.edges must be paired or canny with options.guided: true, which reads edges")
     if not guided and edges != "none":

@@ -40,7 +40,7 @@ class Completion:
         self._recipe = recipe
         self._residuals = residuals
         self._whole = whole
-        self._in_one_size = windows and hasattr(recipe.generator, "image_size")
+        self._in_one_size = windows and recipe.generator.fixed_size is not None
 
     def __call__(self, images, holes, lines):
         if self._in_one_size:
@@ -56,7 +56,7 @@ class Completion:
         outputs = complete({"image": image, "mask": mask, "edges": edges})
         completed, drawn = outputs["predicted"], {}
         if self._residuals:
-            offsets, cell = outputs["offsets"], self._recipe.generator.attention_stride
+            offsets, cell = outputs["offsets"], self._recipe.generator.attention.stride
             completed = composite(completed, image, mask)
             completed = add_residuals(completed, mask, offsets, cell, self._residuals, in_part=not self._whole)
             drawn["offsets"] = offsets
@@ -85,7 +85,7 @@ class Completion:
     def _in_windows(self, batch):
         """Of a network of one picture size: each picture by the window around its hole."""
         generator = self._recipe.generator
-        size, share = generator.image_size, generator.hole_size / generator.image_size
+        size, share = generator.fixed_size, generator.hole_size / generator.fixed_size
 
         def crop(example):
             image, mask = example

@@ -69,7 +69,7 @@ class Inpainter:
     ):
         if strategy not in STRATEGIES:
             raise ValueError(f"`strategy` must be one of {', '.join(STRATEGIES)}. Received: {strategy!r}")
-        if strategy != "exact" and hasattr(recipe.generator, "image_size"):
+        if strategy != "exact" and recipe.generator.fixed_size:
             raise InputError(f"this model looks at a window around the hole anyway: leave out strategy {strategy}")
         if not 0 <= residuals <= 1:
             raise InputError(f"residuals is a strength, 0 to 1, not {residuals}")
@@ -81,7 +81,8 @@ class Inpainter:
         self.trained_size = trained_size
         self.max_pixels = max_pixels
         self.max_memory = installed_memory() if max_memory is None else parse_memory(max_memory)
-        for layer in recipe.generator.attention_layers:
+        attention = recipe.generator.attention
+        for layer in attention.layers if attention else ():
             layer.max_memory = attention_share(self.max_memory)
         for network in (recipe.generator, recipe.discriminator):
             set_precision(network, precision)
@@ -152,7 +153,7 @@ class Inpainter:
     @property
     def takes_edges(self):
         """Whether the model is guided by a sketch."""
-        return getattr(self.recipe.options, "guided", False)
+        return self.recipe.generator.guided
 
     @property
     def blending(self):
@@ -212,7 +213,7 @@ class Inpainter:
         """
         if self.strategy != "exact":
             return None
-        if hasattr(self.recipe.generator, "image_size"):
+        if self.recipe.generator.fixed_size:
             return height, width
         return tuple(padded_sides(self.recipe.generator, height, width))
 
@@ -252,8 +253,8 @@ class Inpainter:
             holes: bool [H, W] or [B, H, W], True = hole, if they alone are asked for; None draws all there is.
         """
         generator = self.recipe.generator
-        if hasattr(generator, "image_size"):
-            return memory_needed(generator, generator.image_size, generator.image_size, self.max_memory, batch)
+        if generator.fixed_size:
+            return memory_needed(generator, generator.fixed_size, generator.fixed_size, self.max_memory, batch)
         around = None if holes is None or self.blending else _sides_around(holes)
         return memory_needed(generator, *padded_sides(generator, height, width), self.max_memory, batch, around)
 
@@ -397,11 +398,11 @@ def _recipe(checkpoint, description, padding):
     elif description.recipe is not None:
         name = description.recipe
         options = RECIPES[name].Options(**description.options)
-        if description.kind == "release" and hasattr(options, "padding"):
+        if description.kind == "release" and options.padding:
             padding = padding or RELEASE_PADDING
     else:
         raise InputError(f"{checkpoint.path} is a run whose model is not known and whose config.yml is missing")
-    if padding is not None and not hasattr(options, "padding"):
+    if padding is not None and options.padding is None:
         raise InputError(f"this model ({name}) has one padding only: leave out padding")
     if padding is not None:
         options = dataclasses.replace(options, padding=padding)
@@ -410,9 +411,10 @@ def _recipe(checkpoint, description, padding):
 
 def _matches_patches(recipe):
     """Whether a recipe's outputs have "offsets" of patches."""
-    coarse_alone = getattr(recipe.options, "pretrain_coarse", False)
-    layers = recipe.generator.attention_layers
-    return not coarse_alone and any(isinstance(layer, ContextualAttention) for layer in layers)
+    attention = recipe.generator.attention
+    if attention is None or recipe.options.pretrain_coarse:
+        return False
+    return any(isinstance(layer, ContextualAttention) for layer in attention.layers)
 
 
 def _as_batch(image, mask):

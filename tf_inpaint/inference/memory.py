@@ -60,22 +60,21 @@ def memory_needed(generator, height, width, max_memory, batch=1, hole=None):
     """About how many bytes completing takes, the program included, measured on CPUs.
 
     Args:
-        generator: a network with `bytes_per_pixel`, `attention_stride` and, if it may draw holes alone,
-            `bytes_per_known_pixel`.
+        generator: a built `Generator`.
         height, width, batch: of the pictures.
         max_memory: bytes; attention makes do with less if it is scarce.
         hole: (height, width) of the rectangle around all holes, if they alone are drawn.
     """
     fixed = _PROGRAM + 4.0 * _COPIES * sum(math.prod(weight.shape) for weight in generator.weights)
-    known = getattr(generator, "bytes_per_known_pixel", None)
+    known = generator.bytes_per_known_pixel
     rows, columns = height, width  # what is drawn, or looked at for it
     if hole is not None and known is not None:
         rows, columns = (min(side, each + 2 * _SEEN_AROUND) for side, each in zip((height, width), hole))
     beyond = height * width - rows * columns
     maps = (generator.bytes_per_pixel * rows * columns + (known or 0.0) * beyond) * batch
-    stride = generator.attention_stride
-    if not stride:
+    if generator.attention is None:
         return fixed + maps
+    stride = generator.attention.stride
     (kh, kw), (h, w) = ([-(-side // stride) for side in sides] for sides in ((height, width), (rows, columns)))
     at_once = 4.0 * MATRICES * batch * h * w * kh * kw
     share = attention_share(max_memory)

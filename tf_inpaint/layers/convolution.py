@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from tf_inpaint.layers.precision import MixedPrecision
 from tf_inpaint.ops.boxes import Box
 
 PADDINGS = ("SAME", "SYMMETRIC", "REFLECT", "CONSTANT")
 
 
-class MirrorConv2D(tf.keras.layers.Layer):
+class MirrorConv2D(MixedPrecision):
     """A convolution whose border is mirrored, or zero.
 
     Mirror padding adds `dilation * (kernel_size - 1) / 2` pixels on every side, also with stride 2, where "SAME" pads
@@ -31,9 +32,6 @@ class MirrorConv2D(tf.keras.layers.Layer):
         returns: float [B, ceil(H / strides), ceil(W / strides), filters], or what another border leaves.
     Raises:
         ValueError: if an argument is outside what is listed.
-    Attributes:
-        precision, handed_on: tf.DTypes to convolve in, and of bias, activation and outputs; weights are float32 (see
-            `tf_inpaint.layers.precision`).
     Reference: Yu et al. 2018, section 3; kernels start Glorot-uniform and biases at 0, as in release 1.0.0.
     """
 
@@ -52,7 +50,6 @@ class MirrorConv2D(tf.keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(name=name, autocast=False, **kwargs)  # Keras would bring inputs back to float32
-        self.precision = self.handed_on = tf.float32
         if padding not in PADDINGS:
             raise ValueError(f"`padding` must be one of {', '.join(PADDINGS)}. Received: {padding!r}")
         if kernel_size % 2 == 0:

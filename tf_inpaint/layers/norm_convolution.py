@@ -5,9 +5,10 @@ from __future__ import annotations
 import tensorflow as tf
 
 from tf_inpaint.layers.batch_norm import BatchNorm
+from tf_inpaint.layers.precision import MixedPrecision
 
 
-class NormConv2D(tf.keras.layers.Layer):
+class NormConv2D(MixedPrecision):
     """A strided or transposed convolution, batch-normalised or not.
 
     Args:
@@ -24,9 +25,7 @@ class NormConv2D(tf.keras.layers.Layer):
     Call:
         inputs: float [B, H, W, C].
         training: as in `BatchNorm`.
-        returns: (float [B, h, w, filters], the normalisation's statistics, () without).
-    Attributes:
-        precision: tf.DType to convolve in; weights, norm and outputs are float32.
+        returns: (float32 [B, h, w, filters], the normalisation's statistics, () without).
     Reference: Radford et al. 2016; kernels start as N(0, 0.02), biases at 0.
     """
 
@@ -48,7 +47,6 @@ class NormConv2D(tf.keras.layers.Layer):
         self.kernel_size = kernel_size
         self.strides = strides
         self.padding = padding
-        self.precision = tf.float32
         self.transposed = transposed
         self.activation = tf.keras.activations.get(activation)
         self.train_bias = train_bias

@@ -13,7 +13,20 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from tf_inpaint.layers.sublayers import sublayers
+
 PRECISIONS = {"float32": tf.float32, "mixed_bfloat16": tf.bfloat16, "mixed_float16": tf.float16}
+
+
+class MixedPrecision(tf.keras.layers.Layer):
+    """A layer that convolves in a precision.
+
+    Attributes:
+        precision: tf.DType to convolve in; weights are float32.
+        handed_on: tf.DType of bias, activation and outputs, where they are not always float32.
+    """
+
+    precision = handed_on = tf.float32
 
 
 def set_precision(model, precision):
@@ -27,10 +40,7 @@ def set_precision(model, precision):
     """
     if precision not in PRECISIONS:
         raise ValueError(f"`precision` must be one of {', '.join(PRECISIONS)}. Received: {precision!r}")
-    if hasattr(model, "precision"):
-        model.precision = PRECISIONS[precision]
-    if hasattr(model, "handed_on"):
-        model.handed_on = PRECISIONS[precision] if tf.config.list_logical_devices("GPU") else tf.float32
-    for name, value in vars(model).items():
-        if not name.startswith("_") and isinstance(value, tf.keras.layers.Layer):
-            set_precision(value, precision)
+    handed_on = PRECISIONS[precision] if tf.config.list_logical_devices("GPU") else tf.float32
+    for _, layer in sublayers(model):
+        if isinstance(layer, MixedPrecision):
+            layer.precision, layer.handed_on = PRECISIONS[precision], handed_on

@@ -4,9 +4,11 @@ from tf_inpaint.models.context_encoder import ContextEncoderDiscriminator, Conte
 from tf_inpaint.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from tf_inpaint.models.deepfill_v1 import DeepFillV1Discriminator, DeepFillV1Generator
 from tf_inpaint.models.deepfill_v2 import DeepFillV2Discriminator, DeepFillV2Generator
+from tf_inpaint.models.generator import Attention, Generator
 from tf_inpaint.models.pen_net import PENNetDiscriminator, PENNetGenerator
 
 __all__ = [
+    "Attention",
     "ContextEncoderDiscriminator",
     "ContextEncoderGenerator",
     "DCGANDiscriminator",
@@ -15,6 +17,7 @@ __all__ = [
     "DeepFillV1Generator",
     "DeepFillV2Discriminator",
     "DeepFillV2Generator",
+    "Generator",
     "PENNetDiscriminator",
     "PENNetGenerator",
 ]

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tf_inpaint.layers.channelwise_dense import ChannelwiseDense
 from tf_inpaint.layers.norm_convolution import NormConv2D, advance_blocks, run_blocks
 from tf_inpaint.models.deepfill_v1 import leaky_relu
+from tf_inpaint.models.generator import Generator
 from tf_inpaint.ops.boxes import corners_around, crop_boxes, paste_boxes
 from tf_inpaint.ops.images import to_float
 
@@ -20,7 +21,7 @@ CODES = ("dense", "channelwise")
 _CELLS = 4  # side of the maps around the code
 
 
-class ContextEncoderGenerator(tf.keras.Model):
+class ContextEncoderGenerator(Generator):
     """Draws a target region of a picture from all that surrounds it.
 
     The region is the picture's central half ("centre"), as large a box around the hole ("box"), or all of it ("whole",
@@ -53,9 +54,8 @@ class ContextEncoderGenerator(tf.keras.Model):
         halvings as fit.
     """
 
-    attention_stride = None  # no attention: memory grows with the pixels alone
-    attention_layers = ()
-    bytes_per_pixel = 4000  # memory that completing takes, of pictures of `image_size`
+    bytes_per_pixel = 4000
+    returned = ("predicted", "patch")
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class ContextEncoderGenerator(tf.keras.Model):
             raise ValueError(f"`region` must be one of {', '.join(REGIONS)}. Received: {region!r}")
         if code not in CODES:
             raise ValueError(f"`code` must be one of {', '.join(CODES)}. Received: {code!r}")
-        self.image_size = self.size_multiple = self.minimum_size = image_size
+        self.fixed_size = self.size_multiple = self.minimum_size = image_size
         self.region, self.width, self.bottleneck_width, self.code = region, width, bottleneck, code
         self.target_size = image_size if region == "whole" else image_size // 2
         self.overlap = 0 if region == "whole" else overlap
@@ -119,8 +119,8 @@ class ContextEncoderGenerator(tf.keras.Model):
         if self.region == "whole":
             predicted = patch
         else:
-            region = paste_boxes(tf.ones_like(patch[..., :1]), position, self.image_size, self.image_size)
-            pasted = paste_boxes(patch, position, self.image_size, self.image_size)
+            region = paste_boxes(tf.ones_like(patch[..., :1]), position, self.fixed_size, self.fixed_size)
+            pasted = paste_boxes(patch, position, self.fixed_size, self.fixed_size)
             predicted = context * (1.0 - region) + pasted
         outputs = {"predicted": predicted, "patch": patch}
         return {**outputs, "statistics": {**seen, **drawn}} if training else outputs
@@ -131,14 +131,14 @@ class ContextEncoderGenerator(tf.keras.Model):
         position = self.position(mask)
         if self.region != "whole":
             hole = tf.ones_like(mask[:, : self.hole_size, : self.hole_size])
-            mask = paste_boxes(hole, position + self.overlap, self.image_size, self.image_size)
+            mask = paste_boxes(hole, position + self.overlap, self.fixed_size, self.fixed_size)
         return masked_image * (1.0 - mask) + fill * mask, position
 
     def position(self, mask):
         """Top left corner of each picture's region: int32 [B, 2]."""
         if self.region == "box":
             return corners_around(mask, self.target_size, self.target_size)
-        return tf.fill([tf.shape(mask)[0], 2], (self.image_size - self.target_size) // 2)
+        return tf.fill([tf.shape(mask)[0], 2], (self.fixed_size - self.target_size) // 2)
 
     def target(self, image, mask):
         """The region of a picture or mask: float32 [B, T, T, C]."""
@@ -151,7 +151,7 @@ class ContextEncoderGenerator(tf.keras.Model):
     def get_config(self):
         return {
             **super().get_config(),
-            "image_size": self.image_size,
+            "image_size": self.fixed_size,
             "region": self.region,
             "width": self.width,
             "bottleneck": self.bottleneck_width,

@@ -12,12 +12,13 @@ import tensorflow as tf
 from tf_inpaint.layers.batch_norm import BatchNorm
 from tf_inpaint.layers.norm_convolution import NormConv2D, advance_blocks, run_blocks
 from tf_inpaint.models.deepfill_v1 import leaky_relu
+from tf_inpaint.models.generator import Generator
 
 _CELLS = 4  # side of the maps next to the code
 
 
-class DCGANGenerator(tf.keras.Model):
-    """Draws a picture from a code.
+class DCGANGenerator(Generator):
+    """Draws an image from a code; the recipe completes by searching the code.
 
     Args:
         image_size: height and width of the pictures, a power of 2 >= 16.
@@ -30,15 +31,12 @@ class DCGANGenerator(tf.keras.Model):
     Deviations: none known; there are no reference numbers.
     """
 
-    attention_stride = None
-    region = "whole"
-    attention_layers = ()
-    bytes_per_pixel = 4000  # memory that completing takes, of pictures of `image_size`
+    bytes_per_pixel = 4000
 
     def __init__(self, image_size=64, code_size=100, width=64, name="dcgan_generator", **kwargs):
         super().__init__(name=name, **kwargs)
         _check_size(image_size)
-        self.image_size = self.size_multiple = self.minimum_size = self.hole_size = image_size
+        self.fixed_size = self.size_multiple = self.minimum_size = self.hole_size = image_size
         self.code_size, self.width = code_size, width
         normal = tf.keras.initializers.RandomNormal(stddev=0.02)
         self.project = tf.keras.layers.Dense(_CELLS * _CELLS * 8 * width, kernel_initializer=normal, name="project")
@@ -69,7 +67,7 @@ class DCGANGenerator(tf.keras.Model):
     def get_config(self):
         return {
             **super().get_config(),
-            "image_size": self.image_size,
+            "image_size": self.fixed_size,
             "code_size": self.code_size,
             "width": self.width,
         }

@@ -11,6 +11,7 @@ from functools import partial
 import tensorflow as tf
 
 from tf_inpaint.layers import AppearanceFlow, ContextualAttention, MirrorConv2D, SpatialTransformer, convolution_kind
+from tf_inpaint.models.generator import Attention, Generator
 from tf_inpaint.ops.boxes import bounding_box, crop, paste
 from tf_inpaint.ops.images import composite
 
@@ -21,7 +22,7 @@ _WIDEST_DILATION = 16
 _FEATURE_STRIDE = 4
 
 
-class DeepFillV1Generator(tf.keras.Model):
+class DeepFillV1Generator(Generator):
     """Completes pictures in two stages: a dilated coarse network, then refinement with contextual attention.
 
     Args:
@@ -61,7 +62,7 @@ class DeepFillV1Generator(tf.keras.Model):
         super().__init__(name=name, **kwargs)
         self.width = width
         self.padding = padding
-        self.attention = attention
+        self.attends_by = attention
         self.convolution = convolution
         kind = convolution_kind(convolution)
         self.coarse = CoarseNetwork(width, kind, padding, clip, name="coarse")
@@ -69,28 +70,23 @@ class DeepFillV1Generator(tf.keras.Model):
 
     @property
     def minimum_size(self):
-        """Shortest side of a picture, in pixels."""
         return minimum_size(self.padding)
 
     @property
-    def attention_layers(self):
-        """The layers whose `max_memory` may be set."""
-        return [self.refinement.attention] if self.attention == "contextual" else []
-
-    @property
-    def attention_stride(self):
-        """Pixels between positions that attend to all others; None if none do."""
-        return ATTENTION_STRIDE if self.attention_layers else None
+    def attention(self):
+        return Attention(ATTENTION_STRIDE, [self.refinement.attention]) if self.attends_by == "contextual" else None
 
     @property
     def bytes_per_pixel(self):
-        """Memory that drawing a picture takes beside attention, measured."""
         return 100 + 18 * self.width
 
     @property
     def bytes_per_known_pixel(self):
-        """The same of pixels far from holes, where they alone are drawn, measured."""
         return 130 + 9 * self.width
+
+    @property
+    def returned(self):
+        return ("coarse", "refined", "predicted", *(["offsets"] if self.attends_by != "none" else []))
 
     def call(self, inputs, training=False):
         masked_image, mask = inputs
@@ -103,8 +99,8 @@ class DeepFillV1Generator(tf.keras.Model):
     def fill(self, inputs):
         """`predicted` and `offsets` of `call`, in the rectangle around all holes alone; anything beyond, for speed."""
         masked_image, mask = inputs
-        if self.attention != "contextual":
-            return self(inputs)
+        if self.attention is None:
+            return super().fill(inputs)
         wanted = bounding_box(mask)
         coarse, unknown = self.coarse.fill((_with_planes(masked_image, mask), mask), wanted)
         composited = composite(coarse, masked_image, mask)
@@ -116,8 +112,13 @@ class DeepFillV1Generator(tf.keras.Model):
         return self.coarse((_with_planes(masked_image, mask), mask))[0]
 
     def get_config(self):
-        own = ("width", "padding", "attention", "convolution")
-        return {**super().get_config(), **{name: getattr(self, name) for name in own}}
+        return {
+            **super().get_config(),
+            "width": self.width,
+            "padding": self.padding,
+            "attention": self.attends_by,
+            "convolution": self.convolution,
+        }
 
 
 class CoarseNetwork(tf.keras.layers.Layer):

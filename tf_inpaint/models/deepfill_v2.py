@@ -17,11 +17,12 @@ from tf_inpaint.models.deepfill_v1 import (
     leaky_relu,
     minimum_size,
 )
+from tf_inpaint.models.generator import Attention, Generator
 from tf_inpaint.ops.boxes import bounding_box
 from tf_inpaint.ops.images import composite
 
 
-class DeepFillV2Generator(tf.keras.Model):
+class DeepFillV2Generator(Generator):
     """Completes pictures with holes of any shape in two stages of gated convolutions, following a sketch if guided.
 
     Args:
@@ -45,7 +46,7 @@ class DeepFillV2Generator(tf.keras.Model):
     """
 
     size_multiple = SIZE_MULTIPLE
-    attention_stride = ATTENTION_STRIDE  # pixels between positions that attend
+    returned = ("coarse", "refined", "predicted", "offsets")
 
     def __init__(
         self,
@@ -67,22 +68,18 @@ class DeepFillV2Generator(tf.keras.Model):
 
     @property
     def minimum_size(self):
-        """Shortest side of a picture, in pixels."""
         return minimum_size(self.padding)
 
     @property
-    def attention_layers(self):
-        """The layers whose `max_memory` may be set."""
-        return [self.refinement.attention]
+    def attention(self):
+        return Attention(ATTENTION_STRIDE, [self.refinement.attention])
 
     @property
     def bytes_per_pixel(self):
-        """Memory that drawing a picture takes beside attention, measured."""
         return 100 + 14 * self.width
 
     @property
     def bytes_per_known_pixel(self):
-        """The same of pixels far from holes, where they alone are drawn, measured."""
         return 20 + 12 * self.width
 
     def call(self, inputs, training=False):
@@ -109,8 +106,13 @@ class DeepFillV2Generator(tf.keras.Model):
         return tf.concat([masked_image, *sketch, tf.ones_like(mask), mask], axis=-1)
 
     def get_config(self):
-        own = ("width", "padding", "guided", "convolution")
-        return {**super().get_config(), **{name: getattr(self, name) for name in own}}
+        return {
+            **super().get_config(),
+            "width": self.width,
+            "padding": self.padding,
+            "guided": self.guided,
+            "convolution": self.convolution,
+        }
 
 
 class DeepFillV2Discriminator(tf.keras.Model):

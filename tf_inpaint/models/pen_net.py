@@ -10,11 +10,12 @@ import tensorflow as tf
 
 from tf_inpaint.layers import AttentionTransfer, MirrorConv2D, StoredSpectralConv2D
 from tf_inpaint.models.deepfill_v1 import leaky_relu
+from tf_inpaint.models.generator import Attention, Generator
 from tf_inpaint.ops.boxes import Box, bounding_box, crop, paste
 from tf_inpaint.ops.images import resize_bilinear
 
 
-class PENNetGenerator(tf.keras.Model):
+class PENNetGenerator(Generator):
     """Completes pictures with a pyramid-context encoder, attention transfer and a multi-scale decoder.
 
     Args:
@@ -31,7 +32,7 @@ class PENNetGenerator(tf.keras.Model):
 
     size_multiple = 64
     minimum_size = 64
-    attention_stride = 4  # pixels between positions that attend, at the finest level
+    returned = ("predicted", "pyramid")
 
     def __init__(self, width=32, name="pen_net_generator", **kwargs):
         super().__init__(name=name, **kwargs)
@@ -64,13 +65,12 @@ class PENNetGenerator(tf.keras.Model):
         self.decoder2 = _convolution(3, "tanh", "decoder2")
 
     @property
-    def attention_layers(self):
-        """The layers whose `max_memory` may be set."""
-        return [self.at_conv01, self.at_conv02, self.at_conv03, self.at_conv04, self.at_conv05]
+    def attention(self):
+        layers = [self.at_conv01, self.at_conv02, self.at_conv03, self.at_conv04, self.at_conv05]
+        return Attention(4, layers)  # 4 at the finest level
 
     @property
     def bytes_per_pixel(self):
-        """Memory that completing a picture takes beside attention, measured."""
         return 100 + 22 * self.width
 
     def call(self, inputs, training=False):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from tf_inpaint.layers.sublayers import children, sublayers
+
 
 def named_weights(model):
     """Every weight of a built model under its attribute path, such as "coarse.conv1.kernel".
@@ -16,21 +18,11 @@ def named_weights(model):
         ValueError: if the model is not built, or two of its weights would share a name.
     """
     found = {}
-
-    def walk(owner, path):
-        children = {
-            name: value
-            for name, value in vars(owner).items()
-            if not name.startswith("_") and isinstance(value, tf.keras.layers.Layer)
-        }
-        inherited = {id(weight) for child in children.values() for weight in child.weights}
-        for weight in owner.weights:
+    for path, layer in sublayers(model):
+        inherited = {id(weight) for child in children(layer).values() for weight in child.weights}
+        for weight in layer.weights:
             if id(weight) not in inherited:
                 found[path + weight.name.split("/")[-1].split(":")[0]] = _tf_variable(weight)
-        for name, child in children.items():
-            walk(child, f"{path}{name}.")
-
-    walk(model, "")
     if not found or len(found) != len(model.weights):
         raise ValueError(
             "`model` must be built, and its layers public attributes. "

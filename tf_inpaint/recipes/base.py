@@ -7,6 +7,8 @@ import abc
 import tensorflow as tf
 
 from tf_inpaint.errors import InputError
+from tf_inpaint.models.generator import Generator
+from tf_inpaint.ops.images import composite
 
 
 def check_image_size(title, image_size, multiple, minimum=1, padding=""):
@@ -34,19 +36,33 @@ def check_one_size(options, image_size, least):
         raise InputError(f"data.image_size must be options.image_size, {side} x {side}, not {image_size}")
 
 
+class RecipeOptions:
+    """What every recipe's options say, whether or not a config may set it: those it may are fields of `Options`.
+
+    Attributes:
+        guided: whether the networks read a sketch (`data.edges`).
+        padding: of the generator's convolutions; None where there is nothing to choose.
+        pretrain_coarse: whether the first stage is trained alone.
+    """
+
+    guided = False
+    padding = None
+    pretrain_coarse = False
+
+
 class Recipe(abc.ABC):
     """A paper's training procedure, of one replica and in graph mode.
 
     A recipe knows no file, optimiser or strategy. Losses are means over the examples given; the loop averages them
     over replicas, so that 1 x 16 and 2 x 8 examples are the same run. Random numbers come from `batch["seed"]`.
 
-    A batch is a dict of "image" float32 [B, H, W, 3] in [-1, 1], "mask" float32 [B, H, W, 1] (1 = hole) and "seed"
-    int32 [B, 2].
+    A batch is a dict of "image" float32 [B, H, W, 3] in [-1, 1], "mask" float32 [B, H, W, 1] (1 = hole), "seed" int32
+    [B, 2], for training, and "edges" float32 [B, H, W, 1] (1 = line), for guided generators.
 
     Attributes:
-        Options: frozen dataclass of everything a config may set in its section `options`.
+        Options: frozen dataclass of everything a config may set in its section `options`, a `RecipeOptions`.
         options: the instance given.
-        generator, discriminator: Keras models.
+        generator, discriminator: a `Generator` and a Keras model.
         n_critic: discriminator updates before each generator update; 0 trains no discriminator.
         n_generator: generator updates in a step, on the same batch.
         fresh_batch_per_update: whether every update draws its own batch.
@@ -55,7 +71,7 @@ class Recipe(abc.ABC):
     """
 
     Options: type
-    generator: tf.keras.Model
+    generator: Generator
     discriminator: tf.keras.Model
     n_critic = 1
     n_generator = 1
@@ -84,15 +100,22 @@ class Recipe(abc.ABC):
         mask = tf.zeros([1, side, side, 1])
         self.complete({"image": tf.zeros([1, side, side, 3]), "mask": mask, "edges": mask}, training=False)
 
-    @abc.abstractmethod
+    def inputs(self, batch):
+        """What the generator takes."""
+        image, mask = batch["image"], batch["mask"]
+        masked_image = image * (1.0 - mask)
+        return (masked_image, mask, batch["edges"]) if self.generator.guided else (masked_image, mask)
+
     def complete(self, batch, training):
         """All named outputs for a batch: the generator's, and "completed" float32 [B, H, W, 3] in [-1, 1]."""
+        inputs = self.inputs(batch)
+        return with_completed(self.generator(inputs, training=training), inputs)
 
     def fill(self, batch):
         """What `complete` calls "predicted" and "offsets", not in training, right in the holes alone: quicker where it
         can be.
         """
-        return self.complete(batch, training=False)
+        return self.generator.fill(self.inputs(batch))
 
     def preview(self, batch):
         """What is shown and measured of a batch while training."""
@@ -121,3 +144,9 @@ class Recipe(abc.ABC):
         The losses must not change such state themselves, since they may see a batch in parts.
         """
         return None  # most recipes have nothing to do here
+
+
+def with_completed(outputs, inputs):
+    """A generator's outputs, and "completed": predicted in the holes, as given beside them."""
+    masked_image, mask = inputs[:2]
+    return {**outputs, "completed": composite(outputs["predicted"], masked_image, mask)}

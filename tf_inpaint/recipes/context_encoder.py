@@ -11,12 +11,11 @@ from tf_inpaint.errors import InputError
 from tf_inpaint.losses.adversarial import minimax_discriminator_loss, minimax_generator_loss
 from tf_inpaint.losses.reconstruction import overlap_l2
 from tf_inpaint.models.context_encoder import ContextEncoderDiscriminator, ContextEncoderGenerator
-from tf_inpaint.ops.images import composite
-from tf_inpaint.recipes.base import Recipe, check_one_size
+from tf_inpaint.recipes.base import Recipe, RecipeOptions, check_one_size
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(RecipeOptions):
     """What a config may set for Context Encoders; the defaults are the release's published training of the centre.
 
     Attributes:
@@ -106,12 +105,6 @@ class ContextEncoderRecipe(Recipe):
         image = tf.zeros([1, height, width, 3])
         patch = self.generator((image, image[..., :1]))["patch"]
         self.discriminator((patch, image) if self.options.conditional else patch)
-
-    def complete(self, batch, training):
-        image, mask = batch["image"], batch["mask"]
-        masked_image = image * (1.0 - mask)
-        outputs = self.generator((masked_image, mask), training=training)
-        return {**outputs, "completed": composite(outputs["predicted"], masked_image, mask)}
 
     def generator_losses(self, batch):
         options, mask = self.options, batch["mask"]

@@ -12,15 +12,14 @@ import tensorflow as tf
 
 from tf_inpaint.losses.adversarial import minimax_discriminator_loss, minimax_generator_loss
 from tf_inpaint.models.dcgan import DCGANDiscriminator, DCGANGenerator
-from tf_inpaint.ops.images import composite
 from tf_inpaint.ops.latent_search import neighbourhood_weights, search_code
-from tf_inpaint.recipes.base import Recipe, check_one_size
+from tf_inpaint.recipes.base import Recipe, RecipeOptions, check_one_size, with_completed
 
 _FIRST_CODE = (2017, 7539)  # every search begins at the same code, so that a completion depends on its picture alone
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(RecipeOptions):
     """What a config may set for DCGAN; the defaults are those of Amos' code, but for the weighted context and blending.
 
     Attributes:
@@ -80,13 +79,12 @@ class DCGANRecipe(Recipe):
 
     def complete(self, batch, training):
         """In training a picture of a random code; otherwise the one that the search finds, after many passes."""
-        image, mask = batch["image"], batch["mask"]
-        masked_image = image * (1.0 - mask)
-        if training:
-            predicted, _ = self.generator(self.codes(batch["seed"]), training=False)
-        else:
-            predicted = self._search(masked_image, mask)
-        return {"predicted": predicted, "completed": composite(predicted, masked_image, mask)}
+        inputs = self.inputs(batch)
+        predicted = self.generator(self.codes(batch["seed"]))[0] if training else self._search(*inputs)
+        return with_completed({"predicted": predicted}, inputs)
+
+    def fill(self, batch):
+        return self.complete(batch, training=False)
 
     def preview(self, batch):
         return self.complete(batch, training=True)

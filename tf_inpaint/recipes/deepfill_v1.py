@@ -23,20 +23,18 @@ from tf_inpaint.losses.reconstruction import discounted_l1, hole_l1, total_varia
 from tf_inpaint.models.deepfill_v1 import DeepFillV1Discriminator, DeepFillV1Generator, minimum_size
 from tf_inpaint.ops.boxes import corners_around, crop_boxes
 from tf_inpaint.ops.discount import box_discount, distance_discount
-from tf_inpaint.ops.images import composite
 from tf_inpaint.ops.random import uniform_per_example
-from tf_inpaint.recipes.base import Recipe, check_image_size
+from tf_inpaint.recipes.base import Recipe, RecipeOptions, check_image_size, with_completed
 
 _LOSSES = {
     "wgan_gp": (wasserstein_discriminator_loss, wasserstein_generator_loss),
     "least_squares": (least_squares_discriminator_loss, least_squares_generator_loss),
     "minimax": (minimax_discriminator_loss, minimax_generator_loss),
 }
-_PICTURE_WEIGHTS = ("l1_weight", "autoencoder_weight", "perceptual_weight", "style_weight", "total_variation_weight")
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(RecipeOptions):
     """What a config may set for DeepFill v1; the defaults are the paper's and release 1.0.0's values.
 
     Attributes:
@@ -121,8 +119,15 @@ class DeepFillV1Recipe(Recipe):
         patch = tuple(options.local_patch)
         if any(extent > side for extent, side in zip(patch, image_size)):
             raise InputError(f"options.local_patch {patch} is larger than the picture, data.image_size {image_size}")
-        others = 0.0 if options.pretrain_coarse else options.adversarial_weight
-        if not any(getattr(options, name) for name in _PICTURE_WEIGHTS) and not others:
+        weights = (
+            options.l1_weight,
+            options.autoencoder_weight,
+            options.perceptual_weight,
+            options.style_weight,
+            options.total_variation_weight,
+            0.0 if options.pretrain_coarse else options.adversarial_weight,
+        )
+        if not any(weights):
             raise InputError(
                 "options.l1_weight and all other weights of the generator's losses are 0: nothing to learn"
             )
@@ -142,21 +147,14 @@ class DeepFillV1Recipe(Recipe):
             self.features = VGGFeatures(self.options.vgg, self.options.vgg_weights)
 
     def complete(self, batch, training):
-        image, mask = batch["image"], batch["mask"]
-        masked_image = image * (1.0 - mask)
-        if self.options.pretrain_coarse and training:
-            coarse = self.generator.coarse_only(masked_image, mask)
-            outputs = {"coarse": coarse, "predicted": coarse}
-        else:
-            outputs = self.generator((masked_image, mask), training=training)
-            if self.options.pretrain_coarse:
-                outputs = {**outputs, "predicted": outputs["coarse"]}
-        return {**outputs, "completed": composite(outputs["predicted"], masked_image, mask)}
+        if not self.options.pretrain_coarse:
+            return super().complete(batch, training)
+        inputs = self.inputs(batch)
+        outputs = {"coarse": self.generator.coarse_only(*inputs)} if training else self.generator(inputs)
+        return with_completed({**outputs, "predicted": outputs["coarse"]}, inputs)
 
     def fill(self, batch):
-        if self.options.pretrain_coarse:
-            return self.complete(batch, training=False)
-        return self.generator.fill((batch["image"] * (1.0 - batch["mask"]), batch["mask"]))
+        return self.complete(batch, training=False) if self.options.pretrain_coarse else super().fill(batch)
 
     def generator_losses(self, batch):
         image, mask = batch["image"], batch["mask"]

@@ -12,12 +12,11 @@ from tf_inpaint.losses.adversarial import hinge_discriminator_loss, hinge_genera
 from tf_inpaint.losses.reconstruction import hole_l1
 from tf_inpaint.models.deepfill_v1 import minimum_size
 from tf_inpaint.models.deepfill_v2 import DeepFillV2Discriminator, DeepFillV2Generator
-from tf_inpaint.ops.images import composite
-from tf_inpaint.recipes.base import Recipe, check_image_size
+from tf_inpaint.recipes.base import Recipe, RecipeOptions, check_image_size
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(RecipeOptions):
     """What a config may set for DeepFill v2; the defaults are the release's values.
 
     Attributes:
@@ -83,20 +82,6 @@ class DeepFillV2Recipe(Recipe):
         batch = {"image": image, "mask": plane, "edges": plane}
         self.complete(batch, training=False)
         self.discriminator(self._seen_by_critic(image, batch))
-
-    def complete(self, batch, training):
-        masked_image, mask, *_ = inputs = self._inputs(batch)
-        outputs = self.generator(inputs, training=training)
-        return {**outputs, "completed": composite(outputs["predicted"], masked_image, mask)}
-
-    def fill(self, batch):
-        return self.generator.fill(self._inputs(batch))
-
-    def _inputs(self, batch):
-        """What the generator takes."""
-        image, mask = batch["image"], batch["mask"]
-        sketch = (batch["edges"],) if self.options.guided else ()
-        return image * (1.0 - mask), mask, *sketch
 
     def generator_losses(self, batch):
         options, outputs = self.options, self.complete(batch, training=True)

@@ -15,8 +15,7 @@ from tf_inpaint.losses.adversarial import (
 )
 from tf_inpaint.losses.reconstruction import hole_l1, pyramid_l1, valid_l1
 from tf_inpaint.models.pen_net import PENNetDiscriminator, PENNetGenerator
-from tf_inpaint.ops.images import composite
-from tf_inpaint.recipes.base import Recipe, check_image_size
+from tf_inpaint.recipes.base import Recipe, RecipeOptions, check_image_size
 
 _LOSSES = {
     "hinge": (hinge_discriminator_loss, hinge_generator_loss),
@@ -25,7 +24,7 @@ _LOSSES = {
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(RecipeOptions):
     """What a config may set for PEN-Net; the defaults are the release's values.
 
     Attributes:
@@ -73,15 +72,6 @@ class PENNetRecipe(Recipe):
         image = tf.zeros([1, height, width, 3])
         self.generator((image, image[..., :1]))
         self.discriminator(image)
-
-    def complete(self, batch, training):
-        image, mask = batch["image"], batch["mask"]
-        masked_image = image * (1.0 - mask)
-        outputs = self.generator((masked_image, mask), training=training)
-        return {**outputs, "completed": composite(outputs["predicted"], masked_image, mask)}
-
-    def fill(self, batch):
-        return self.generator.fill((batch["image"] * (1.0 - batch["mask"]), batch["mask"]))
 
     def generator_losses(self, batch):
         options, image, mask = self.options, batch["image"], batch["mask"]

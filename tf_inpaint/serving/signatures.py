@@ -54,7 +54,7 @@ class ServedModel:
     @property
     def guided(self):
         """Whether pictures come with a sketch."""
-        return getattr(self._recipe.options, "guided", False)
+        return self._recipe.generator.guided
 
     def signatures(self):
         """The signatures by name, `tf.function`s ready to be saved.
@@ -196,13 +196,14 @@ class ServedModel:
 @contextmanager
 def _attention_at_once(generator):
     """While this lasts, no attention is traced that would do large pictures in strips."""
-    kept = [layer.max_memory for layer in generator.attention_layers]
+    layers = generator.attention.layers if generator.attention else ()
+    kept = [layer.max_memory for layer in layers]
     try:
-        for layer in generator.attention_layers:
+        for layer in layers:
             layer.max_memory = None
         yield
     finally:
-        for layer, max_memory in zip(generator.attention_layers, kept):
+        for layer, max_memory in zip(layers, kept):
             layer.max_memory = max_memory
 
 

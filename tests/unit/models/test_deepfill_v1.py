@@ -127,7 +127,7 @@ def test_partial_convolutions_have_the_weights_of_plain_ones_and_do_not_read_hol
 
 def test_partial_convolutions_of_pictures_without_a_hole_are_plain_ones(partial_generator):
     image, _ = _batch(1, 64, 64)
-    plain = DeepFillV1Generator(width=4, attention=partial_generator.attention)
+    plain = DeepFillV1Generator(width=4, attention=partial_generator.attends_by)
     plain((image, image[..., :1]))
     for name, weight in named_weights(plain).items():
         weight.assign(named_weights(partial_generator)[name])

@@ -42,12 +42,12 @@ def _inputs(generator, holes):
         plane[top:bottom, left:right] = 1
     image = rng.uniform(-1, 1, [*mask.shape[:3], 3]).astype(np.float32) * (1 - mask)
     edges = (rng.random(mask.shape) < 0.1).astype(np.float32)
-    return tuple(map(tf.constant, (image, mask, edges) if getattr(generator, "guided", False) else (image, mask)))
+    return tuple(map(tf.constant, (image, mask, edges) if generator.guided else (image, mask)))
 
 
 def _compiled(generator):
     planes = [tf.TensorSpec([None, None, None, 3])] + [tf.TensorSpec([None, None, None, 1])] * (
-        2 if getattr(generator, "guided", False) else 1
+        2 if generator.guided else 1
     )
     return tf.function(lambda *inputs: generator.fill(inputs), input_signature=planes, autograph=False)
 
@@ -89,4 +89,4 @@ def test_what_attention_says_elsewhere_changes_nothing_in_the_holes(generator, m
     monkeypatch.setattr(contextual_attention, "attend", spoiling)
     monkeypatch.setattr(attention_transfer, "attend", spoiling)
     np.testing.assert_array_equal(crop(generator.fill(inputs)["predicted"], part), expected)
-    assert len(spoilt) == (1 if generator.attention_layers else 0)
+    assert len(spoilt) == (1 if generator.attention else 0)

@@ -10,16 +10,17 @@ import tensorflow as tf
 from PIL import Image
 
 from tf_inpaint.config import config_from_dict
+from tf_inpaint.models import Generator
 from tf_inpaint.recipes import RECIPES
-from tf_inpaint.recipes.base import Recipe
+from tf_inpaint.recipes.base import Recipe, RecipeOptions
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(RecipeOptions):
     n_critic: int = 2
 
 
-class Generator(tf.keras.Model):
+class ToyGenerator(Generator):
     def __init__(self):
         super().__init__(name="generator")
         self.conv = tf.keras.layers.Conv2D(3, 3, padding="same", name="conv")
@@ -49,7 +50,7 @@ class ToyRecipe(Recipe):
     def __init__(self, options):
         super().__init__(options)
         self.n_critic = options.n_critic
-        self.generator, self.discriminator = Generator(), Discriminator()
+        self.generator, self.discriminator = ToyGenerator(), Discriminator()
 
     @classmethod
     def check(cls, options, image_size, mask_options):
@@ -58,11 +59,6 @@ class ToyRecipe(Recipe):
     def build(self, height, width):
         self.generator.build(None)
         self.discriminator(tf.zeros([1, height, width, 3]))
-
-    def complete(self, batch, training):
-        image, mask = batch["image"], batch["mask"]
-        predicted = self.generator((image * (1 - mask), mask), training=training)["predicted"]
-        return {"predicted": predicted, "completed": predicted * mask + image * (1 - mask)}
 
     def discriminator_losses(self, batch):
         completed = tf.stop_gradient(self.complete(batch, True)["completed"])

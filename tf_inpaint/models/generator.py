@@ -1,0 +1,55 @@
+"""What every generator has, so that whoever completes images asks no architecture what it is."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Sequence
+
+import tensorflow as tf
+
+
+class Attention(NamedTuple):
+    """Attention whose memory grows with the square of the pixels.
+
+    Attributes:
+        stride: pixels between positions that attend to all others.
+        layers: the layers whose `max_memory` may be set.
+    """
+
+    stride: int
+    layers: Sequence[tf.keras.layers.Layer]
+
+
+class Generator(tf.keras.Model):
+    """A network that completes images.
+
+    Attributes:
+        size_multiple: H and W must be multiples of it.
+        minimum_size: shortest side of an image, in pixels.
+        fixed_size: height and width of all images, for a network that takes one size; None is any size.
+        hole_size: side of the largest hole it fills, with `fixed_size` alone.
+        region: what of an image it predicts: the "centre", as large a "box" around the hole, or the "whole".
+        guided: whether it reads a sketch.
+        attention: `Attention`, or None.
+        bytes_per_pixel: memory that completing takes for each pixel beside attention, measured.
+        bytes_per_known_pixel: the same of pixels far from holes, where `fill` looks at them only; None if it does not.
+        returned: names of what `call` returns, not in training.
+    Call:
+        inputs: (masked_image, mask) or, if guided, (masked_image, mask, edges): float32 [B, H, W, 3] in [-1, 1], RGB, 0
+            in the holes; float32 [B, H, W, 1] in {0, 1}, 1 = hole; float32 [B, H, W, 1] in {0, 1}, 1 = line.
+        returns: dict with "predicted", float32 [B, H, W, 3] in [-1, 1].
+    """
+
+    size_multiple = 1
+    minimum_size = 1
+    fixed_size = None
+    hole_size = None
+    region = "whole"
+    guided = False
+    attention = None
+    bytes_per_pixel: int
+    bytes_per_known_pixel = None
+    returned = ("predicted",)
+
+    def fill(self, inputs):
+        """What the mask needs of "predicted", and "offsets" where `call` has them; anything beyond the mask."""
+        return self(inputs)
