@@ -19,7 +19,7 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Callable, NoReturn
 
 from tf_inpaint.errors import InputError, one_line
@@ -28,11 +28,26 @@ DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser with `--debug`, without abbreviations, whose complaints are one line."""
+    """An ArgumentParser with `--debug`, without abbreviations, whose complaints are one line.
 
-    def __init__(self, **kwargs):
+    Args:
+        renamed: old option -> new option; old ones keep working, with a note, and are not in the help.
+    """
+
+    def __init__(self, renamed: Mapping[str, str] | None = None, **kwargs):
         super().__init__(allow_abbrev=False, **kwargs)
+        self._renamed = renamed or {}
         self.add_argument("--debug", action="store_true", help="show the trace of an error")
+
+    def parse_known_args(self, args: Sequence[str] | None = None, namespace=None):
+        """argparse's, which `parse_args` calls too."""
+        words = []
+        for word in sys.argv[1:] if args is None else args:
+            option, equals, value = word.partition("=")
+            if option in self._renamed:
+                warn(f"{option} is now called {self._renamed[option]}")
+            words.append(self._renamed.get(option, option) + equals + value)
+        return super().parse_known_args(words, namespace)
 
     def error(self, message: str) -> NoReturn:
         self.exit(BAD_INPUT, f"error: {message} (see --help)\n")

@@ -26,7 +26,7 @@ from tf_inpaint.io.listing import EDGES_SUFFIX, list_files, source_root, split_e
 from tf_inpaint.ops.levels import EDGE_THRESHOLD
 
 LINE_LEVEL = EDGE_THRESHOLD / 255  # brighter is a line
-SHARE = 0.08  # of a picture, its steepest pixels, where Canny's lines may begin
+FRACTION = 0.08  # of a picture, its steepest pixels, where Canny's lines may begin
 SMOOTHING = 2.0  # pixels
 SMALLEST = 12  # pixels
 HED_SIDE = 1024  # pixels: its network's first two layers alone take half a gigabyte for a picture of this side
@@ -37,7 +37,7 @@ _LEAST_CONTRAST = 8.0  # levels; fainter steps are noise
 _HED_MEAN = (104.00698793, 116.66876762, 122.67891434)  # BGR, of the network's training pictures
 
 
-def canny_edges(rgb, share=SHARE, smoothing=SMOOTHING, smallest=SMALLEST):
+def canny_edges(rgb, fraction=FRACTION, smoothing=SMOOTHING, smallest=SMALLEST):
     """Canny's edges, relative to the picture, so that dark and faint ones have lines too.
 
     Steepness is divided by the root of what is usual around, or a face before a bright window would have a contour but
@@ -45,7 +45,7 @@ def canny_edges(rgb, share=SHARE, smoothing=SMOOTHING, smallest=SMALLEST):
 
     Args:
         rgb: uint8 [H, W, 3].
-        share: in (0, 1), of the pixels, that count as steepest.
+        fraction: in (0, 1), of the pixels, that count as steepest.
         smoothing: > 0, deviation of the blur; more leaves only what is large.
         smallest: lines of fewer pixels are left out.
     Returns:
@@ -66,7 +66,7 @@ def canny_edges(rgb, share=SHARE, smoothing=SMOOTHING, smallest=SMALLEST):
     # OpenCV takes whole numbers, here as large as they can be, lest a broad blur leave only a few different ones.
     unit = (steepness.max() or 1.0) / np.iinfo(np.int16).max
     across, down = ((slope * relative / unit).astype(np.int16) for slope in slopes)
-    high = np.quantile(steepness, 1.0 - share) / unit
+    high = np.quantile(steepness, 1.0 - fraction) / unit
     edges = cv2.Canny(across, down, 0.4 * high, high, L2gradient=True)
     return _without_specks(edges, round(smallest * scale))
 
@@ -229,13 +229,14 @@ def _parse(argv):
     parser = cli.Parser(
         prog="python -m tf_inpaint.edges",
         description="Write x_edge.png, a sketch, for each picture x. Lengths are for pictures of 256 x 256.",
+        renamed={"--share": "--fraction"},
     )
     add = parser.add_argument
     add("--images", required=True, help="a folder (with those in it), a glob, a list, or a picture")
     add("--output", default="", help="folder for the sketches, laid out as that of the pictures (default: beside them)")
     add("--method", choices=("canny", "hed"), default="canny", help="hed needs --model (default: canny)")
     add("--model", nargs="+", default=[], metavar="FILE", help="an .onnx, or the .prototxt and .caffemodel of HED")
-    add("--share", type=float, help=f"canny: share of pixels where lines may begin (default: {SHARE})")
+    add("--fraction", type=float, help=f"canny: fraction of pixels where lines may begin (default: {FRACTION})")
     add("--smoothing", type=float, help=f"canny: blur in pixels before; more leaves less (default: {SMOOTHING})")
     add("--level", type=float, help=f"hed: what is above becomes a line, in 0 .. 1 (default: {LINE_LEVEL})")
     add("--smallest", type=float, default=SMALLEST, help=f"leave out lines of fewer pixels (default: {SMALLEST})")
@@ -243,11 +244,12 @@ def _parse(argv):
     arguments = parser.parse_args(argv)
     if arguments.method == "hed" and not arguments.model:
         parser.error("--method hed needs --model, the files of its network")
-    strangers = ("share", "smoothing") if arguments.method == "hed" else ("model", "level")
+    strangers = ("fraction", "smoothing") if arguments.method == "hed" else ("model", "level")
     for name in strangers:
         if getattr(arguments, name) not in (None, []):
             parser.error(f"--{name} is not for --method {arguments.method}")
-    for name, default, most in (("share", SHARE, 1.0), ("level", LINE_LEVEL, 1.0), ("smoothing", SMOOTHING, 100.0)):
+    limits = (("fraction", FRACTION, 1.0), ("level", LINE_LEVEL, 1.0), ("smoothing", SMOOTHING, 100.0))
+    for name, default, most in limits:
         value = default if getattr(arguments, name) is None else getattr(arguments, name)
         if not 0.0 < value < most:
             parser.error(f"--{name} must be above 0 and below {most:g}, not {value:g}")
@@ -272,7 +274,7 @@ def _targets(pictures, root, output):
 def _drawer(arguments):
     """The function from a picture to its sketch."""
     if arguments.method == "canny":
-        return lambda rgb: canny_edges(rgb, arguments.share, arguments.smoothing, arguments.smallest)
+        return lambda rgb: canny_edges(rgb, arguments.fraction, arguments.smoothing, arguments.smallest)
     detector = HedDetector(arguments.model)
     return lambda rgb: sketch(detector(rgb), arguments.level, arguments.smallest)
 

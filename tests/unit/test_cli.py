@@ -91,6 +91,15 @@ def test_bad_usage_is_one_line_and_2(argv, capsys):
     assert err.startswith("error: ") and err.count("\n") == 1
 
 
+@pytest.mark.parametrize("argv", [["--length", "3"], ["--length=3"]])
+def test_old_names_of_options_work_with_a_note_and_are_not_shown(argv, capsys):
+    parser = cli.Parser(renamed={"--length": "--size"})
+    parser.add_argument("--size", type=int)
+    assert parser.parse_args(argv).size == parser.parse_args(["--size", "3"]).size == 3
+    assert capsys.readouterr().err == "warning: --length is now called --size\n"
+    assert "--length" not in parser.format_help()
+
+
 def test_warnings_are_one_line(capsys):
     cli.warn("the mask\nis empty")
     assert capsys.readouterr().err == "warning: the mask is empty\n"

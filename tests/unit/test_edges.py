@@ -365,7 +365,7 @@ def _run(*arguments):
 
 def test_the_command_from_a_shell(tmp_path):
     folder = _folder(tmp_path)
-    done = _run("--images", str(folder), "--share", "0.05")
+    done = _run("--images", str(folder), "--fraction", "0.05")
     assert (done.returncode, done.stderr) == (0, "") and "3 sketches written, 0 kept, 0 pictures" in done.stdout
     assert (folder / "sub" / "b_edge.png").exists()
     done = _run("--images", str(tmp_path), "--method", "hed")
@@ -378,7 +378,7 @@ def test_the_command_from_a_shell(tmp_path):
     [
         (["--model", "x.onnx"], "--model is not for --method canny"),
         (["--level", "0"], "--level is not for --method canny"),
-        (["--method", "hed", "--model", "x.onnx", "--share", "0.1"], "--share is not for --method hed"),
+        (["--method", "hed", "--model", "x.onnx", "--fraction", "0.1"], "--fraction is not for --method hed"),
         (["--method", "hed", "--model", "x.onnx", "--level", "1.5"], "--level must be above 0 and below 1, not 1.5"),
         (["--smoothing", "nan"], "--smoothing must be above 0 and below 100, not nan"),
         (["--smallest", "-1"], "--smallest must be at least 0, not -1"),
