@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 
 from tf_inpaint import cli
 from tf_inpaint.evaluation import PROTOCOLS, Evaluation
@@ -37,8 +38,8 @@ def main(argv: Sequence[str]) -> int:
         return _report_left_out(left_out)
     if evaluation.output is None:
         parser.error("give --output")
-    with _Bar() as bar:
-        results = evaluation.run(bar)
+    with _Progress() as progress:
+        results = evaluation.run(progress)
     if shard.whole:
         print(terminal_table(results))
         by_ratio = bins_table(results, "psnr")
@@ -60,38 +61,33 @@ def _report_left_out(left_out):
     return cli.SOME_FAILED if left_out else cli.DONE
 
 
-class _Bar:
+class _Progress:
     """Progress on stderr: a line that rewrites itself on a screen, a line every tenth elsewhere."""
 
     def __init__(self):
-        self._started, self._first, self._tenth, self._open = None, 0, -1, False
-
-    def __enter__(self):
-        return self
+        self._start, self._tenth, self._screen = None, -1, sys.stderr.isatty()
 
     def __call__(self, done: int, total: int) -> None:
-        if self._started is None:
-            self._started, self._first = time.monotonic(), done
-        passed = time.monotonic() - self._started
-        rate = (done - self._first) / passed if passed > 0 else 0.0
-        left = f", {_duration((total - done) / rate)} left" if rate and done < total else ""
-        speed = f", {rate:.1f} a second" if rate else ""
-        text = f"{done} of {total} images{speed}{left}"
-        if sys.stderr.isatty():
+        now = time.monotonic()
+        self._start = self._start or (now, done)
+        passed, finished = now - self._start[0], done - self._start[1]
+        text = f"{done} of {total} images"
+        if finished and passed > 0:
+            text += f", {finished / passed:.1f} a second"
+            if done < total:
+                text += f", {timedelta(seconds=round((total - done) * passed / finished))} left"
+        if self._screen:
             print(f"\r{text:<70}", end="", file=sys.stderr, flush=True)
-            self._open = True
         elif done * 10 // max(total, 1) != self._tenth:
             self._tenth = done * 10 // max(total, 1)
             print(text, file=sys.stderr, flush=True)
 
+    def __enter__(self):
+        return self
+
     def __exit__(self, *error):
-        if self._open:
+        if self._screen and self._start:
             print(file=sys.stderr)
-
-
-def _duration(seconds):
-    minutes, seconds = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
 
 
 def _parser() -> cli.Parser:

@@ -15,7 +15,7 @@ from typing import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from tf_inpaint.errors import InputError
+from tf_inpaint.errors import InputError, one_line
 from tf_inpaint.evaluation.fid import FeatureFile, frechet_distance, mean_and_covariance
 from tf_inpaint.evaluation.measures import LOWER, SET, WHOLE, Measure
 from tf_inpaint.evaluation.named_files import files_digest
@@ -25,9 +25,9 @@ from tf_inpaint.ops.levels import from_levels
 INCEPTION_FEATURES = 2048
 _INCEPTION_SIDE = 299
 _VGG_LAYERS = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3", "block5_conv3")
-_KERAS_FILES = {
-    "inception": "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5",
-    "vgg": "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
+_KERAS = {  # application, file of its weights
+    "inception": ("InceptionV3", "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"),
+    "vgg": ("VGG16", "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"),
 }
 DOWNLOAD = "download"
 
@@ -60,20 +60,19 @@ def weights_file(kind: str, given: str | None) -> tuple[str | None, str]:
     Raises:
         InputError: if a file is named that does not exist.
     """
-    kept = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models" / _KERAS_FILES[kind]
     if given and given != DOWNLOAD:
         if not os.path.isfile(given):
             raise InputError(f"--{kind}_weights: there is no file {given}")
         return given, ""
-    if kept.is_file():
-        return str(kept), ""
-    if given is None:
-        return None, f"no weights at hand: give --{kind}_weights FILE, or download for Keras' own"
-    try:
-        application = tf.keras.applications.InceptionV3 if kind == "inception" else tf.keras.applications.VGG16
-        application(include_top=False, weights="imagenet")
-    except Exception as error:  # whatever a network, a proxy or a server does
-        return None, f"its weights could not be downloaded: {_short(error)}"
+    application, name = _KERAS[kind]
+    kept = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models" / name
+    if not kept.is_file():
+        if given is None:
+            return None, f"no weights at hand: give --{kind}_weights FILE, or download for Keras' own"
+        try:
+            getattr(tf.keras.applications, application)(include_top=False, weights="imagenet")
+        except Exception as error:  # whatever a network, a proxy or a server does
+            return None, f"its weights could not be downloaded: {_short(error)}"
     return str(kept), ""
 
 
@@ -85,8 +84,8 @@ class Inception:
     """
 
     def __init__(self, weights: str):
-        side = _INCEPTION_SIDE
-        self._network = _load(tf.keras.applications.InceptionV3, weights, pooling="avg", input_shape=(side, side, 3))
+        shape = (_INCEPTION_SIDE, _INCEPTION_SIDE, 3)
+        self._network = _load("InceptionV3", weights, pooling="avg", input_shape=shape)
         self._graph = tf.function(self._run, autograph=False)
 
     def features(self, images: np.ndarray) -> np.ndarray:
@@ -108,7 +107,7 @@ class VggDistance:
     """
 
     def __init__(self, weights: str):
-        vgg = _load(tf.keras.applications.VGG16, weights)
+        vgg = _load("VGG16", weights)
         outputs = [vgg.get_layer(name).output for name in _VGG_LAYERS]
         self._network = tf.keras.Model(vgg.inputs, outputs)
         self._graph = tf.function(self._run, autograph=False)
@@ -189,12 +188,12 @@ class Features:
 
 def _load(application, weights, **options):
     try:
-        return application(include_top=False, weights=weights, **options)
+        return getattr(tf.keras.applications, application)(include_top=False, weights=weights, **options)
     except Exception as error:  # h5py and Keras raise half a dozen types
-        what = f"{weights} are not Keras' weights of {application.__name__} without top"
+        what = f"{weights} are not Keras' weights of {application} without top"
         raise InputError(f"{what}: {_short(error)}") from error
 
 
 def _short(error):
     """What an error says, on one line and without the addresses."""
-    return re.sub(r"\s+on\s+https?://\S+|https?://\S+", "", " ".join(str(error).split()))[:160].rstrip(" :")
+    return re.sub(r"\s+on\s+https?://\S+|https?://\S+", "", one_line(error))[:160].rstrip(" :")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from pathlib import Path
 from typing import Callable, Iterable, Sequence
@@ -25,14 +24,14 @@ class FeatureFile:
     """
 
     def __init__(self, path, width: int, shard: Shard = EVERYTHING):
-        self._path, self._bytes, self._shard = Path(path), 4 * width, shard
+        self._path, self._width, self._shard = Path(path), width, shard
 
     def write(self, index: int, row: np.ndarray) -> None:
         """Keeps the features of an image."""
         path = self._path_of(self._shard)
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "r+b" if path.exists() else "w+b") as file:
-            file.seek(self._offset(index, self._shard))
+            file.seek(index // self._shard.count * self._width * 4)
             file.write(np.ascontiguousarray(row, "<f4").tobytes())
 
     def chunks(self, indices: Sequence[int], shard_of: Callable[[int], Shard]) -> Iterable[np.ndarray]:
@@ -44,37 +43,27 @@ class FeatureFile:
         Raises:
             InputError: if they are not there.
         """
-        with contextlib.ExitStack() as stack:
-            opened = functools.lru_cache(maxsize=None)(lambda shard: stack.enter_context(self._open(shard)))
-            for first in range(0, len(indices), _CHUNK):
-                places = [(index, shard_of(index)) for index in indices[first : first + _CHUNK]]
-                rows = [self._read(opened(shard), index, shard) for index, shard in places]
-                yield np.stack(rows).astype(np.float64)  # [n, width]
+        opened = functools.lru_cache(maxsize=None)(self._open)
+        for first in range(0, len(indices), _CHUNK):
+            rows = []
+            for index in indices[first : first + _CHUNK]:
+                shard = shard_of(index)
+                try:
+                    rows.append(opened(shard)[index // shard.count])
+                except (OSError, ValueError, IndexError):
+                    raise InputError(
+                        f"the features of images measured are not all in {self._path_of(shard)}: bring the file there "
+                        "from where they were measured, or give --restart to begin anew"
+                    ) from None
+            yield np.stack(rows).astype(np.float64)  # [n, width]
 
     def _path_of(self, shard):
         return self._path.with_name(f"{self._path.stem}{shard.suffix}{self._path.suffix}")
 
-    def _offset(self, index, shard):
-        return index // shard.count * self._bytes
-
     def _open(self, shard):
-        try:
-            return open(self._path_of(shard), "rb")
-        except FileNotFoundError:
-            raise self._incomplete(shard) from None
-
-    def _read(self, file, index, shard):
-        file.seek(self._offset(index, shard))
-        row = file.read(self._bytes)
-        if len(row) != self._bytes:
-            raise self._incomplete(shard)
-        return np.frombuffer(row, "<f4")
-
-    def _incomplete(self, shard):
-        return InputError(
-            f"the features of images measured are not all in {self._path_of(shard)}: bring the file there from where "
-            "they were measured, or give --restart to begin anew"
-        )
+        """float32 [rows, width] on disk; a torn last row does not count."""
+        path = self._path_of(shard)
+        return np.memmap(path, "<f4", "r", shape=(path.stat().st_size // (4 * self._width), self._width))
 
 
 def mean_and_covariance(chunks: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -58,19 +58,12 @@ class Trained(Method):
         InputError: if there is no checkpoint.
     """
 
-    def __init__(
-        self,
-        name: str,
-        checkpoint_dir: str,
-        padding: str | None = None,
-        strategy: str = "exact",
-        residuals: float | None = None,
-    ):
+    def __init__(self, name: str, checkpoint_dir: str, padding=None, strategy="exact", residuals=None):
         self.name, self.folder = name, checkpoint_dir
-        self._settings = {"padding": padding, "strategy": strategy, "residuals": residuals}
+        self._options = {"padding": padding, "strategy": strategy, "residuals": residuals}
         self._checkpoint = open_checkpoint(checkpoint_dir)
-        step = os.path.basename(self._checkpoint.path)
-        self.about = f"checkpoint {step}" + (f", padding {padding}" if padding else "")
+        self.about = f"checkpoint {os.path.basename(self._checkpoint.path)}"
+        self.about += f", padding {padding}" if padding else ""
         self.about += f", strategy {strategy}" if strategy != "exact" else ""
         self.about += f", residuals {residuals:g}" if residuals is not None else ""
         self.weights_sha256 = files_digest(self._checkpoint.files)
@@ -79,7 +72,7 @@ class Trained(Method):
     def start(self) -> None:
         from tf_inpaint.inference.inpainter import Inpainter
 
-        self._inpainter = Inpainter.load(self._checkpoint, **self._settings)
+        self._inpainter = Inpainter.load(self._checkpoint, **self._options)
         if self._inpainter.takes_edges:
             self.about += ", guided, given an empty sketch"
 
@@ -138,19 +131,17 @@ class Completions(Method):
         except InputError as error:
             return error
         if completed.shape != task.image.shape:
-            (rows, columns), (height, width) = completed.shape[:2], task.image.shape[:2]
-            return InputError(f"the completion {file} has {columns} x {rows} pixels instead of {width} x {height}")
+            has, needs = (f"{width} x {height}" for height, width, _ in (completed.shape, task.image.shape))
+            return InputError(f"the completion {file} has {has} pixels instead of {needs}")
         return completed
 
 
-def telea(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """OpenCV's fast marching (Telea 2004)."""
-    return cv2.inpaint(np.ascontiguousarray(image), np.uint8(255) * mask, _RADIUS, cv2.INPAINT_TELEA)
+def _opencv(algorithm):
+    return lambda image, mask: cv2.inpaint(np.ascontiguousarray(image), np.uint8(255) * mask, _RADIUS, algorithm)
 
 
-def navier_stokes(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """OpenCV's fluid dynamics (Bertalmio et al. 2001)."""
-    return cv2.inpaint(np.ascontiguousarray(image), np.uint8(255) * mask, _RADIUS, cv2.INPAINT_NS)
+telea = _opencv(cv2.INPAINT_TELEA)  # fast marching (Telea 2004)
+navier_stokes = _opencv(cv2.INPAINT_NS)  # fluid dynamics (Bertalmio et al. 2001)
 
 
 def mean(image: np.ndarray, mask: np.ndarray) -> np.ndarray:

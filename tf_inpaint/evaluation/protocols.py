@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import Sequence
+from typing import Iterable, Sequence
 
 import numpy as np
 from PIL import Image
@@ -55,10 +55,7 @@ class Protocol:
 
     def masks_sha256(self, count: int) -> str:
         """SHA-256 of the masks of the first `count` images; for protocols that draw."""
-        digest = SetDigest()
-        for index in range(count):
-            digest.add(mask_digest(self.draw(index)))
-        return digest.hexdigest()
+        return set_digest(mask_digest(self.draw(index)) for index in range(count))
 
     def draw(self, index: int) -> np.ndarray:
         """The mask of image `index`: bool [size, size], True = hole; for protocols that draw."""
@@ -178,8 +175,8 @@ class MaskFiles:
             raise InputError("no mask file has its name")
         levels = read_mask(file)
         if self.by_name and levels.shape not in (tuple(shape[:2]), (self._protocol.size,) * 2):
-            (height, width), (rows, columns) = shape[:2], levels.shape
-            raise InputError(f"the mask {file} has {columns} x {rows} pixels, but the image has {width} x {height}")
+            has, needs = (f"{width} x {height}" for height, width in (levels.shape, shape[:2]))
+            raise InputError(f"the mask {file} has {has} pixels, but the image has {needs}")
         mask = (fit_mask(levels, self._protocol, as_image=self.by_name) > MASK_THRESHOLD) != self._invert
         if mask.all() or not mask.any():
             raise InputError(f"the mask {file} is all {'hole' if mask.all() else 'known'} at this size")
@@ -191,16 +188,9 @@ def mask_digest(mask: np.ndarray) -> str:
     return hashlib.sha256(np.packbits(mask).tobytes()).hexdigest()
 
 
-class SetDigest:
+def set_digest(digests: Iterable[str]) -> str:
     """SHA-256 of a set: of the digests of its members in order, as hexadecimal text, a line for each."""
-
-    def __init__(self):
-        self._whole = hashlib.sha256()
-
-    def add(self, digest: str) -> None:
-        """Counts one more member, by its digest."""
-        self._whole.update(f"{digest}\n".encode())
-
-    def hexdigest(self) -> str:
-        """The digest of those added so far."""
-        return self._whole.hexdigest()
+    whole = hashlib.sha256()
+    for digest in digests:
+        whole.update(f"{digest}\n".encode())
+    return whole.hexdigest()

@@ -21,7 +21,7 @@ from tf_inpaint.errors import InputError
 from tf_inpaint.evaluation import page, plots, sheet, table
 from tf_inpaint.evaluation.journal import Journal
 from tf_inpaint.evaluation.methods import BASELINES, Baseline, Completions, Trained, named
-from tf_inpaint.evaluation.protocols import FITS, choose, mask_digest
+from tf_inpaint.evaluation.protocols import FITS, choose, mask_digest, set_digest
 from tf_inpaint.evaluation.summary import Summary, rounded
 from tf_inpaint.evaluation.tasks import Tasks
 from tf_inpaint.io.images import write_png
@@ -120,8 +120,8 @@ class Evaluation:
                     raise InputError(f"no image could be evaluated; the first: {next(iter(left_out.values()))}")
                 summary = Summary(journal.rows(), [method.name for method in methods], ruler.metrics)
                 fid = features.fid(summary.indices, journal.shard_of)
-                results = _results(tasks, methods, summary, ruler, fid, left_out)
-                _write_numbers(folder, results, journal, ruler.metrics)
+                results = _results(tasks, methods, journal, summary, ruler, fid, left_out)
+                table.write_files(folder, results, journal.rows(), ruler.metrics)
                 _draw(folder, results, journal, summary, tasks, methods)
             self._write_run(shard, methods, seconds, started)
             if shard.whole:
@@ -227,9 +227,10 @@ def _row(task, methods, completed, ruler):
     }
 
 
-def _results(tasks, methods, summary, ruler, fid, left_out):
+def _results(tasks, methods, journal, summary, ruler, fid, left_out):
     """What results.json holds."""
-    protocol = tasks.protocol
+    protocol, ratio = tasks.protocol, summary.ratio
+    images, masks = (set_digest(row[key] for row in journal.rows()) for key in ("picture_sha256", "mask_sha256"))
     results = {
         "format": FORMAT,
         "protocol": {
@@ -239,13 +240,13 @@ def _results(tasks, methods, summary, ruler, fid, left_out):
             "holes": protocol.holes,
             "seed": protocol.seed,
         },
-        "pictures": {"count": summary.count, "sha256": summary.images_sha256, "left_out": left_out},
+        "pictures": {"count": summary.count, "sha256": images, "left_out": left_out},
         "masks": {
             "origin": tasks.masks.origin,
-            "sha256": summary.masks_sha256,
-            "share_mean": rounded(summary.ratio.mean),
-            "share_least": rounded(summary.ratio.least),
-            "share_greatest": rounded(summary.ratio.greatest),
+            "sha256": masks,
+            "share_mean": rounded(ratio.mean),
+            "share_least": rounded(ratio.least),
+            "share_greatest": rounded(ratio.greatest),
         },
         "metrics": ruler.described(),
         "methods": [{**method.facts(), **summary.of(method.name)} for method in methods],
@@ -254,14 +255,6 @@ def _results(tasks, methods, summary, ruler, fid, left_out):
     for method, distance in zip(results["methods"], fid):
         method["results"]["fid"] = {"mean": rounded(distance)}
     return results
-
-
-def _write_numbers(folder, results, journal, metrics):
-    text = json.dumps(results, indent=2, ensure_ascii=False) + "\n"
-    (folder / "results.json").write_text(text, encoding="utf-8")
-    table.write_results_csv(folder / "results.csv", results)
-    names = [method["name"] for method in results["methods"]]
-    table.write_per_image_csv(folder / "per_image.csv", journal.rows(), names, metrics)
 
 
 def _draw(folder, results, journal, summary, tasks, methods):

@@ -6,8 +6,6 @@ import math
 from array import array
 from typing import Iterable, Sequence
 
-from tf_inpaint.evaluation.protocols import SetDigest
-
 BINS = 10  # of the hole ratio: above 0 up to 10 %, above 10 up to 20 % ...
 DIGITS = 10  # significant, of what is written
 
@@ -46,7 +44,6 @@ class Summary:
         by_ratio: {(bin, method, metric): Running}.
         ratio: Running of the hole ratios.
         truth_tv: Running of the total variation of the truths.
-        masks_sha256, images_sha256: of the sets.
         indices: of the images that count, in order.
     """
 
@@ -57,12 +54,8 @@ class Summary:
         self.ratio, self.truth_tv = Running(), Running()
         self.indices = array("l")
         self._ranking = array("d")
-        masks, images = SetDigest(), SetDigest()
         for row in rows:
-            masks.add(row["mask_sha256"])
-            images.add(row["picture_sha256"])
             self._add(row)
-        self.masks_sha256, self.images_sha256 = masks.hexdigest(), images.hexdigest()
         self.count = self.ratio.count
 
     def _add(self, row):
@@ -92,15 +85,9 @@ class Summary:
             }
         by_ratio = []
         for index in self.bins():
-            running = {metric: self.by_ratio[index, method, metric] for metric in self.metrics}
-            by_ratio.append(
-                {
-                    "above": index / BINS,
-                    "up_to": (index + 1) / BINS,
-                    "count": running[self.metrics[0]].count,
-                    "mean": {metric: rounded(values.mean) for metric, values in running.items()},
-                }
-            )
+            means = {metric: rounded(self.by_ratio[index, method, metric].mean) for metric in self.metrics}
+            count = self.by_ratio[index, method, self.metrics[0]].count
+            by_ratio.append({"above": index / BINS, "up_to": (index + 1) / BINS, "count": count, "mean": means})
         return {"results": results, "by_hole_share": by_ratio}
 
     def ranked(self) -> dict[str, int]:

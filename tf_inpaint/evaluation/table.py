@@ -1,11 +1,12 @@
-"""Results as text: the table of the terminal, and CSV files."""
+"""Results as text: the table of the terminal, JSON and CSV files."""
 
 from __future__ import annotations
 
 import csv
-import itertools
+import json
 import textwrap
-from typing import Iterable
+from pathlib import Path
+from typing import Iterable, Sequence
 
 _WIDTH = 110
 
@@ -88,33 +89,43 @@ def bin_range(ratio_bin: dict) -> str:
     return f"{100 * ratio_bin['above']:.0f}-{100 * ratio_bin['up_to']:.0f} %"
 
 
-def write_results_csv(path, results: dict) -> None:
+def write_files(folder: Path, results: dict, rows: Iterable[dict], metrics: Sequence[str]) -> None:
+    """Writes results.json and the CSV files.
+
+    Args:
+        results: as `evaluate` returns them.
+        rows: of the journal.
+        metrics: those in the rows.
+    """
+    text = json.dumps(results, indent=2, ensure_ascii=False) + "\n"
+    (folder / "results.json").write_text(text, encoding="utf-8")
+    _write_csv(folder / "results.csv", _of_methods(results))
+    _write_csv(folder / "per_image.csv", _of_images(rows, [method["name"] for method in results["methods"]], metrics))
+
+
+def _of_methods(results):
     """A line for each method and metric, with what belongs beside the number."""
     beside = ("region", "range", "better", "formula")
-    rows = [["method", "metric", "mean", "deviation", "pictures", *beside, "not_measured"]]
+    yield ["method", "metric", "mean", "deviation", "pictures", *beside, "not_measured"]
     for method in results["methods"]:
         for name, metric in results["metrics"].items():
             values = method["results"].get(name, {})
             numbers = [values.get("mean", ""), values.get("deviation", ""), results["pictures"]["count"]]
-            not_measured = metric.get("not_measured", "")
-            rows.append([method["name"], name, *numbers, *(metric[key] for key in beside), not_measured])
-    _write_csv(path, rows)
+            yield [method["name"], name, *numbers, *map(metric.get, beside), metric.get("not_measured", "")]
 
 
-def write_per_image_csv(path, rows: Iterable[dict], methods: list[str], metrics: list[str]) -> None:
+def _of_images(rows, methods, metrics):
     """A line for each image and method."""
     about = ("picture", "hole_share", "mask_sha256")
-    lines = (
-        [*(row[key] for key in about), method, *(row["values"][method][metric] for metric in metrics)]
-        for row in rows
-        for method in methods
-    )
-    _write_csv(path, itertools.chain([[*about, "method", *metrics]], lines))
+    yield [*about, "method", *metrics]
+    for row in rows:
+        for method in methods:
+            yield [*map(row.get, about), method, *map(row["values"][method].get, metrics)]
 
 
-def _write_csv(path, rows):
+def _write_csv(path, lines):
     with open(path, "w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows(rows)
+        csv.writer(file, lineterminator="\n").writerows(lines)
 
 
 def _line(cells, widths, left=4):

@@ -56,11 +56,46 @@ def _numbers(results):
     return {(m["name"], k): v["mean"] for m in results["methods"] for k, v in m["results"].items()}
 
 
+def _command(images, output, *options):
+    """Arguments of the command; options may say otherwise."""
+    shared = ["--images", str(images), "--protocol", "centre", "--size", "32", "--baselines", "mean"]
+    return [*shared, "--output", str(output), *options]
+
+
+def _results(output):
+    return json.loads((output / "results.json").read_text())
+
+
+def _assert_equal_files(a, b, names=("results.json", "results.csv", "per_image.csv")):
+    for name in names:
+        assert (a / name).read_bytes() == (b / name).read_bytes()
+
+
+def _by_mean(files, mask):
+    """(image, completed by the baseline `mean`) of each file at 32 pixels."""
+    for file in files:
+        image = read_image(file).rgb[4:36]
+        yield image, np.where(mask[..., np.newaxis], methods.mean(image, mask), image)
+
+
+@pytest.fixture
+def broken(images, tmp_path):
+    """A folder of a.png, b.png and c.png, of which b.png is cut short."""
+    for name in "abc":
+        write_png(tmp_path / "in" / f"{name}.png", read_image(f"{images}/0.png").rgb)
+    _cut(tmp_path / "in" / "b.png")
+    return tmp_path / "in"
+
+
+def _cut(path):
+    path.write_bytes(path.read_bytes()[:60])
+
+
 def test_everything_is_written_and_says_what_it_is(images, tmp_path):
     output = tmp_path / "out"
     results = evaluate(images, output, "centre", size=32, baselines=CHEAP)
     assert WRITTEN <= {path.name for path in output.iterdir()}
-    assert results == json.loads((output / "results.json").read_text())
+    assert results == _results(output)
     assert results["pictures"]["count"] == 7 and results["masks"]["sha256"] == choose("centre", 32).masks_sha256(7)
     assert all(metric["region"] and metric["range"] and metric["formula"] for metric in results["metrics"].values())
     for name in ("ms_ssim", "vgg_distance", "fid"):  # too small; no weights
@@ -74,14 +109,12 @@ def test_everything_is_written_and_says_what_it_is(images, tmp_path):
 
 def test_numbers_are_those_of_numpy(images, tmp_path):
     results = evaluate(images, tmp_path, "centre", size=32, baselines=["mean"])
-    hole = choose("centre", 32).draw(0)
+    mask = choose("centre", 32).draw(0)
     expected = {"l1": [], "hole_l2": [], "psnr": []}
-    for file in list_files(images):
-        image = read_image(file).rgb[4:36]
-        completed = np.where(hole[..., np.newaxis], methods.mean(image, hole), image)
+    for image, completed in _by_mean(list_files(images), mask):
         error = (completed / 255.0 - image / 255.0) ** 2
         expected["l1"].append(np.sqrt(error).mean())
-        expected["hole_l2"].append(error[hole].mean())
+        expected["hole_l2"].append(error[mask].mean())
         expected["psnr"].append(-10 * np.log10(error.mean()))
     for metric, values in expected.items():
         assert _numbers(results)["mean", metric] == pytest.approx(np.mean(values), rel=1e-9)
@@ -89,7 +122,6 @@ def test_numbers_are_those_of_numpy(images, tmp_path):
 
 def test_twice_is_the_same_to_the_byte_and_going_on_too(images, tmp_path):
     options = {"protocol": "deepfill_v2_freeform", "size": 32, "baselines": CHEAP}
-    names = ("results.json", "results.csv", "per_image.csv")
     evaluate(images, tmp_path / "a", **options)
     evaluate(images, tmp_path / "b", batch_size=3, **options)
 
@@ -102,43 +134,37 @@ def test_twice_is_the_same_to_the_byte_and_going_on_too(images, tmp_path):
     seen = []
     evaluate(images, tmp_path / "c", progress=lambda done, total: seen.append((done, total)), **options)
     assert seen == [(4, 7), (7, 7)]
-    for name in names:
-        whole = (tmp_path / "a" / name).read_bytes()
-        assert whole == (tmp_path / "b" / name).read_bytes() == (tmp_path / "c" / name).read_bytes()
+    _assert_equal_files(tmp_path / "a", tmp_path / "b")
+    _assert_equal_files(tmp_path / "a", tmp_path / "c")
     with pytest.raises(InputError, match="seed"):
         evaluate(images, tmp_path / "a", seed=3, **options)
     assert evaluate(images, tmp_path / "a", seed=3, restart=True, **options)["protocol"]["seed"] == 3
 
 
-def test_parts_on_several_machines_come_to_the_same_bytes(images, tmp_path, capsys):
-    output = tmp_path / "parts"
-    shared = ["--images", images, "--protocol", "nvidia_ratio_bins", "--size", "32", "--baselines", *CHEAP]
-    for part, count in (("3/3", 2), ("1/3", 3), ("2/3", 2), ("8/8", 0)):
-        assert main([*shared, "--output", str(output), "--shard", part]) == cli.DONE
+def test_shards_of_several_machines_come_to_the_same_bytes(images, tmp_path, capsys):
+    output, options = tmp_path / "shards", ["--protocol", "nvidia_ratio_bins", "--baselines", *CHEAP]
+    for shard, count in (("3/3", 2), ("1/3", 3), ("2/3", 2), ("8/8", 0)):
+        assert main(_command(images, output, *options, "--shard", shard)) == cli.DONE
         said = capsys.readouterr()
-        assert f"shard {part}: {count} images measured, numbers in {output}; once all shards are there" in said.out
+        assert f"shard {shard}: {count} images measured, numbers in {output}; once all shards are there" in said.out
         assert f"{count} of {count} images" in said.err
     assert not {path.name for path in output.iterdir()} & (WRITTEN | {"rows.jsonl"})
-    assert main([*shared, "--output", str(output)]) == cli.DONE
+    assert main(_command(images, output, *options)) == cli.DONE
     assert "7 of 7 images" in capsys.readouterr().err and (output / "rows.jsonl").read_text() == ""
-    assert main([*shared, "--output", str(tmp_path / "whole")]) == cli.DONE
-    for name in ("results.json", "results.csv", "per_image.csv", "sheet.png", "by_hole_share.png"):
-        assert (output / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert main(_command(images, tmp_path / "whole", *options)) == cli.DONE
+    _assert_equal_files(output, tmp_path / "whole", WRITTEN - {"report.html", "run.json"})
 
 
-def test_what_parts_left_out_is_named_by_all_and_what_they_lack_is_measured(images, tmp_path, capsys):
-    source, output = tmp_path / "in", tmp_path / "out"
-    for number in range(4):
-        write_png(source / f"{number}.png", read_image(f"{images}/{number}.png").rgb)
-    (source / "1.png").write_bytes((source / "1.png").read_bytes()[:60])
-    command = ["--images", str(source), "--protocol", "centre", "--size", "32", "--baselines", "mean"]
-    command += ["--output", str(output)]
+def test_what_shards_left_out_is_named_by_all_and_what_they_lack_is_measured(broken, tmp_path, capsys):
+    write_png(broken / "d.png", read_image(broken / "a.png").rgb)
+    output = tmp_path / "out"
+    command = _command(broken, output)
     assert main([*command, "--shard", "2/2"]) == cli.SOME_FAILED
     said = capsys.readouterr()
-    assert "shard 2/2: 1 image measured" in said.out and "left out: 1.png: it is damaged" in said.err
+    assert "shard 2/2: 1 image measured" in said.out and "left out: b.png: it is damaged" in said.err
     assert main(command) == cli.SOME_FAILED
-    assert "left out: 1.png: it is damaged" in capsys.readouterr().err
-    assert json.loads((output / "results.json").read_text())["pictures"]["count"] == 3
+    assert "left out: b.png: it is damaged" in capsys.readouterr().err
+    assert _results(output)["pictures"]["count"] == 3
     assert [json.loads(line)["number"] for line in (output / "rows.jsonl").read_text().splitlines()] == [0, 2]
 
 
@@ -158,16 +184,8 @@ def test_a_checkpoint_beside_baselines_whatever_the_batch(images, run_folder, tm
 
 @pytest.mark.slow
 def test_a_checkpoint_with_several_strengths_of_residuals(images, run_folder, tmp_path):
-    results = evaluate(
-        images,
-        tmp_path / "out",
-        protocol="deepfill_v1_rect",
-        size=64,
-        limit=1,
-        checkpoints=[run_folder],
-        baselines=[],
-        residuals=[0, 1],
-    )
+    options = {"size": 64, "limit": 1, "checkpoints": [run_folder], "baselines": [], "residuals": [0, 1]}
+    results = evaluate(images, tmp_path / "out", "deepfill_v1_rect", **options)
     (plain, rough), numbers = results["methods"], _numbers(results)
     assert [plain["name"], rough["name"]] == ["tiny 0", "tiny 1"]
     assert rough["about"].endswith(", residuals 1")
@@ -176,17 +194,16 @@ def test_a_checkpoint_with_several_strengths_of_residuals(images, run_folder, tm
 
 def test_what_others_completed_is_measured_by_the_same_ruler(images, tmp_path, capsys):
     tasks = tmp_path / "tasks"
-    shared = ["--images", images, "--protocol", "nvidia_ratio_bins", "--size", "32"]
-    assert main([*shared, "--export_tasks", str(tasks)]) == cli.DONE
+    command = _command(images, tmp_path / "out", "--protocol", "nvidia_ratio_bins")
+    assert main([*command, "--export_tasks", str(tasks)]) == cli.DONE
     truth, mean = tmp_path / "theirs", tmp_path / "means"
     for file in list_files(str(tasks / "images")):
-        image, hole = read_image(file).rgb, read_image(file.replace("images", "masks")).rgb[..., 0] > 127
+        image, mask = read_image(file).rgb, read_image(file.replace("images", "masks")).rgb[..., 0] > 127
         name = file.rsplit("/", 1)[1]
         write_png(truth / name, image)
-        write_png(mean / name, np.where(hole[..., np.newaxis], methods.mean(image, hole), image))
-    command = [*shared, "--output", str(tmp_path / "out"), "--baselines", "mean"]
+        write_png(mean / name, np.where(mask[..., np.newaxis], methods.mean(image, mask), image))
     assert main([*command, "--completions", str(truth), f"again={mean}"]) == cli.DONE
-    numbers = _numbers(json.loads((tmp_path / "out" / "results.json").read_text()))
+    numbers = _numbers(_results(tmp_path / "out"))
     assert numbers["theirs", "psnr"] == 100.0 and numbers["theirs", "ssim"] == pytest.approx(1.0)
     assert all(numbers["again", key] == value for (name, key), value in numbers.items() if name == "mean")
     printed = capsys.readouterr().out
@@ -195,26 +212,21 @@ def test_what_others_completed_is_measured_by_the_same_ruler(images, tmp_path, c
     assert "sum m|c-t| / sum m" in printed and "not measured: no weights at hand" in printed
 
 
-def test_broken_pictures_are_named_and_left_out_for_all(images, tmp_path, capsys):
-    source, theirs = tmp_path / "in", tmp_path / "theirs"
-    for name in "abc":
-        write_png(source / f"{name}.png", read_image(f"{images}/0.png").rgb)
-        write_png(theirs / f"{name}.png", np.zeros((32, 32, 3), np.uint8))
-    (source / "b.png").write_bytes((source / "b.png").read_bytes()[:60])
-    (theirs / "c.png").unlink()
+def test_broken_images_are_named_and_left_out_for_all(images, broken, tmp_path, capsys):
+    for name in "ab":
+        write_png(tmp_path / "theirs" / f"{name}.png", np.zeros((32, 32, 3), np.uint8))
     output = tmp_path / "out"
-    command = ["--images", str(source), "--protocol", "centre", "--size", "32", "--baselines", "mean"]
-    assert main([*command, "--completions", str(theirs), "--output", str(output)]) == cli.SOME_FAILED
+    command = _command(broken, output, "--completions", str(tmp_path / "theirs"))
+    assert main(command) == cli.SOME_FAILED
     said = capsys.readouterr()
     assert "1 picture of 3: 2 left out" in said.out
-    assert (
-        "left out: b.png: it is damaged" in said.err and "left out: c.png: theirs has no completion of it" in said.err
-    )
-    assert list(json.loads((output / "results.json").read_text())["pictures"]["left_out"]) == ["b.png", "c.png"]
+    assert "left out: b.png: it is damaged" in said.err
+    assert "left out: c.png: theirs has no completion of it" in said.err
+    assert list(_results(output)["pictures"]["left_out"]) == ["b.png", "c.png"]
     assert "2 pictures are left out" in (output / "report.html").read_text()
-    write_png(source / "b.png", read_image(f"{images}/1.png").rgb)  # mended: it is another evaluation now
+    write_png(broken / "b.png", read_image(f"{images}/1.png").rgb)  # mended: it is another evaluation now
     with pytest.raises(InputError, match="differs in pictures"):
-        main([*command, "--completions", str(theirs), "--output", str(output)])
+        main(command)
 
 
 def test_the_report_needs_nothing_but_itself(images, run_folder, tmp_path):
@@ -245,13 +257,13 @@ def test_the_report_needs_nothing_but_itself(images, run_folder, tmp_path):
 )
 def test_mistakes_are_one_sentence(images, tmp_path, arguments, said):
     with pytest.raises(InputError, match=said):
-        main(["--images", images, "--protocol", "centre", "--output", str(tmp_path / "o"), *arguments])
+        main(_command(images, tmp_path / "o", *arguments))
     assert not (tmp_path / "o").exists()
 
 
 def test_tasks_are_exported_as_a_whole(images, tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
-        main(["--images", images, "--protocol", "centre", "--export_tasks", str(tmp_path / "t"), "--shard", "1/2"])
+        main(_command(images, tmp_path / "o", "--export_tasks", str(tmp_path / "t"), "--shard", "1/2"))
     assert ended.value.code == cli.BAD_INPUT and "leave out --shard" in capsys.readouterr().err
     assert not (tmp_path / "t").exists()
 
@@ -280,20 +292,16 @@ def test_vgg_and_fid_in_the_table_when_there_are_weights(images, tmp_path, monke
     monkeypatch.setattr(features, "INCEPTION_FEATURES", 3)
     options = {"protocol": "centre", "size": 32, "baselines": ["mean"], "inception_weights": str(tmp_path / "w.h5")}
     results = evaluate(images, tmp_path / "out", **options)
-    hole = choose("centre", 32).draw(0)
-    rows = []
-    for file in list_files(images):
-        image = read_image(file).rgb[4:36]
-        completed = np.where(hole[..., np.newaxis], methods.mean(image, hole), image)
-        rows.append([image.mean(axis=(0, 1)), completed.mean(axis=(0, 1))])
-    moments = [features.mean_and_covariance([np.array(rows, np.float32)[:, i].astype(float)]) for i in (0, 1)]
+    pairs = list(_by_mean(list_files(images), choose("centre", 32).draw(0)))
+    rows = np.float32(pairs).mean(axis=(2, 3), dtype=float).astype(np.float32)  # [images, 2, 3]
+    moments = [features.mean_and_covariance([rows[:, i].astype(float)]) for i in (0, 1)]
     expected = features.frechet_distance(*moments[0], *moments[1])
     assert _numbers(results)["mean", "fid"] == pytest.approx(expected, rel=1e-6)
     again = evaluate(images, tmp_path / "out", **options)  # all is measured already
     assert again == results
-    for part in ("2/2", "1/2"):
-        evaluate(images, tmp_path / "parts", shard=part, **options)
-    assert evaluate(images, tmp_path / "parts", **options) == results
-    (tmp_path / "parts" / "features" / "truth-2-of-2.f32").unlink()
+    for shard in ("2/2", "1/2"):
+        evaluate(images, tmp_path / "shards", shard=shard, **options)
+    assert evaluate(images, tmp_path / "shards", **options) == results
+    (tmp_path / "shards" / "features" / "truth-2-of-2.f32").unlink()
     with pytest.raises(InputError, match="features of images measured are not all in .*truth-2-of-2.f32"):
-        evaluate(images, tmp_path / "parts", **options)
+        evaluate(images, tmp_path / "shards", **options)

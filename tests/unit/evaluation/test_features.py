@@ -80,7 +80,7 @@ def test_without_weights_it_says_why(tmp_path, monkeypatch):
         None,
         "its weights could not be downloaded: URL fetch failure no route to host",
     )
-    kept = tmp_path / "models" / features._KERAS_FILES["vgg"]
+    kept = tmp_path / "models" / features._KERAS["vgg"][1]
     kept.parent.mkdir()
     kept.write_bytes(b"")
     assert weights_file("vgg", None) == (str(kept), "")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tf_inpaint.errors import InputError
-from tf_inpaint.evaluation.protocols import MaskFiles, SetDigest, choose, fit_image, fit_mask, mask_digest
+from tf_inpaint.evaluation.protocols import MaskFiles, choose, fit_image, fit_mask, mask_digest, set_digest
 from tf_inpaint.io.images import write_png
 
 RNG = np.random.default_rng(0)
@@ -39,10 +39,7 @@ def test_digests_by_hand():
     mask = np.zeros((3, 3), bool)
     mask[0, 0] = mask[2, 2] = True  # bits 10000000 1, the rest zeros
     assert mask_digest(mask) == hashlib.sha256(bytes([0b10000000, 0b10000000])).hexdigest()
-    digest = SetDigest()
-    digest.add("ab")
-    digest.add("cd")
-    assert digest.hexdigest() == hashlib.sha256(b"ab\ncd\n").hexdigest()
+    assert set_digest(["ab", "cd"]) == hashlib.sha256(b"ab\ncd\n").hexdigest()
 
 
 @pytest.fixture
