@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tf_inpaint import metrics
 from tf_inpaint.evaluation.features import Features
-from tf_inpaint.evaluation.measures import PER_IMAGE
+from tf_inpaint.evaluation.measures import HOLE, PER_IMAGE, WHOLE
 from tf_inpaint.evaluation.tasks import Task
 from tf_inpaint.ops.levels import from_levels
 
@@ -69,5 +69,6 @@ class Ruler:
     def _run(self, completed, image, mask):
         completed, image = (from_levels(tf.cast(levels, tf.float64)) for levels in (completed, image))
         mask = tf.cast(mask, tf.float64)[..., tf.newaxis]  # [1, H, W, 1]
-        values = [measure.compute(completed, image, mask)[0] for measure in self._measures]
+        given = {WHOLE: (completed, image), HOLE: (completed, image, mask)}
+        values = [measure.compute(*given[measure.region])[0] for measure in self._measures]
         return tf.stack([tf.cast(value, tf.float64) for value in values])

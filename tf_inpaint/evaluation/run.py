@@ -212,7 +212,7 @@ def evaluate(images, output, protocol: str = Evaluation.protocol, *, progress=No
 
 
 def _folders(methods):
-    return {method.name: method.folder for method in methods if isinstance(method, Trained)}
+    return {method.name: method.folder for method in methods if method.folder}
 
 
 def _row(task, methods, completed, ruler):
