@@ -25,7 +25,7 @@ ALLOWED = {
     "losses": {"ops"},
     "models": {"ops", "layers"},
     "recipes": {"ops", "layers", "losses", "models"},
-    "config": {"ops", "recipes"},
+    "config": {"cli", "ops", "recipes"},
     "edges": {"cli", "io", "ops"},
     "data": {"ops", "config", "edges", "io"},
     "masks": {"cli", "config", "data", "io"},

@@ -2,9 +2,9 @@
 
     config = load_config("configs/celeba.yml", ["data.batch_size=8"])
 
-Sections are frozen dataclasses whose docstrings say what each key means; `options` belongs to the recipe, `mask` to
-`tf_inpaint.ops.masks`. `checks` holds what values must be. A mistake is an `InputError` that begins with the file and
-line, or the override, that made it.
+Sections are frozen dataclasses whose docstrings say what each key means; `python -m tf_inpaint.config` prints them.
+`options` belongs to the recipe, `mask` to `tf_inpaint.ops.masks`; `checks` holds what values must be. A mistake is an
+`InputError` that begins with the file and line, or the override, that made it.
 
 TensorFlow is imported only when the file has been read, so that bad YAML is reported at once.
 """

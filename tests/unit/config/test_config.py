@@ -1,7 +1,6 @@
 """The configuration as a whole: reading, old names, mistakes, and the way there and back."""
 
 import dataclasses
-import inspect
 import re
 import subprocess
 import sys
@@ -20,6 +19,8 @@ from tf_inpaint.config import (
     load_config,
     to_yaml,
 )
+from tf_inpaint.config.__main__ import main, meanings
+from tf_inpaint.config.annotations import flatten
 from tf_inpaint.errors import InputError
 from tf_inpaint.ops.masks import MaskOptions
 from tf_inpaint.recipes import RECIPES
@@ -70,10 +71,25 @@ def test_sections_are_frozen():
 
 
 def test_every_attribute_is_explained():
-    for section in (DataConfig, OptimizerConfig, TrainingConfig, MaskOptions, RECIPES["deepfill_v1"].Options):
-        explained = re.findall(r"^ {4}([a-z][a-z0-9_, ]*): ", inspect.cleandoc(section.__doc__), re.MULTILINE)
-        explained = [name for names in explained for name in names.split(", ")]
-        assert sorted(explained) == sorted(field.name for field in dataclasses.fields(section)), section
+    for section in (DataConfig, OptimizerConfig, TrainingConfig, MaskOptions, *(r.Options for r in RECIPES.values())):
+        assert sorted(meanings(section)) == sorted(field.name for field in dataclasses.fields(section)), section
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_command_explains_every_key_and_shows_its_default(recipe, defaults, capsys):
+    assert main([recipe]) == 0
+    out = capsys.readouterr().out
+    assert flatten(yaml.safe_load(out)) == {"recipe": recipe, **defaults[recipe]}
+    assert (
+        "  # images in one update, over all devices; a multiple of `training.accumulation_steps`.\n  batch_size: 16\n"
+        in out
+    )
+    assert out.count("# size of the box before its random inset.\n  height: 128\n  width: 128") == 1
+
+
+def test_the_command_knows_its_recipes():
+    with pytest.raises(InputError, match="^pen_nett: recipe must be one of .*, did you mean pen_net?"):
+        main(["pen_nett"])
 
 
 @pytest.mark.slow  # a process of its own
