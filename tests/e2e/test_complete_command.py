@@ -13,7 +13,7 @@ from runs import ROOT, TINY, write_untrained_run
 from tf_inpaint import cli
 from tf_inpaint.checkpoints import DEFAULT_WEIGHTS, GUIDED_WEIGHTS
 from tf_inpaint.io.images import read_image, write_png
-from tf_inpaint.predict import command as complete
+from tf_inpaint.predict.command import main
 
 PROGRAM = ROOT / "test.py"
 RNG = np.random.default_rng(0)
@@ -41,15 +41,11 @@ def _hole(height, width):
     return hole
 
 
-def _write_mask(path, hole):
-    write_png(path, hole.astype(np.uint8) * 255)
-
-
 def test_a_folder_of_pictures_of_every_size(tmp_path, run_folder):
     sizes = [(64, 64), (100, 75), (257, 511), (512, 680)]
     for height, width in sizes:
         write_png(tmp_path / "images" / f"{height}x{width}.png", _picture(height, width))
-        _write_mask(tmp_path / "masks" / f"{height}x{width}.png", _hole(height, width))
+        write_png(tmp_path / "masks" / f"{height}x{width}.png", _hole(height, width))
     arguments = ["--image", tmp_path / "images", "--mask", tmp_path / "masks", "--output", tmp_path / "out"]
     done = _run(*arguments, "--checkpoint_dir", run_folder, "--save_coarse", "--save_attention")
     assert (done.returncode, done.stderr) == (0, "")
@@ -68,10 +64,10 @@ def test_a_folder_of_pictures_of_every_size(tmp_path, run_folder):
 def test_a_list_in_which_some_fail(tmp_path, run_folder):
     """Grey, alpha and EXIF come back as they should; every failure is one sentence; the rest is written."""
     hole = _hole(64, 80)
-    _write_mask(tmp_path / "m.png", hole)
-    _write_mask(tmp_path / "small.png", _hole(64, 79))
-    _write_mask(tmp_path / "all.png", np.ones_like(hole))
-    _write_mask(tmp_path / "none.png", np.zeros_like(hole))
+    write_png(tmp_path / "m.png", hole)
+    write_png(tmp_path / "small.png", _hole(64, 79))
+    write_png(tmp_path / "all.png", np.ones_like(hole))
+    write_png(tmp_path / "none.png", np.zeros_like(hole))
     grey, rgba = _picture(64, 80, 1), _picture(64, 80, 4)
     write_png(tmp_path / "grey.png", grey)
     write_png(tmp_path / "rgba.png", rgba)
@@ -115,7 +111,7 @@ def test_two_machines_and_batches_give_the_pictures_of_one_by_one(tmp_path, run_
     sizes = [(64, 64), (64, 72), (61, 64), (64, 70), (64, 64), (60, 60)]
     for number, (height, width) in enumerate(sizes):
         write_png(tmp_path / "images" / f"{number}.png", _picture(height, width))
-        _write_mask(tmp_path / "masks" / f"{number}.png", _hole(height, width))
+        write_png(tmp_path / "masks" / f"{number}.png", _hole(height, width))
     (tmp_path / "images" / "broken.png").write_text("not a picture")
     arguments = ["--image", tmp_path / "images", "--mask", tmp_path / "masks", "--checkpoint_dir", run_folder]
     done = _run(*arguments, "--output", tmp_path / "alone", "--verbose")
@@ -137,7 +133,7 @@ def test_two_machines_and_batches_give_the_pictures_of_one_by_one(tmp_path, run_
 def test_one_picture_with_black_holes_goes_beside_it(tmp_path, run_folder):
     hole, image = _hole(64, 64), _picture(64, 64)
     write_png(tmp_path / "x.png", image)
-    _write_mask(tmp_path / "m.png", ~hole)
+    write_png(tmp_path / "m.png", ~hole)
     done = _run("--image", "x.png", "--mask", "m.png", "--checkpoint_dir", run_folder, "--invert_mask", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     origin, output = done.stdout.splitlines()
@@ -154,12 +150,12 @@ def test_with_a_sketch_and_nothing_else_the_shipped_weights_follow_it(tmp_path, 
     hole[16:48, 16:48] = True
     sketch[:, 31:33] = True
     write_png(tmp_path / "x.png", image)
-    _write_mask(tmp_path / "m.png", hole)
-    _write_mask(tmp_path / "e.png", sketch)
+    write_png(tmp_path / "m.png", hole)
+    write_png(tmp_path / "e.png", sketch)
     arguments = ["--image", str(tmp_path / "x.png"), "--mask", str(tmp_path / "m.png")]
     names = {(): DEFAULT_WEIGHTS, ("--edges", str(tmp_path / "e.png")): GUIDED_WEIGHTS}
     for more, name in names.items():
-        assert complete.main([*arguments, *more]) == 0
+        assert main([*arguments, *more]) == 0
         assert f"{name}.npz" in capsys.readouterr().out
         completed = read_image(tmp_path / "x_completed.png").rgb
         np.testing.assert_array_equal(completed[~hole], image[~hole])
@@ -171,9 +167,9 @@ def files(tmp_path_factory, run_folder):
     """Good and bad files of which the refusals below are made."""
     folder = tmp_path_factory.mktemp("files")
     write_png(folder / "x.png", _picture(64, 64))
-    _write_mask(folder / "m.png", _hole(64, 64))
-    _write_mask(folder / "small.png", _hole(64, 63))
-    _write_mask(folder / "white.png", np.ones((64, 64), bool))
+    write_png(folder / "m.png", _hole(64, 64))
+    write_png(folder / "small.png", _hole(64, 63))
+    write_png(folder / "white.png", np.ones((64, 64), bool))
     (folder / "text.png").write_text("not a picture")
     (folder / "empty").mkdir()
     tf.train.Checkpoint(dense=tf.Variable([1.0])).write(str(folder / "stranger" / "step-1"))
@@ -222,7 +218,7 @@ def test_refusals_are_one_line_and_exit_code_2(files, arguments, said, monkeypat
     before = sorted(files.iterdir())
     monkeypatch.chdir(files)
     with pytest.raises(SystemExit) as stopped:
-        cli.run(complete.main, arguments.split())
+        cli.run(main, arguments.split())
     out, err = capsys.readouterr()
     assert stopped.value.code == 2 and ("--max_pixels" in arguments or "--edges white" in arguments or out == "")
     assert said in err and err.startswith("error: ") and err.count("\n") == 1
@@ -244,7 +240,7 @@ def test_debug_shows_the_trace(files):
     ],
 )
 def test_what_needs_no_tensorflow_is_refused_without(files, arguments):
-    program = f"import sys; from tf_inpaint import complete\ntry: complete.main({arguments.split()})\n"
+    program = f"import sys; from tf_inpaint.predict.command import main\ntry: main({arguments.split()})\n"
     program += "finally: print('tensorflow' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(PROGRAM.parent)}
     command = [sys.executable, "-c", program]

@@ -19,14 +19,14 @@ def grouped(items, key, most, look_ahead):
     """
     waiting = {}
     for item in items:
-        own = key(item)
-        if own is None:
+        shared = key(item)
+        if shared is None:
             yield [item]
             continue
-        group = waiting.setdefault(own, [])
+        group = waiting.setdefault(shared, [])
         group.append(item)
-        if len(group) >= most(own):
-            yield waiting.pop(own)
+        if len(group) >= most(shared):
+            yield waiting.pop(shared)
         elif sum(map(len, waiting.values())) > look_ahead:
             yield waiting.pop(next(iter(waiting)))
     yield from waiting.values()

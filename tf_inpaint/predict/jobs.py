@@ -1,4 +1,4 @@
-"""Which picture is completed with which mask, and where the result goes: single files, folders, lists."""
+"""Which image is completed with which mask, and where the result goes: single files, folders, lists."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tf_inpaint.io.listing import EDGES_SUFFIX, list_files, split_edges
 
 @dataclass(frozen=True)
 class Job:
-    """One picture to complete; `mask` is None where a folder of masks has none for it, `edges` where no sketch is."""
+    """An image to complete; `mask` is None where a folder of masks has none for it, `edges` where there are none."""
 
     image: str
     mask: str | None
@@ -22,11 +22,14 @@ class Job:
 
     @property
     def coarse_output(self) -> str:
-        return os.path.splitext(self.output)[0] + "_coarse.png"
+        return self._beside("coarse")
 
     @property
     def attention_output(self) -> str:
-        return os.path.splitext(self.output)[0] + "_attention.png"
+        return self._beside("attention")
+
+    def _beside(self, name):
+        return f"{os.path.splitext(self.output)[0]}_{name}.png"
 
 
 def jobs_from_paths(image, mask, output=None, edges=None) -> list[Job]:
@@ -34,38 +37,34 @@ def jobs_from_paths(image, mask, output=None, edges=None) -> list[Job]:
 
     Args:
         image: a file, or a folder (with its subfolders).
-        mask: a file, for every picture, or a folder with files of the pictures' names, whatever their endings.
-        output: a file for one picture, a folder for several (or where it exists or ends in a slash); None writes
+        mask: a file, for every image, or a folder with files of the images' names, whatever their endings.
+        output: a file for one image, a folder for several (or where it exists or ends in a slash); None writes
             `x_completed.png` beside `x.jpg`.
-        edges: a sketch for every picture, or a folder with sketches of the pictures' names, with `_edge` after them or
-            not; pictures without one are completed without.
+        edges: a file for every image, or a folder with files of the images' names, with `_edge` after them or not;
+            images without one are completed without.
     """
     folder = image if os.path.isdir(image) else None
-    images = _pictures(folder) if folder else [image]
     masks = _by_name(mask) if os.path.isdir(mask) else None
-    sketches = _by_name(edges) if edges and os.path.isdir(edges) else None
+    all_edges = _by_name(edges) if edges and os.path.isdir(edges) else None
     into_folder = output is not None and (folder or os.path.isdir(output) or output.endswith(("/", os.sep)))
     if into_folder and os.path.isfile(output):
         raise InputError(f"--output must be a folder to complete the folder {image}, but {output} is a file")
     jobs = []
-    for path in images:
+    for path in _images(folder) if folder else [image]:
         name = os.path.splitext(os.path.relpath(path, folder) if folder else os.path.basename(path))[0]
-        if into_folder:
-            target = os.path.join(output, f"{name}.png")
-        else:
-            target = output or completed_name(path)
-        sketch = edges if sketches is None else sketches.get(name + EDGES_SUFFIX, sketches.get(name))
-        sketch = None if sketch == path else sketch  # pictures and sketches share a folder
-        jobs.append(Job(path, mask if masks is None else masks.get(name), target, sketch))
+        target = os.path.join(output, f"{name}.png") if into_folder else output or completed_name(path)
+        its_edges = edges if all_edges is None else all_edges.get(name + EDGES_SUFFIX, all_edges.get(name))
+        its_edges = None if its_edges == path else its_edges  # images and edges share a folder
+        jobs.append(Job(path, mask if masks is None else masks.get(name), target, its_edges))
     return jobs
 
 
 def jobs_from_list(path) -> list[Job]:
     """Jobs for `--flist`: lines `image mask output` (the original's format), or a CSV with these columns and `edges`.
 
-    The output may be left out. Columns of lines are separated by spaces, or by tabs, where paths contain spaces or a
-    sketch follows as the fourth. Relative paths count from the list's folder, or from the working
-    directory where only there the picture exists.
+    The output may be left out. Columns of lines are separated by spaces, or by tabs, where paths contain spaces or
+    edges follow as the fourth. Relative paths count from the list's folder, or from the working directory where only
+    there the image exists.
     """
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
@@ -81,18 +80,18 @@ def jobs_from_list(path) -> list[Job]:
     for image, mask, output, edges in rows:
         base = "" if not os.path.exists(os.path.join(folder, image)) and os.path.exists(image) else folder
         image, mask = os.path.join(base, image), os.path.join(base, mask)
-        output, edges = (os.path.join(base, each) if each else None for each in (output, edges))
+        output, edges = (os.path.join(base, path) if path else None for path in (output, edges))
         jobs.append(Job(image, mask, output or completed_name(image), edges))
     return jobs
 
 
 def completed_name(image) -> str:
-    """Where a picture goes if nobody says so: beside it."""
+    """Where an image goes if nobody says so: beside it."""
     return os.path.splitext(image)[0] + "_completed.png"
 
 
 def check_inputs(job) -> None:
-    """Refuses a job without a mask, or whose files are missing or, judged by their heads, no pictures."""
+    """Refuses a job without a mask, or whose files are missing or, judged by their heads, no images."""
     if job.mask is None:
         raise InputError(f"no mask for {job.image}: no file in the folder of masks has its name")
     for path in (job.image, job.mask, *([job.edges] if job.edges else [])):
@@ -116,22 +115,22 @@ def check_outputs(jobs, coarse=False, attention=False) -> None:
             written.add(place)
 
 
-def _pictures(folder) -> list[str]:
-    """The pictures of a folder, without their sketches and what an earlier run wrote beside them."""
+def _images(folder) -> list[str]:
+    """The images of a folder, without their edges and what an earlier run wrote beside them."""
     paths, _ = split_edges(list_files(folder))
-    own = {completed_name(path) for path in paths}
-    own |= {os.path.splitext(path)[0] + ending for path in own for ending in ("_coarse.png", "_attention.png")}
-    return [path for path in paths if path not in own]
+    earlier = [Job(path, None, completed_name(path)) for path in paths]
+    written = {path for job in earlier for path in (job.output, job.coarse_output, job.attention_output)}
+    return [path for path in paths if path not in written]
 
 
 def _by_name(folder) -> dict[str, str]:
-    masks = {}
+    named = {}
     for path in list_files(folder):
         name = os.path.splitext(os.path.relpath(path, folder))[0]
-        if name in masks:
-            raise InputError(f"two masks have the same name: {masks[name]} and {path}")
-        masks[name] = path
-    return masks
+        if name in named:
+            raise InputError(f"two masks have the same name: {named[name]} and {path}")
+        named[name] = path
+    return named
 
 
 def _line_rows(file, path):

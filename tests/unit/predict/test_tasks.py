@@ -5,8 +5,8 @@ import pytest
 
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.images import write_png
-from tf_inpaint.predict.command import read_job
 from tf_inpaint.predict.jobs import Job
+from tf_inpaint.predict.tasks import read_task
 
 
 @pytest.fixture
@@ -28,10 +28,10 @@ def _mask(holes, hole=255, known=0):
 
 
 def test_the_threshold_is_127_and_a_half(job):
-    picture, hole, warning = read_job(job(_mask(5, hole=128, known=127)))
-    assert picture.rgb.shape == (4, 6, 3) and warning is None
-    np.testing.assert_array_equal(hole, _mask(5, hole=1).astype(bool))
-    np.testing.assert_array_equal(read_job(job(_mask(5)), invert_mask=True)[1], ~hole)
+    task = read_task(job(_mask(5, hole=128, known=127)))
+    assert task.image.rgb.shape == (4, 6, 3) and task.warning is None and task.edges is None
+    np.testing.assert_array_equal(task.mask, _mask(5, hole=1).astype(bool))
+    np.testing.assert_array_equal(read_task(job(_mask(5)), invert_mask=True).mask, ~task.mask)
 
 
 @pytest.mark.parametrize(
@@ -44,15 +44,15 @@ def test_the_threshold_is_127_and_a_half(job):
     ],
 )
 def test_a_strange_hole_is_warned_of(job, holes, invert, said):
-    assert said in read_job(job(_mask(holes)), invert)[2]
+    assert said in read_task(job(_mask(holes)), invert).warning
 
 
 @pytest.mark.parametrize("holes, invert", [(24, False), (0, True)])
 def test_a_hole_that_leaves_nothing_is_refused(job, holes, invert):
     with pytest.raises(InputError, match="m.png covers the whole picture"):
-        read_job(job(_mask(holes)), invert)
+        read_task(job(_mask(holes)), invert)
 
 
 def test_both_sizes_are_named(job):
     with pytest.raises(InputError, match="m.png has 5 x 3 pixels, but the picture .*x.png has 6 x 4"):
-        read_job(job(np.zeros((3, 5))))
+        read_task(job(np.zeros((3, 5))))

@@ -1,0 +1,176 @@
+"""A run of test.py: jobs read, completed in batches and written.
+
+Of many jobs, those that fail are named in a sentence each and the rest are written.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Any, Callable
+
+from tf_inpaint import cli
+from tf_inpaint.errors import InputError
+from tf_inpaint.io.images import restore, write_png
+from tf_inpaint.predict.batches import grouped
+from tf_inpaint.predict.jobs import Job, check_inputs
+from tf_inpaint.predict.tasks import Task, read_task
+
+LARGE_IMAGE = 1 << 21  # pixels from which memory is told beforehand
+_LOOK_AHEAD = 4  # batches' worth of images that may be held to be completed together
+
+
+@dataclass
+class Run:
+    """What is done with every job, and what there is to say about it.
+
+    Args:
+        load: function that loads the `Inpainter`, called once there is something to complete.
+        others: options of the command `test.py`.
+    """
+
+    load: Callable[[], Any]
+    batch_size: int = 1
+    invert_mask: bool = False
+    save_coarse: bool = False
+    save_attention: bool = False
+    verbose: bool = False
+    _inpainter: Any = field(init=False, default=None)
+    _sentences: dict[str, list[str]] = field(init=False, default_factory=dict)  # by output
+
+    def one(self, job: Job) -> int:
+        """Completes a job; returns the exit code.
+
+        Raises:
+            InputError: if it cannot be done.
+        """
+        task = read_task(job, self.invert_mask)
+        if task.warning:
+            cli.warn(task.warning)
+        self._inpainter = self.load()
+        self._write(task, self._outputs([task])[0])
+        print(job.output)
+        if self.verbose:
+            print(f"graphs built: {self._inpainter.graphs}")
+        return cli.DONE
+
+    def many(self, jobs: list[Job]) -> int:
+        """Completes what can be completed; sentences come after the progress bar, which they would tear."""
+        ready, self._sentences = [], {job.output: [] for job in jobs}
+        for job in jobs:
+            try:
+                check_inputs(job)
+                ready.append(job)
+            except InputError as error:
+                self._fail(job, error)
+        done = 0
+        try:
+            if ready:
+                done = self._complete(ready)
+        finally:
+            for sentences in self._sentences.values():
+                for sentence in sentences:
+                    print(sentence, file=sys.stderr)
+        print(f"{done} of {len(jobs)} pictures completed")
+        return cli.DONE if done == len(jobs) else cli.SOME_FAILED
+
+    def _complete(self, jobs) -> int:
+        """How many jobs were done."""
+        self._inpainter = self.load()
+        bar = cli.import_tensorflow().keras.utils.Progbar(len(jobs), unit_name="picture")
+        start, done, batches = time.perf_counter(), 0, 0
+
+        def size(task):
+            return self._inpainter.joint_size(*task.mask.shape) if self.batch_size > 1 else None
+
+        def most(size):
+            return self._inpainter.most_at_once(*size, self.batch_size)
+
+        for batch in grouped(self._tasks(jobs, bar), size, most, _LOOK_AHEAD * self.batch_size):
+            done += self._complete_batch(batch)
+            batches += 1
+            bar.add(len(batch))
+        if self.verbose:
+            seconds = time.perf_counter() - start
+            print(f"{done} pictures in {batches} batches, {seconds:.1f} s with reading and writing")
+            print(f"graphs built: {self._inpainter.graphs}")
+        return done
+
+    def _tasks(self, jobs, bar):
+        """The jobs that can be read, one after the other."""
+        for job in jobs:
+            try:
+                task = read_task(job, self.invert_mask)
+            except InputError as error:
+                self._fail(job, error)
+                bar.add(1)
+                continue
+            yield task
+            if task.warning:
+                self._sentences[job.output].append(f"warning: {task.warning}")
+
+    def _complete_batch(self, batch: list[Task]) -> int:
+        """How many images of a batch were completed and written."""
+        start = time.perf_counter()
+        try:
+            outputs = self._outputs(batch)
+        except InputError as error:
+            if len(batch) > 1:  # what is too much together, or refused for one of them
+                return sum(self._complete_batch([task]) for task in batch)
+            self._fail(batch[0].job, error)
+            return 0
+        if self.verbose:
+            seconds, (height, width) = time.perf_counter() - start, batch[0].mask.shape
+            average = f", {seconds / len(batch):.2f} s a picture" if len(batch) > 1 else ""
+            print(f"\n{len(batch)} of {width} x {height}: {seconds:.2f} s{average}", flush=True)
+        done = 0
+        for task, of_task in zip(batch, outputs):
+            try:
+                self._write(task, of_task)
+                done += 1
+            except InputError as error:
+                self._fail(task.job, error)
+        return done
+
+    def _outputs(self, batch: list[Task]) -> list[dict]:
+        """What the network says about images that go together."""
+        everything = self.save_coarse or self.save_attention
+        for task in batch:
+            self._check(task, everything)
+        inputs = [(task.image.rgb, task.mask, task.edges) for task in batch]
+        try:
+            if len(batch) == 1:
+                return [self._inpainter.outputs(*inputs[0], whole=everything)]
+            return self._inpainter.outputs_together(inputs, everything)
+        except InputError as error:
+            raise InputError(f"{batch[0].job.image}: {error}") from error
+
+    def _check(self, task, everything):
+        """Refuses edges that nobody follows, and tells of large images."""
+        job, (height, width) = task.job, task.mask.shape
+        if task.edges is not None and not self._inpainter.takes_edges:
+            raise InputError(
+                f"{job.image}: this model follows no sketch: leave out {job.edges}, or take a guided model"
+            )
+        if height * width >= LARGE_IMAGE and self._inpainter.strategy == "exact":
+            needed = self._inpainter.memory(height, width, holes=None if everything else task.mask)
+            if needed is not None:
+                print(f"{job.image}: {width} x {height} pixels, about {needed / 2**30:.1f} GiB of memory", flush=True)
+
+    def _write(self, task, outputs):
+        job, image, mask = task.job, task.image, task.mask
+        files = {job.output: restore(image, outputs["completed"], mask)}
+        for wanted, name, path in (
+            (self.save_coarse, "coarse", job.coarse_output),
+            (self.save_attention, "attention", job.attention_output),
+        ):
+            if wanted and name not in outputs:
+                raise InputError(f"{job.image}: this model has no {name} picture: leave out --save_{name}")
+            if wanted:
+                files[path] = outputs[name] if name == "attention" else restore(image, outputs[name], mask)
+        for path, array in files.items():
+            write_png(path, array)
+
+    def _fail(self, job, error):
+        self._sentences[job.output].append(f"failed: {error}")
