@@ -95,11 +95,11 @@ def main(argv):
     from tf_inpaint.inference.inpainter import Inpainter
 
     recipe = build(arguments.recipe)
-    inpainter = Inpainter(recipe, max_memory=arguments.max_memory)
+    inpainter = Inpainter.of(recipe, max_memory=arguments.max_memory)
 
     def run(form, side):
         image, hole = picture(side, arguments.hole)
-        return lambda: inpainter.outputs(image, hole, whole=form == "whole")
+        return lambda: inpainter.outputs(image, hole, all_outputs=form == "whole")
 
     if is_child():
         run(arguments.form[0], arguments.sides[0])()

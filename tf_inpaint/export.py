@@ -170,7 +170,7 @@ def export_file(inpainter, output: str, kind: str, size, precision: str = "float
 
 def _check(inpainter, max_pixels, size, outputs):
     recipe, generator = inpainter.recipe, inpainter.recipe.generator
-    if recipe.completes_with_critic or inpainter.blending:
+    if recipe.completes_with_critic or recipe.blending:
         raise InputError(
             "this model completes by a search of many steps, and blends outside of TensorFlow: it cannot be served, "
             "use test.py"
@@ -181,7 +181,7 @@ def _check(inpainter, max_pixels, size, outputs):
         )
     largest = size or (round(max_pixels**0.5),) * 2
     needed = inpainter.memory(*largest)
-    if needed > inpainter.max_memory:
+    if needed > inpainter.engine.max_memory:
         raise InputError(
             f"pictures of {largest[1]} x {largest[0]} pixels would take about {needed / 2**30:.1f} GiB of memory: "
             "raise --max_memory or lower --max_pixels"

@@ -11,28 +11,27 @@ _REACH = 4
 _BORDER = _REACH + 2
 
 
-def blend(image, predicted, hole):
+def blend(image, predicted, mask):
     """`predicted` in the hole of `image`, without a seam.
 
     Args:
         image: uint8 [H, W, 3].
         predicted: uint8 [H, W, 3], around the hole too.
-        hole: bool [H, W].
+        mask: bool [H, W], True = hole.
     Returns:
         uint8 [H, W, 3]; known pixels are those of `image`. Without a hole, or without anything known, `predicted` is
         pasted as it is.
     Reference: Perez et al. 2003, by OpenCV's `seamlessClone`; Yeh and Chen et al. 2017, section 3.3.
     """
-    pasted = np.where(hole[..., np.newaxis], predicted, image)
-    if not hole.any() or hole.all():
+    hole = mask[..., np.newaxis]  # [H, W, 1]
+    pasted = np.where(hole, predicted, image)
+    if not mask.any() or mask.all():
         return pasted
     border = [(_BORDER, _BORDER)] * 2
     target = np.pad(pasted, [*border, (0, 0)], mode="edge")
     source = np.pad(np.ascontiguousarray(predicted), [*border, (0, 0)], mode="edge")
-    mask = np.pad(hole, border).astype(np.uint8) * 255
-    mask = cv2.dilate(mask, np.ones([2 * _REACH + 1] * 2, np.uint8))
-    left, top, width, height = cv2.boundingRect(mask)
+    reach = cv2.dilate(np.pad(mask, border).astype(np.uint8) * 255, np.ones([2 * _REACH + 1] * 2, np.uint8))
+    left, top, width, height = cv2.boundingRect(reach)
     centre = (left + width // 2, top + height // 2)
-    blended = cv2.seamlessClone(source, target, mask, centre, cv2.NORMAL_CLONE)
-    inner = blended[_BORDER:-_BORDER, _BORDER:-_BORDER]
-    return np.where(hole[..., np.newaxis], inner, image)
+    blended = cv2.seamlessClone(source, target, reach, centre, cv2.NORMAL_CLONE)
+    return np.where(hole, blended[_BORDER:-_BORDER, _BORDER:-_BORDER], image)

@@ -1,14 +1,19 @@
-"""The graph from pictures to completions, whatever their size: what `Inpainter` runs and what is exported for serving.
+"""The graph from images to completions, whatever their size: what is exported for serving, and an engine that runs it.
 
-Pictures are uint8, RGB; holes and lines are planes of bools. A network that takes sizes of its own sees a picture
-continued below and to the right as its mirror image; one of a single size sees a window around the hole.
+Images are uint8, RGB; masks and edges are bool. A network of any size sees an image continued below and to the right as
+its mirror image; one of a single size sees a window around the hole.
 """
 
 from __future__ import annotations
 
 import tensorflow as tf
 
-from tf_inpaint.ops.boxes import Box, crop_window, mirrored, paste_window, window_around
+from tf_inpaint.errors import InputError
+from tf_inpaint.inference.engine import Engine
+from tf_inpaint.inference.memory import attention_budget, installed_memory, memory_needed, parse_memory
+from tf_inpaint.layers.contextual_attention import ContextualAttention
+from tf_inpaint.layers.precision import set_precision
+from tf_inpaint.ops.boxes import Box, bounds, crop_window, mirrored, paste_window, window_around
 from tf_inpaint.ops.flow import flow_to_image
 from tf_inpaint.ops.images import composite, to_float, to_uint8
 from tf_inpaint.ops.residuals import add_residuals
@@ -19,16 +24,16 @@ class Completion:
 
     Args:
         recipe: a recipe whose generator is built.
-        windows: False hands pictures as they are to a network of one size, which must be theirs.
-        whole: False asks for "completed" alone, of which nothing but the holes counts, so that networks need not draw
-            what is known.
+        windows: False hands images as they are to a network of one size, which must be theirs.
+        all_outputs: False asks for "completed" alone, of which nothing but the holes counts, so that networks need not
+            predict what is known.
         residuals: strength of `ops.residuals.add_residuals`; above 0 for a recipe whose outputs have integer "offsets".
     Call:
-        images: uint8 [B, H, W, 3].
-        holes: bool [B, H, W], True = hole.
-        lines: bool [B, H, W], a guided model's sketch, True = line.
-        returns: dict of tensors of the pictures' height and width, known pixels drawn anew too (not `whole`:
-            drawn as anything):
+        image: uint8 [B, H, W, 3].
+        mask: bool [B, H, W], True = hole.
+        edges: bool [B, H, W], a guided model's sketch, True = line.
+        returns: dict of tensors of the images' height and width, known pixels predicted too (not `all_outputs`:
+            as anything):
             "completed", "coarse": uint8 [B, H, W, 3], the last and the first stage's prediction;
             "attention": uint8 [B, H, W, 3], offsets as colours;
             "predicted": float32 [B, H, W, 3] in [-1, 1], without residuals;
@@ -36,67 +41,68 @@ class Completion:
             A model without a coarse stage or attention lacks that entry.
     """
 
-    def __init__(self, recipe, windows=True, whole=True, residuals=0.0):
+    def __init__(self, recipe, windows=True, all_outputs=True, residuals=0.0):
         self._recipe = recipe
         self._residuals = residuals
-        self._whole = whole
+        self._all_outputs = all_outputs
         self._in_one_size = windows and recipe.generator.fixed_size is not None
 
-    def __call__(self, images, holes, lines):
+    def __call__(self, image, mask, edges):
         if self._in_one_size:
-            return self._drawn(images, holes, lines)
-        height, width = _side(images, 1), _side(images, 2)
-        drawn = self._drawn(*(self._padded(planes) for planes in (images, holes, lines)))
-        return {name: value[:, :height, :width] for name, value in drawn.items()}
+            return self._outputs(image, mask, edges)
+        height, width = _side(image, 1), _side(image, 2)
+        outputs = self._outputs(*(self._padded(array) for array in (image, mask, edges)))
+        return {name: value[:, :height, :width] for name, value in outputs.items()}
 
-    def _drawn(self, images, holes, lines):
-        mask, edges = (tf.cast(plane, tf.float32)[..., tf.newaxis] for plane in (holes, lines))
+    def _outputs(self, image, mask, edges):
+        mask, edges = (tf.cast(array, tf.float32)[..., tf.newaxis] for array in (mask, edges))  # [B, H, W, 1]
         complete = self._in_windows if self._in_one_size else self._at_once
-        image = to_float(images)
+        image = to_float(image)
         outputs = complete({"image": image, "mask": mask, "edges": edges})
-        completed, drawn = outputs["predicted"], {}
+        completed, results = outputs["predicted"], {}
         if self._residuals:
-            offsets, cell = outputs["offsets"], self._recipe.generator.attention.stride
+            offsets, stride = outputs["offsets"], self._recipe.generator.attention.stride
             completed = composite(completed, image, mask)
-            completed = add_residuals(completed, mask, offsets, cell, self._residuals, in_part=not self._whole)
-            drawn["offsets"] = offsets
-        drawn["completed"] = to_uint8(completed)
-        if not self._whole:
-            return drawn
-        drawn["predicted"] = outputs["predicted"]
+            in_part = not self._all_outputs
+            completed = add_residuals(completed, mask, offsets, stride, self._residuals, in_part=in_part)
+            results["offsets"] = offsets
+        results["completed"] = to_uint8(completed)
+        if not self._all_outputs:
+            return results
+        results["predicted"] = outputs["predicted"]
         if "coarse" in outputs:
-            drawn["coarse"] = to_uint8(outputs["coarse"])
+            results["coarse"] = to_uint8(outputs["coarse"])
         if "offsets" in outputs:
-            flow = to_uint8(flow_to_image(outputs["offsets"]))
-            cell = tf.shape(images)[1] // tf.shape(flow)[1]
-            drawn["attention"] = tf.repeat(tf.repeat(flow, cell, axis=1), cell, axis=2)
-        return drawn
+            flow = to_uint8(flow_to_image(outputs["offsets"]))  # [B, h, w, 3]
+            stride = tf.shape(image)[1] // tf.shape(flow)[1]
+            results["attention"] = tf.repeat(tf.repeat(flow, stride, axis=1), stride, axis=2)
+        return results
 
-    def _padded(self, planes):
-        """Continued below and to the right, where it moves no pixel, so that the network takes the picture."""
-        sides = _side(planes, 1), _side(planes, 2)
-        for axis, side, padded in zip((1, 2), sides, padded_sides(self._recipe.generator, *sides)):
-            planes = tf.gather(planes, mirrored(tf.range(padded), side), axis=axis)
-        return planes
+    def _padded(self, array):
+        """Continued below and to the right, where it moves no pixel, so that the network takes the image."""
+        size = _side(array, 1), _side(array, 2)
+        for axis, side, padded in zip((1, 2), size, padded_size(self._recipe.generator, *size)):
+            array = tf.gather(array, mirrored(tf.range(padded), side), axis=axis)
+        return array
 
     def _at_once(self, batch):
-        return self._recipe.complete(batch, training=False) if self._whole else self._recipe.fill(batch)
+        return self._recipe.complete(batch, training=False) if self._all_outputs else self._recipe.fill(batch)
 
     def _in_windows(self, batch):
-        """Of a network of one picture size: each picture by the window around its hole."""
+        """Of a network of one image size: each image by the window around its hole."""
         generator = self._recipe.generator
-        size, share = generator.fixed_size, generator.hole_size / generator.fixed_size
+        size, ratio = generator.fixed_size, generator.hole_size / generator.fixed_size
 
         def crop(example):
             image, mask = example
-            window = window_around(mask, size, share, centred=generator.region == "centre")
+            window = window_around(mask, size, ratio, centred=generator.region == "centre")
             seen = crop_window(image * (1.0 - mask), window, size)
             return window, seen, tf.cast(crop_window(mask, window, size) > 0.0, tf.float32)
 
-        plane = tf.TensorSpec([size, size, None], tf.float32)
+        shown = tf.TensorSpec([size, size, None], tf.float32)
         corner = tf.TensorSpec([2], tf.int32)
         windows, seen, masks = tf.map_fn(
-            crop, (batch["image"], batch["mask"]), fn_output_signature=(Box(corner, corner), plane, plane)
+            crop, (batch["image"], batch["mask"]), fn_output_signature=(Box(corner, corner), shown, shown)
         )
         seen, masks = tf.ensure_shape(seen, [None, size, size, 3]), tf.ensure_shape(masks, [None, size, size, 1])
         outputs = self._recipe.complete({"image": seen, "mask": masks}, training=False)
@@ -108,13 +114,78 @@ class Completion:
         return {"predicted": predicted}
 
 
-def padded_sides(generator, height, width):
-    """The height and width that a network sees of a picture; numbers of numbers, tensors of tensors."""
+class KerasEngine(Engine):
+    """Completes with a recipe's own networks.
+
+    Args:
+        recipe: a recipe whose generator is built and holds the weights.
+        max_memory: how much memory completing may take, in bytes or as "8G"; None is what the machine has.
+        precision: what convolutions compute in, see `tf_inpaint.layers.precision`; the recipe's networks keep it.
+        residuals: strength, in [0, 1], of the fine detail that holes get from what contextual attention matched, see
+            `ops.residuals`; 0 is what the network predicts.
+    Raises:
+        InputError: if `max_memory` cannot be read, or `residuals` is out of range or asked of a model without
+            contextual attention.
+    """
+
+    def __init__(self, recipe, max_memory=None, precision="float32", residuals=0.0):
+        if not 0 <= residuals <= 1:
+            raise InputError(f"residuals is a strength, 0 to 1, not {residuals}")
+        if residuals and not _matches_patches(recipe):
+            raise InputError("this model matches no patches by contextual attention: leave out residuals")
+        self.recipe = recipe
+        self.guided = recipe.generator.guided
+        self.fixed_size = recipe.generator.fixed_size
+        self.blending = recipe.blending
+        self.residuals = residuals
+        self.max_memory = installed_memory() if max_memory is None else parse_memory(max_memory)
+        attention = recipe.generator.attention
+        for layer in attention.layers if attention else ():
+            layer.max_memory = attention_budget(self.max_memory)
+        for network in (recipe.generator, recipe.discriminator):
+            set_precision(network, precision)
+        image, mask = tf.TensorSpec([None, None, None, 3], tf.uint8), tf.TensorSpec([None, None, None], tf.bool)
+        self._complete, self._fill = (
+            tf.function(completion, input_signature=[image, mask, mask], autograph=False)
+            for completion in (Completion(recipe, all_outputs=every, residuals=residuals) for every in (True, False))
+        )
+
+    @property
+    def graphs(self):
+        return sum(graph.experimental_get_tracing_count() for graph in (self._complete, self._fill))
+
+    def run(self, image, mask, edges, all_outputs):
+        # Blending looks at what is predicted beside the hole.
+        return (self._complete if all_outputs or self.blending else self._fill)(image, mask, edges)
+
+    def joint_size(self, height, width):
+        return tuple(padded_size(self.recipe.generator, height, width)) if self.fixed_size is None else (height, width)
+
+    def memory(self, height, width, batch=1, mask=None):
+        generator, hole = self.recipe.generator, None
+        if self.fixed_size is not None:
+            return memory_needed(generator, self.fixed_size, self.fixed_size, self.max_memory, batch)
+        if mask is not None and not self.blending:
+            box = bounds(mask.reshape(-1, *mask.shape[-2:], 1).any(axis=0))
+            hole = tuple(max(0, int(side)) for side in box.size)
+        return memory_needed(generator, *padded_size(generator, height, width), self.max_memory, batch, hole)
+
+
+def padded_size(generator, height, width):
+    """The [height, width] that a network sees of an image; numbers of numbers, tensors of tensors."""
     larger = max if isinstance(height, int) and isinstance(width, int) else tf.maximum
     multiple = generator.size_multiple
     return [-(-larger(side, generator.minimum_size) // multiple) * multiple for side in (height, width)]
 
 
-def _side(planes, axis):
+def _matches_patches(recipe):
+    """Whether a recipe's outputs have "offsets" of patches."""
+    attention = recipe.generator.attention
+    if attention is None or recipe.options.pretrain_coarse:
+        return False
+    return any(isinstance(layer, ContextualAttention) for layer in attention.layers)
+
+
+def _side(array, axis):
     """A side as a number where it is known while tracing, otherwise as a tensor."""
-    return planes.shape[axis] if planes.shape[axis] is not None else tf.shape(planes)[axis]
+    return array.shape[axis] if array.shape[axis] is not None else tf.shape(array)[axis]

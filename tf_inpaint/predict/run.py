@@ -135,18 +135,18 @@ class Run:
 
     def _outputs(self, batch: list[Task]) -> list[dict]:
         """What the network says about images that go together."""
-        everything = self.save_coarse or self.save_attention
+        all_outputs = self.save_coarse or self.save_attention
         for task in batch:
-            self._check(task, everything)
+            self._check(task, all_outputs)
         inputs = [(task.image.rgb, task.mask, task.edges) for task in batch]
         try:
             if len(batch) == 1:
-                return [self._inpainter.outputs(*inputs[0], whole=everything)]
-            return self._inpainter.outputs_together(inputs, everything)
+                return [self._inpainter.outputs(*inputs[0], all_outputs=all_outputs)]
+            return self._inpainter.outputs_together(inputs, all_outputs)
         except InputError as error:
             raise InputError(f"{batch[0].job.image}: {error}") from error
 
-    def _check(self, task, everything):
+    def _check(self, task, all_outputs):
         """Refuses edges that nobody follows, and tells of large images."""
         job, (height, width) = task.job, task.mask.shape
         if task.edges is not None and not self._inpainter.takes_edges:
@@ -154,7 +154,7 @@ class Run:
                 f"{job.image}: this model follows no sketch: leave out {job.edges}, or take a guided model"
             )
         if height * width >= LARGE_IMAGE and self._inpainter.strategy == "exact":
-            needed = self._inpainter.memory(height, width, holes=None if everything else task.mask)
+            needed = self._inpainter.memory(height, width, mask=None if all_outputs else task.mask)
             if needed is not None:
                 print(f"{job.image}: {width} x {height} pixels, about {needed / 2**30:.1f} GiB of memory", flush=True)
 

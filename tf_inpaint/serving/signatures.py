@@ -40,7 +40,7 @@ class ServedModel:
     def __init__(self, recipe, max_pixels, precision="float32", size=None, outputs=(), residuals=0.0):
         self._recipe = recipe
         self._residuals = residuals
-        self._completion = Completion(recipe, whole=bool(outputs), residuals=residuals)
+        self._completion = Completion(recipe, all_outputs=bool(outputs), residuals=residuals)
         self._max_pixels = max_pixels
         self._size = None if size is None else tuple(size)
         self._outputs = {"completed": "completed", **{name: OUTPUTS[name] for name in outputs}}

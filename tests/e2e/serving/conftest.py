@@ -42,7 +42,7 @@ def make_inpainter(model):
     recipe.build(side, side)
     for name, weight in named_weights(recipe.generator).items():
         weight.assign(weight * ({"pen_net": 10.0, "deepfill_v1": 1.2}.get(model, 2.5) if "kernel" in name else 1.0))
-    return Inpainter(recipe, residuals=1.0 if model == "guided" else 0.0)
+    return Inpainter.of(recipe, residuals=1.0 if model == "guided" else 0.0)
 
 
 class Exported(NamedTuple):
@@ -87,7 +87,7 @@ class Case(NamedTuple):
         """What Inpainter makes of each picture by itself; with residuals in the holes alone, as it is exported."""
         sketches = self.edges[..., 0] if inpainter.takes_edges else [None] * len(self.images)
         tasks = zip(self.images, self.masks[..., 0], sketches)
-        outputs = [inpainter.outputs(*task, whole=not inpainter.residuals) for task in tasks]
+        outputs = [inpainter.outputs(*task, all_outputs=not inpainter.residuals) for task in tasks]
         return {name: np.stack([output[name] for output in outputs]) for name in outputs[0] if name != "predicted"}
 
 

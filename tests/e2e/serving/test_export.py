@@ -106,7 +106,7 @@ def test_one_size_alone(exported, make_case, tmp_path):
     with pytest.raises(tf.errors.InvalidArgumentError, match="must be 50 x 90 pixels high and wide"):
         signatures["encoded"](**other)
     saved = Inpainter.load(folder)
-    with pytest.raises(InputError, match="exported for pictures of 90 x 50 pixels alone"):
+    with pytest.raises(InputError, match="exported for images of 90 x 50 pixels alone"):
         saved.complete(np.zeros((64, 64, 3), np.uint8), np.zeros((64, 64), bool))
 
 
@@ -312,8 +312,8 @@ def test_what_cannot_be_served_is_said(exported):
     recipe = RECIPES["dcgan"](RECIPES["dcgan"].Options(image_size=16, width=2, critic_width=2))
     recipe.build(16, 16)
     with pytest.raises(InputError, match="cannot be served, use test.py"):
-        command.export(Inpainter(recipe), "unused")
+        command.export(Inpainter.of(recipe), "unused")
     recipe = RECIPES["pen_net"](RECIPES["pen_net"].Options(width=4, critic_width=4))
     recipe.build(64, 64)
     with pytest.raises(InputError, match="this model has no coarse"):
-        command.export(Inpainter(recipe), "unused", outputs=("coarse",))
+        command.export(Inpainter.of(recipe), "unused", outputs=("coarse",))

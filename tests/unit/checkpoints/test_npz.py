@@ -65,7 +65,7 @@ def test_an_inpainter_of_a_file_completes_as_the_network_does(file, recipe):
     loaded = Inpainter.load(file)
     assert (loaded.trained_size, loaded.residuals) == (128, 0.25)
     assert Inpainter.load(file, residuals=0).residuals == 0
-    difference = loaded.complete(image, mask).astype(int) - Inpainter(recipe, residuals=0.25).complete(image, mask)
+    difference = loaded.complete(image, mask).astype(int) - Inpainter.of(recipe, residuals=0.25).complete(image, mask)
     assert np.abs(difference).max() <= 1
     assert np.mean(difference != 0) < 0.01
 

@@ -34,7 +34,7 @@ def recipe():
 
 @pytest.fixture(scope="module")
 def inpainter(recipe):
-    return Inpainter(recipe)
+    return Inpainter.of(recipe)
 
 
 def _picture(height, width):
@@ -109,7 +109,7 @@ def test_masks_are_bool_or_uint8_above_127_and_one_may_serve_all(inpainter):
 
 
 def test_one_trace_serves_every_size_and_batch(recipe):
-    inpainter = Inpainter(recipe)
+    inpainter = Inpainter.of(recipe)
     for shape in ((64, 64), (72, 80), (80, 64)):
         inpainter.complete(_picture(*shape), _hole(*shape))
     inpainter.complete(np.stack([_picture(64, 64)] * 2), _hole(64, 64))
@@ -120,15 +120,15 @@ def test_completing_draws_the_holes_as_the_whole_is_drawn(inpainter):
     images, holes = np.stack([_picture(200, 300), _picture(200, 300)]), np.zeros((2, 200, 300), bool)
     holes[0, 20:60, 10:30] = holes[1, 40:70, 30:60] = True
     expected = inpainter.outputs(images, holes)["completed"].astype(int)
-    outputs = inpainter.outputs(images, holes, whole=False)
+    outputs = inpainter.outputs(images, holes, all_outputs=False)
     assert set(outputs) == {"completed"}
     assert np.abs(outputs["completed"] - expected).max() <= 1 and (outputs["completed"] == expected).mean() > 0.999
-    together = inpainter.outputs_together([(*pair, None) for pair in zip(images, holes)], whole=False)
+    together = inpainter.outputs_together([(*pair, None) for pair in zip(images, holes)], all_outputs=False)
     np.testing.assert_array_equal([each["completed"] for each in together], outputs["completed"])
 
 
 def test_pictures_of_one_padded_size_go_together(recipe):
-    inpainter = Inpainter(recipe)
+    inpainter = Inpainter.of(recipe)
     sizes = [(66, 75), (72, 80), (65, 73)]
     assert {inpainter.joint_size(*size) for size in sizes} == {(72, 80)}
     pictures = [(_picture(*size), _hole(*size), None) for size in sizes]
@@ -140,18 +140,18 @@ def test_pictures_of_one_padded_size_go_together(recipe):
             assert outputs[name].shape == image.shape
             assert np.abs(outputs[name].astype(int) - alone[name]).max() <= 1
     assert inpainter.graphs == 1
-    with pytest.raises(ValueError, match="`pictures` must share a `joint_size`"):
+    with pytest.raises(ValueError, match="`examples` must share a `joint_size`"):
         inpainter.outputs_together([*pictures, (_picture(64, 64), _hole(64, 64), None)])
-    assert Inpainter(recipe, strategy="crop").joint_size(66, 75) is None
+    assert Inpainter.of(recipe, strategy="crop").joint_size(66, 75) is None
 
 
 def test_no_more_go_together_than_memory_allows(recipe):
     counts = []
     for megabytes in (1, 950, 1100, 1500, 16000):
-        inpainter = Inpainter(recipe, max_memory=megabytes << 20)
+        inpainter = Inpainter.of(recipe, max_memory=megabytes << 20)
         counts.append(inpainter.most_at_once(512, 512, 8))
-        assert inpainter.memory(512, 512, counts[-1]) <= inpainter.max_memory or counts[-1] == 1
-        assert inpainter.memory(512, 512, counts[-1] + 1) > inpainter.max_memory or counts[-1] == 8
+        assert inpainter.memory(512, 512, counts[-1]) <= inpainter.engine.max_memory or counts[-1] == 1
+        assert inpainter.memory(512, 512, counts[-1] + 1) > inpainter.engine.max_memory or counts[-1] == 8
     assert counts[0] == 1 < counts[1] < 8 == counts[-1] and counts == sorted(counts)
 
 
@@ -160,7 +160,7 @@ def test_in_16_bits_levels_hardly_change(recipe, inpainter, precision, share):
     image, hole = _picture(64, 80), _hole(64, 80)
     expected = inpainter.complete(image, hole)
     try:
-        completed = Inpainter(recipe, precision=precision).complete(image, hole)
+        completed = Inpainter.of(recipe, precision=precision).complete(image, hole)
     finally:
         set_precision(recipe.generator, "float32")
     difference = np.abs(completed.astype(int) - expected)[hole]
@@ -197,31 +197,31 @@ def test_edges_are_refused_by_a_model_that_takes_none(inpainter):
 
 
 def test_too_many_pixels_are_a_sentence(recipe):
-    inpainter = Inpainter(recipe, max_pixels=64 * 64)
+    inpainter = Inpainter.of(recipe, max_pixels=64 * 64)
     inpainter.complete(_picture(64, 64), _hole(64, 64))
     with pytest.raises(InputError, match="1080 x 64 pixels are more than the limit of 4096; raise max_pixels"):
         inpainter.complete(_picture(64, 1080), _hole(64, 1080))
 
 
 def test_too_little_memory_is_a_sentence_with_an_estimate(recipe):
-    inpainter = Inpainter(recipe, max_memory="1G")
+    inpainter = Inpainter.of(recipe, max_memory="1G")
     inpainter.complete(_picture(64, 64), _hole(64, 64))
-    with pytest.raises(InputError, match=r"2 pictures of 3000 x 4000 pixels would take about .* more than the 1.0 GiB"):
+    with pytest.raises(InputError, match=r"2 images of 3000 x 4000 pixels would take about .* more than the 1.0 GiB"):
         inpainter.complete(np.zeros((2, 4000, 3000, 3), np.uint8), np.ones((4000, 3000), bool))
     with pytest.raises(InputError, match="a number of bytes such as 8G"):
-        Inpainter(recipe, max_memory="much")
+        Inpainter.of(recipe, max_memory="much")
 
 
 def test_small_holes_are_estimated_to_take_less_up_to_holes_everywhere():
     recipe = RECIPES["deepfill_v1"](RECIPES["deepfill_v1"].Options())
-    inpainter, hole = Inpainter(recipe), np.zeros((2, 2048, 3072), bool)
+    inpainter, hole = Inpainter.of(recipe), np.zeros((2, 2048, 3072), bool)
     needed = []
     for side in (1, 200, 1000, 2000, 4000):
         hole[1, :side, -side:] = True
         needed.append(inpainter.memory(2048, 3072, 1, hole))
     assert needed == sorted(set(needed))
     assert needed[0] < 0.75 * needed[-1] and needed[-1] == inpainter.memory(2048, 3072)
-    scarce = Inpainter(recipe, max_memory=needed[0] + 1)
+    scarce = Inpainter.of(recipe, max_memory=needed[0] + 1)
     with pytest.raises(InputError, match="raise max_memory"):
         scarce.complete(np.zeros((2048, 3072, 3), np.uint8), hole[1])
 
@@ -239,7 +239,7 @@ def _unlimited(recipe):
 def test_attention_in_strips_gives_the_same_picture(recipe, inpainter):
     image, hole = _picture(80, 104), _hole(80, 104)
     expected = inpainter.outputs(image, hole)
-    scarce = Inpainter(recipe, max_memory="1G")
+    scarce = Inpainter.of(recipe, max_memory="1G")
     recipe.generator.refinement.attention.max_memory = 1.0
     ours = scarce.outputs(image, hole)
     np.testing.assert_allclose(ours["predicted"], expected["predicted"], atol=5e-5)
@@ -249,7 +249,7 @@ def test_attention_in_strips_gives_the_same_picture(recipe, inpainter):
 def test_cropped_it_sees_what_is_around_the_hole_alone(recipe, inpainter):
     image, hole = _picture(400, 600), np.zeros((400, 600), bool)
     hole[100:150, 520:600] = True
-    outputs = Inpainter(recipe, strategy="crop").outputs(image, hole)
+    outputs = Inpainter.of(recipe, strategy="crop").outputs(image, hole)
     part = slice(0, 253), slice(432, 600)  # 256 x 256 around the hole, as far as there is a picture
     expected = inpainter.outputs(image[part], hole[part])
     for name, value in outputs.items():
@@ -261,7 +261,7 @@ def test_cropped_it_sees_what_is_around_the_hole_alone(recipe, inpainter):
 def test_resized_a_large_hole_is_drawn_small_and_enlarged(recipe):
     image, hole = _picture(600, 520), np.zeros((600, 520), bool)
     hole[50:500, 100:450] = True
-    resizing = Inpainter(recipe, strategy="resize")
+    resizing = Inpainter.of(recipe, strategy="resize")
     batch = resizing.outputs(np.stack([image, image]), np.stack([hole, hole[::-1]]))
     outputs = {name: value[0] for name, value in batch.items()}
     assert all(outputs[name].shape == image.shape for name in ("completed", "coarse", "attention", "predicted"))
@@ -281,7 +281,7 @@ def test_residuals_change_the_hole_alone_and_alike_with_everything_else(recipe, 
         np.zeros((height, width), bool),
     )
     hole[height // 4 : height // 2, width // 3 : width // 2] = True
-    rough = Inpainter(recipe, residuals=1.0)
+    rough = Inpainter.of(recipe, residuals=1.0)
     completed = rough.complete(image, hole)
     np.testing.assert_array_equal(completed[~hole], image[~hole])
     plain = inpainter.outputs(image, hole)
@@ -298,7 +298,7 @@ def test_residuals_change_the_hole_alone_and_alike_with_everything_else(recipe, 
 def test_resized_the_detail_comes_from_the_picture_as_it_is(recipe):
     image, hole = _picture(600, 520), np.zeros((600, 520), bool)
     hole[50:500, 100:450] = True
-    plain, rough = (Inpainter(recipe, strategy="resize", residuals=each).outputs(image, hole) for each in (0.0, 1.0))
+    plain, rough = (Inpainter.of(recipe, strategy="resize", residuals=each).outputs(image, hole) for each in (0.0, 1.0))
     np.testing.assert_array_equal(rough["completed"][~hole], image[~hole])
     inside = np.s_[100:450, 150:400]
     steps = [np.abs(np.diff(each[inside].astype(int), axis=0)).mean() for each in (plain["completed"], image)]
@@ -309,16 +309,16 @@ def test_resized_the_detail_comes_from_the_picture_as_it_is(recipe):
 def test_residuals_are_for_models_that_match_patches(recipe):
     for strength in (-0.1, 1.1):
         with pytest.raises(InputError, match=f"residuals is a strength, 0 to 1, not {strength}"):
-            Inpainter(recipe, residuals=strength)
+            Inpainter.of(recipe, residuals=strength)
     for options in ({"attention": "none"}, {"pretrain_coarse": True}):
         other = RECIPES["deepfill_v1"](RECIPES["deepfill_v1"].Options(width=4, **options))
         with pytest.raises(InputError, match="matches no patches"):
-            Inpainter(other, residuals=0.5)
+            Inpainter.of(other, residuals=0.5)
 
 
 def test_a_strategy_is_one_of_three(recipe):
     with pytest.raises(ValueError, match="`strategy` must be one of exact, crop, resize. Received: 'fold'"):
-        Inpainter(recipe, strategy="fold")
+        Inpainter.of(recipe, strategy="fold")
 
 
 def _save_run(folder, recipe, options=None, **more):
@@ -379,7 +379,7 @@ def pen_net():
     recipe.build(64, 64)
     for name, weight in named_weights(recipe.generator).items():
         weight.assign(weight * (10.0 if name.endswith("kernel") else 1.0))
-    return Inpainter(recipe)
+    return Inpainter.of(recipe)
 
 
 @pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])

@@ -74,7 +74,7 @@ def test_a_completion_does_not_depend_on_its_neighbours():
 
 @pytest.mark.parametrize("blending", ["poisson", "none"])
 def test_any_picture_is_completed(blending):
-    inpainter = Inpainter(_recipe(search_steps=2, blending=blending))
+    inpainter = Inpainter.of(_recipe(search_steps=2, blending=blending))
     image = np.random.default_rng(0).integers(0, 256, (2, 50, 71, 3), np.uint8)
     mask = np.zeros([2, 50, 71], bool)
     mask[:, 10:30, 20:50] = True

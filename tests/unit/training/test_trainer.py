@@ -253,12 +253,18 @@ def test_a_dry_run_reports_and_writes_nothing(toy_config, tmp_path):
 def test_a_new_run_starts_from_the_weights_of_another(toy_config, tmp_path, monkeypatch):
     from tf_inpaint.training import trainer as module
 
-    def load_weights(source, generator, discriminator, averaged):
-        assert (source, averaged) == ("elsewhere", True)
+    opened = []
+
+    def open_checkpoint(path, exported):
+        opened.append(path)
+        return f"opened {path}"
+
+    def load_weights(checkpoint, generator, discriminator, averaged):
+        assert (checkpoint, averaged) == ("opened elsewhere", True)
         generator.conv.kernel.assign(tf.ones_like(generator.conv.kernel))
         return "1 variable loaded"
 
-    monkeypatch.setattr(module, "open_checkpoint", lambda path, exported: path)
+    monkeypatch.setattr(module, "open_checkpoint", open_checkpoint)
     monkeypatch.setattr(module, "load_weights", load_weights)
 
     def config(steps):
@@ -272,6 +278,7 @@ def test_a_new_run_starts_from_the_weights_of_another(toy_config, tmp_path, monk
         np.testing.assert_allclose(saved[f"{copy}/conv..kernel/.ATTRIBUTES/VARIABLE_VALUE"], 1.0, atol=1e-6)
     _, lines = train(config(2))  # goes on: from its own checkpoint
     assert "1 variable loaded" not in lines
+    assert opened == ["elsewhere"]
 
 
 @pytest.mark.parametrize("strategy", ["one_device", "mirrored"])

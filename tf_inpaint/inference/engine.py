@@ -1,0 +1,45 @@
+"""What an `Inpainter` completes with: a Keras model's graph or an exported one."""
+
+from __future__ import annotations
+
+
+class Engine:
+    """Completes images whose size and arrays have been checked.
+
+    Attributes:
+        recipe: whose networks it runs; None where they are not known.
+        guided: whether it takes a sketch.
+        fixed_size: side of the images its network sees, where that is one; None is any.
+        blending: whether what it predicts has yet to be blended into the known pixels' colours.
+        residuals: strength of the fine detail it adds, which an `Inpainter` has to add where it resizes.
+        max_memory: bytes that completing may take.
+        graphs: how many graphs it has built; None: not known.
+    """
+
+    recipe = None
+    guided = False
+    fixed_size = None
+    blending = False
+    residuals = 0.0
+    max_memory = float("inf")
+    graphs = None
+
+    def run(self, image, mask, edges, all_outputs):
+        """Completes a batch.
+
+        Args:
+            image: uint8 [B, H, W, 3].
+            mask, edges: bool [B, H, W].
+            all_outputs: False asks for "completed" alone, right in the holes.
+        Returns:
+            dict of tensors, as `Completion`.
+        Raises:
+            InputError: if it cannot complete these.
+        """
+        raise NotImplementedError
+
+    def joint_size(self, height, width):
+        """(height, width) that the network sees of an image; None where images are completed one by one."""
+
+    def memory(self, height, width, batch=1, mask=None):
+        """About how many bytes completing images of this size takes, see `Inpainter.memory`; None: not known."""

@@ -1,0 +1,71 @@
+"""The networks that a checkpoint is of, built and filled."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import NamedTuple
+
+from tf_inpaint.checkpoints.description import describe
+from tf_inpaint.checkpoints.load import load_weights
+from tf_inpaint.config import load_config, options_from_dict
+from tf_inpaint.errors import InputError
+from tf_inpaint.recipes import RECIPES
+from tf_inpaint.recipes.base import Recipe
+
+PUBLISHED_SIZE = 256
+RELEASE_PADDING = "SAME"  # what the release's test program runs its checkpoints with, whatever they were trained with
+
+
+class Network(NamedTuple):
+    """Networks ready to complete.
+
+    Attributes:
+        recipe: whose generator, and discriminator where that helps to complete, hold the weights.
+        trained_size: side of the images they were trained on.
+        residuals: strength of fine detail that suits the weights.
+        origin: where they come from, a line for people.
+    """
+
+    recipe: Recipe
+    trained_size: int
+    residuals: float
+    origin: str
+
+
+def load_network(checkpoint, padding=None) -> Network:
+    """The networks of a `Checkpoint`; `padding` as `Inpainter.load` takes it.
+
+    Raises:
+        InputError: if it is of no known model, cannot fill it, or the padding is none of its own.
+    """
+    description = describe(checkpoint)
+    name, options, trained_size = _recipe_of(checkpoint, description)
+    if padding is None and description.kind == "release" and options.padding is not None:
+        padding = RELEASE_PADDING
+    if padding is not None:
+        if options.padding is None:
+            raise InputError(f"this model ({name}) has one padding only: leave out padding")
+        options = dataclasses.replace(options, padding=padding)
+    recipe, discriminator = RECIPES[name](options), None
+    if recipe.completes_with_critic:
+        recipe.build(recipe.generator.minimum_size, recipe.generator.minimum_size)
+        discriminator = recipe.discriminator
+    else:
+        recipe.build_generator()
+    report = load_weights(checkpoint, recipe.generator, discriminator)
+    residuals = checkpoint.about.residuals if checkpoint.about else 0.0
+    return Network(recipe, trained_size, residuals, f"{checkpoint.path}: {description}: {report}")
+
+
+def _recipe_of(checkpoint, description):
+    """(recipe's name, options, side of images trained on): a file says so itself, a run's config, or its variables."""
+    about = checkpoint.about
+    if about is not None:
+        return about.recipe, options_from_dict(about.recipe, about.options, checkpoint.path), about.trained_size
+    config_file = checkpoint.config_file if description.kind == "run" else None
+    if config_file is not None:
+        config = load_config(config_file)
+        return config.recipe, config.options, min(config.data.image_size)
+    if description.recipe is None:
+        raise InputError(f"{checkpoint.path} is a run whose model is not known and whose config.yml is missing")
+    return description.recipe, RECIPES[description.recipe].Options(**description.options), PUBLISHED_SIZE
