@@ -119,8 +119,9 @@ def test_a_dry_run_writes_nothing(train, tmp_path):
 
 
 def test_a_dry_run_shows_every_key_before_it_looks_for_images(train, tmp_path):
-    code, out, _ = train(dry_run=True)
-    assert code == 2 and to_yaml(load_config(tmp_path / "tiny.yml")) in out
+    code, out, _ = train("data.max_broken_share=0.5", dry_run=True)
+    assert code == 2 and to_yaml(load_config(tmp_path / "tiny.yml", ["data.max_broken_fraction=0.5"])) in out
+    assert "--set data.max_broken_share=0.5: data.max_broken_share is now called data.max_broken_fraction\n" in out
 
 
 @pytest.mark.slow

@@ -265,7 +265,7 @@ def test_release_2_is_a_whole_config(load):
     assert load(changed(V2, "ae_loss: True", "ae_loss: False")).options.l1_weight == 0
 
 
-def test_release_2_guided_reads_the_sketches_beside_the_pictures(load):
+def test_release_2_guided_reads_the_edges_beside_the_images(load):
     config = load(changed(V2, "guided: False", "guided: True"))
     assert config.options.guided and config.data.edges == "paired"
 
