@@ -43,18 +43,18 @@ class Draws:
 
 def centre(draws: Draws, size: int, index: int) -> np.ndarray:
     """The square of half the image's side in its middle, always the same."""
-    return _in_the_middle(size, size // 2)
+    return _square(size, size // 2)
 
 
 def small_centre(draws: Draws, size: int, index: int) -> np.ndarray:
     """The square of a quarter of the image's side in its middle, always the same."""
-    return _in_the_middle(size, size // 4)
+    return _square(size, size // 4)
 
 
 def rectangle(draws: Draws, size: int, index: int) -> np.ndarray:
     """The square of half the image's side at any place inside it, all as likely."""
     room = size - size // 2
-    return _box(size, size // 2, draws.between(0, room), draws.between(0, room))
+    return _square(size, size // 2, draws.between(0, room), draws.between(0, room))
 
 
 def strokes(draws: Draws, size: int, index: int) -> np.ndarray:
@@ -108,11 +108,9 @@ def ratio_limits(bin_index: int, size: int) -> tuple[int, int]:
     return size * size * max(10 * bin_index, _LEAST_RATIO) // 100, size * size * 10 * (bin_index + 1) // 100
 
 
-def _in_the_middle(size, side):
-    return _box(size, side, (size - side) // 2, (size - side) // 2)
-
-
-def _box(size, side, top, left):
+def _square(size, side, top=None, left=None):
+    """A square hole, in the middle unless it is said where."""
+    top, left = ((size - side) // 2 if at is None else at for at in (top, left))
     mask = np.zeros((size, size), bool)
     mask[top : top + side, left : left + side] = True
     return mask

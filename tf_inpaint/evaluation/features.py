@@ -17,7 +17,6 @@ import tensorflow as tf
 
 from tf_inpaint.errors import InputError, one_line
 from tf_inpaint.evaluation.fid import FeatureFile, frechet_distance, mean_and_covariance
-from tf_inpaint.evaluation.measures import LOWER, SET, WHOLE, Measure
 from tf_inpaint.evaluation.named_files import files_digest
 from tf_inpaint.io.shards import Shard
 from tf_inpaint.ops.levels import from_levels
@@ -30,23 +29,7 @@ _KERAS = {  # application, file of its weights
     "vgg": ("VGG16", "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"),
 }
 DOWNLOAD = "download"
-
-FID = Measure(
-    "fid",
-    SET,
-    "InceptionV3 features",
-    "|mu-mu'|^2 + tr(S + S' - 2 (S S')^1/2) of Keras' InceptionV3 (not the network of published FIDs; biased upwards "
-    "for few pictures: compare at equal counts)",
-    LOWER,
-    digits=2,
-)
-VGG = Measure(
-    "vgg_distance",
-    WHOLE,
-    "VGG16 features",
-    "LPIPS without its learnt weights: at five layers of Keras' VGG16 mean over places of |f/|f| - f'/|f'||^2, summed",
-    LOWER,
-)
+VGG, FID = "vgg_distance", "fid"  # metrics
 
 
 def weights_file(kind: str, given: str | None) -> tuple[str | None, str]:
@@ -134,7 +117,6 @@ class Features:
         count: of methods.
         inception_weights, vgg_weights: as `weights_file` takes them.
     Attributes:
-        measures: both.
         missing: {measure: why} of those without weights.
         per_image: names of those measured of each image.
         settings: what numbers depend on, for `Journal`.
@@ -142,21 +124,19 @@ class Features:
         InputError: if a file is named that does not exist.
     """
 
-    measures = (VGG, FID)
-
     def __init__(self, folder: Path, shard: Shard, count: int, inception_weights=None, vgg_weights=None):
         self.missing: dict[str, str] = {}
         self.settings: dict[str, str] = {}
         self._networks: dict[str, Callable] = {}  # what loads them
         kinds = ((VGG, "vgg", vgg_weights, VggDistance), (FID, "inception", inception_weights, Inception))
-        for measure, kind, given, network in kinds:
+        for name, kind, given, network in kinds:
             file, why = weights_file(kind, given)
             if file is None:
-                self.missing[measure.name] = why
+                self.missing[name] = why
             else:
                 self.settings[f"{kind} weights"] = files_digest([file])
-                self._networks[measure.name] = functools.partial(network, file)
-        self.per_image = [VGG.name] if VGG.name in self._networks else []
+                self._networks[name] = functools.partial(network, file)
+        self.per_image = [VGG] if VGG in self._networks else []
         names = ["truth", *(f"method-{index}" for index in range(count))]
         self._files = [FeatureFile(folder / f"{name}.f32", INCEPTION_FEATURES, shard) for name in names]
 
@@ -166,20 +146,20 @@ class Features:
 
     def measure(self, index: int, image: np.ndarray, completed: np.ndarray) -> list[dict[str, float]]:
         """{metric: value} for each of completed uint8 [M, H, W, 3]; keeps the features of image `index`."""
-        if FID.name in self._networks:
-            rows = self._networks[FID.name].features(np.concatenate([image[np.newaxis], completed]))
+        if FID in self._networks:
+            rows = self._networks[FID].features(np.concatenate([image[np.newaxis], completed]))
             for file, row in zip(self._files, rows):
                 file.write(index, row)
-        if VGG.name not in self._networks:
+        if VGG not in self._networks:
             return [{} for _ in completed]
-        distances = self._networks[VGG.name].distances(image, completed)
-        return [{VGG.name: distance} for distance in distances.tolist()]
+        distances = self._networks[VGG].distances(image, completed)
+        return [{VGG: distance} for distance in distances.tolist()]
 
     def fid(self, indices: Sequence[int], shard_of: Callable[[int], Shard]) -> list[float]:
         """FID of each method over images, of whatever shard, by the features kept; none where `missing` says why."""
         if len(indices) < 2:
-            self.missing.setdefault(FID.name, "it needs two pictures at least")
-        if FID.name in self.missing:
+            self.missing.setdefault(FID, "it needs two pictures at least")
+        if FID in self.missing:
             return []
         truth, *others = self._files
         moments = mean_and_covariance(truth.chunks(indices, shard_of))

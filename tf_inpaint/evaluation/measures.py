@@ -1,13 +1,19 @@
-"""The table of metrics measured of each completion, with what is printed beside each number."""
+"""The table of metrics, with what is printed beside each number, and the ruler that measures completions by it."""
 
 from __future__ import annotations
 
-from typing import Callable, NamedTuple
+from typing import Callable, NamedTuple, Sequence
+
+import numpy as np
+import tensorflow as tf
 
 from tf_inpaint import metrics
+from tf_inpaint.evaluation.features import FID, VGG, Features
+from tf_inpaint.evaluation.tasks import Task
+from tf_inpaint.ops.levels import from_levels
 
 HIGHER, LOWER, AS_TRUTH = "higher", "lower", "as the truth"
-WHOLE, HOLE, SET = "whole picture", "hole only", "set of whole pictures"
+WHOLE, HOLE, SET = "whole picture", "hole only", "set of whole pictures"  # as results files have it
 
 
 class Measure(NamedTuple):
@@ -34,9 +40,10 @@ class Measure(NamedTuple):
     least_side: int = 1
 
 
+_PRINTED = ("region", "range", "formula", "better", "digits")
 _DB, _UNIT, _PURE = "[0,1], dB", "[0,1]", "a ratio"
 
-PER_IMAGE = (
+MEASURES = (
     Measure("psnr", WHOLE, _DB, "-10 log10 mean((c-t)^2), at most 100", HIGHER, metrics.psnr, 3),
     Measure("hole_psnr", HOLE, _DB, "-10 log10(hole_l2), at most 100", HIGHER, metrics.hole_psnr, 3),
     Measure(
@@ -72,4 +79,76 @@ PER_IMAGE = (
         AS_TRUTH,
         lambda completed, image: metrics.total_variation(completed),
     ),
+    Measure(
+        VGG,
+        WHOLE,
+        "VGG16 features",
+        "LPIPS without its learnt weights: at five layers of Keras' VGG16 mean over places of |f/|f| - f'/|f'||^2, "
+        "summed",
+        LOWER,
+    ),
+    Measure(
+        FID,
+        SET,
+        "InceptionV3 features",
+        "|mu-mu'|^2 + tr(S + S' - 2 (S S')^1/2) of Keras' InceptionV3 (not the network of published FIDs; biased "
+        "upwards for few pictures: compare at equal counts)",
+        LOWER,
+        digits=2,
+    ),
 )
+
+
+class Ruler:
+    """Measures one image at a time, on the processor and in float64: batches and accelerators change nothing.
+
+    Args:
+        side: of the images.
+        features: FID and VGG distance.
+    Attributes:
+        metrics: names of what is measured of each image.
+    """
+
+    def __init__(self, side: int, features: Features):
+        self._side, self._features = side, features
+        self._measures = [measure for measure in MEASURES if measure.compute and side >= measure.least_side]
+        self.metrics = [measure.name for measure in self._measures] + features.per_image
+        self._graph = tf.function(self._run, autograph=False)
+
+    def start(self) -> None:
+        """Loads what it needs."""
+        self._features.start()
+
+    def measure(self, task: Task, completed: Sequence[np.ndarray]) -> list[dict[str, float]]:
+        """{metric: value} for each of the completed images uint8 [H, W, 3]."""
+        features = self._features.measure(task.index, task.image, np.stack(completed))
+        return [{**self._values(one, task), **more} for one, more in zip(completed, features)]
+
+    def variation(self, image: np.ndarray) -> float:
+        """The metric "tv" of a truth, uint8 [H, W, 3]."""
+        with tf.device("/CPU:0"):
+            return float(metrics.total_variation(tf.constant(from_levels(image[np.newaxis])))[0])
+
+    def described(self) -> dict[str, dict]:
+        """{name: what is printed beside its number} of all metrics, with the reason of those not measured."""
+        described = {}
+        for measure in MEASURES:
+            described[measure.name] = {key: getattr(measure, key) for key in _PRINTED}
+            why = self._features.missing.get(measure.name)
+            if self._side < measure.least_side:
+                why = f"pictures of {self._side} pixels are smaller than the {measure.least_side} it needs"
+            if why:
+                described[measure.name]["not_measured"] = why
+        return described
+
+    def _values(self, completed, task):
+        with tf.device("/CPU:0"):
+            values = self._graph(*(tf.constant(array[np.newaxis]) for array in (completed, task.image, task.mask)))
+        return dict(zip([measure.name for measure in self._measures], values.numpy().tolist()))
+
+    def _run(self, completed, image, mask):
+        completed, image = (from_levels(tf.cast(levels, tf.float64)) for levels in (completed, image))
+        mask = tf.cast(mask, tf.float64)[..., tf.newaxis]  # [1, H, W, 1]
+        given = {WHOLE: (completed, image), HOLE: (completed, image, mask)}
+        values = [measure.compute(*given[measure.region])[0] for measure in self._measures]
+        return tf.stack([tf.cast(value, tf.float64) for value in values])

@@ -35,15 +35,13 @@ def draw_by_ratio(path, results: dict) -> None:
     bins = results["methods"][0]["by_hole_share"]
     for axis, name in zip(axes, shown):
         metric = results["metrics"][name]
-        if len(bins) > 1:
-            _lines(axis, results, name, bins)
-        else:
-            _bars(axis, results, name)
+        (_lines if len(bins) > 1 else _bars)(axis, results, name)
         axis.set_title(f"{name} ({metric['region']}, {metric['range']}; {metric['better']} is better)", fontsize=9)
-    _save(figure, path, *(axes[0].get_legend_handles_labels() if len(bins) > 1 else ([], [])))
+    _save(figure, axes, path)
 
 
-def _lines(axis, results, name, bins):
+def _lines(axis, results, name):
+    bins = results["methods"][0]["by_hole_share"]
     for method, marker in zip(results["methods"], itertools.cycle(_MARKERS)):
         heights = [ratio_bin["mean"][name] for ratio_bin in method["by_hole_share"]]
         axis.plot(range(len(bins)), heights, marker=marker, markersize=5, label=method["name"])
@@ -88,8 +86,7 @@ def draw_training(path, runs: dict) -> None:
         axis.set_title(title, fontsize=9)
         axis.set_xlabel("step", fontsize=8)
         axis.grid(alpha=0.3)
-    handles = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels())}
-    _save(figure, path, list(handles.values()), list(handles))
+    _save(figure, axes, path)
 
 
 def read_scalars(folder: Path) -> list[dict]:
@@ -121,10 +118,13 @@ def _panels(count):
     return figure, axes[:count]
 
 
-def _save(figure, path, handles, labels):
+def _save(figure, axes, path):
     """Writes a figure, with one legend for all its panels below them."""
-    rows = -(-len(labels) // _LEGEND_COLUMNS)
+    handles = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels())}
+    rows = -(-len(handles) // _LEGEND_COLUMNS)
     if rows:
-        figure.legend(handles, labels, loc="lower center", ncol=_LEGEND_COLUMNS, fontsize=9, frameon=False)
+        figure.legend(
+            list(handles.values()), list(handles), loc="lower center", ncol=_LEGEND_COLUMNS, fontsize=9, frameon=False
+        )
     figure.tight_layout(rect=(0, rows * _LEGEND_ROW / figure.get_figheight(), 1, 1))
     figure.savefig(path, metadata={"Software": None})

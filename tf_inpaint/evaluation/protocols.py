@@ -126,41 +126,36 @@ def _kept(shape, protocol):
     return slice(top, top + side), slice(left, left + side)
 
 
-class DrawnMasks:
-    """Masks of a protocol that draws them.
+class Masks:
+    """Where the masks of images come from: drawn by the protocol, or files.
 
+    Of files each image gets that of its name where names match, otherwise one after the other, from the first again.
+
+    Args:
+        names: of the images, with endings.
+        source: of files, what `list_files` takes.
+        invert: holes are black.
     Attributes:
         origin: a line for people.
         identity: what changes when the masks do.
+    Raises:
+        InputError: if there are files where the protocol draws, or none where it needs them.
     """
 
-    def __init__(self, protocol: Protocol):
-        self._protocol = protocol
-        self.origin = self.identity = f"drawn, seed {protocol.seed}"
-
-    def mask(self, index: int, name: str, shape) -> np.ndarray:
-        """The mask of an image: bool [size, size]."""
-        return self._protocol.draw(index)
-
-
-class MaskFiles:
-    """Mask files: that of the image's name where names match, otherwise one after the other, from the first again.
-
-    Args:
-        source: what `list_files` takes.
-        names: of the images, with endings.
-        invert: holes are black.
-    Attributes:
-        origin, identity: as of `DrawnMasks`.
-    """
-
-    def __init__(self, protocol: Protocol, source, names: Sequence[str], invert: bool = False):
+    def __init__(self, protocol: Protocol, names: Sequence[str], source=None, invert: bool = False):
         self._protocol, self._invert = protocol, invert
+        if not protocol.from_files:
+            if source is not None or invert:
+                raise InputError(f"the protocol {protocol.name} draws its holes: masks are for the protocol from_files")
+            self.origin = self.identity = f"drawn, seed {protocol.seed}"
+            return
+        if source is None:
+            raise InputError("the protocol from_files needs masks")
         files = list_files(source)
         self._files = NamedFiles(files, source_root(source, files))
         matched = self._files.count(names)
-        self.by_name = matched > 0
-        how = f"by name ({matched} of {len(names)} pictures have one)" if self.by_name else "by turns"
+        self._by_name = matched > 0
+        how = f"by name ({matched} of {len(names)} pictures have one)" if self._by_name else "by turns"
         self.origin = f"{len(files)} files, {how}{', black = hole' if invert else ''}"
         self.identity = f"{self.origin} {self._files.digest}"
 
@@ -170,14 +165,16 @@ class MaskFiles:
         Raises:
             InputError: if there is none, or it cannot be used.
         """
-        file = self._files.of(name) if self.by_name else self._files.files[index % len(self._files.files)]
+        if not self._protocol.from_files:
+            return self._protocol.draw(index)
+        file = self._files.of(name) if self._by_name else self._files.files[index % len(self._files.files)]
         if file is None:
             raise InputError("no mask file has its name")
         levels = read_mask(file)
-        if self.by_name and levels.shape not in (tuple(shape[:2]), (self._protocol.size,) * 2):
+        if self._by_name and levels.shape not in (tuple(shape[:2]), (self._protocol.size,) * 2):
             has, needs = (f"{width} x {height}" for height, width in (levels.shape, shape[:2]))
             raise InputError(f"the mask {file} has {has} pixels, but the image has {needs}")
-        mask = (fit_mask(levels, self._protocol, as_image=self.by_name) > MASK_THRESHOLD) != self._invert
+        mask = (fit_mask(levels, self._protocol, as_image=self._by_name) > MASK_THRESHOLD) != self._invert
         if mask.all() or not mask.any():
             raise InputError(f"the mask {file} is all {'hole' if mask.all() else 'known'} at this size")
         return mask

@@ -100,7 +100,7 @@ class Evaluation:
 
         cli.import_tensorflow()
         from tf_inpaint.evaluation.features import Features
-        from tf_inpaint.evaluation.ruler import Ruler
+        from tf_inpaint.evaluation.measures import Ruler
 
         folder = Path(self.output)
         features = Features(folder / "features", shard, len(methods), self.inception_weights, self.vgg_weights)

@@ -9,7 +9,7 @@ import numpy as np
 
 from tf_inpaint.errors import InputError
 from tf_inpaint.evaluation.named_files import NamedFiles, stem
-from tf_inpaint.evaluation.protocols import DrawnMasks, MaskFiles, Protocol, fit_image
+from tf_inpaint.evaluation.protocols import Masks, Protocol, fit_image
 from tf_inpaint.io.images import read_image, write_png
 from tf_inpaint.io.listing import list_files, source_root, split_edges
 
@@ -62,14 +62,7 @@ class Tasks:
             if stem(name) in stems:
                 raise InputError(f"two images have the same name: {stems[stem(name)]} and {name}")
             stems[stem(name)] = name
-        if not protocol.from_files:
-            if mask_files is not None or invert_masks:
-                raise InputError(f"the protocol {protocol.name} draws its holes: masks are for the protocol from_files")
-            self.masks = DrawnMasks(protocol)
-        elif mask_files is None:
-            raise InputError("the protocol from_files needs masks")
-        else:
-            self.masks = MaskFiles(protocol, mask_files, self.names, invert_masks)
+        self.masks = Masks(protocol, self.names, mask_files, invert_masks)
 
     def __len__(self):
         return len(self._files.files)

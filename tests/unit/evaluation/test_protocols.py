@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tf_inpaint.errors import InputError
-from tf_inpaint.evaluation.protocols import MaskFiles, choose, fit_image, fit_mask, mask_digest, set_digest
+from tf_inpaint.evaluation.protocols import Masks, choose, fit_image, fit_mask, mask_digest, set_digest
 from tf_inpaint.io.images import write_png
 
 RNG = np.random.default_rng(0)
@@ -54,7 +54,7 @@ def masks(tmp_path):
 
 
 def test_masks_by_name(masks):
-    files = MaskFiles(choose("from_files", 16), masks, ["b.jpg", "full.jpg", "none.jpg", "a.jpg"])
+    files = Masks(choose("from_files", 16), ["b.jpg", "full.jpg", "none.jpg", "a.jpg"], masks)
     assert "by name (3 of 4 pictures have one)" in files.origin
     assert files.mask(0, "b.jpg", (32, 32, 3))[8:12, :4].all() and files.mask(0, "b.jpg", (32, 32, 3)).sum() == 16
     with pytest.raises(InputError, match="full.png is all hole"):
@@ -66,7 +66,7 @@ def test_masks_by_name(masks):
 
 
 def test_masks_by_turns_and_inverted(masks):
-    files = MaskFiles(choose("from_files", 16), [f"{masks}/a.png", f"{masks}/b.png"], ["x.jpg", "y.jpg"], invert=True)
+    files = Masks(choose("from_files", 16), ["x.jpg", "y.jpg"], [f"{masks}/a.png", f"{masks}/b.png"], invert=True)
     assert "2 files, by turns, black = hole" in files.origin
     np.testing.assert_array_equal(files.mask(0, "x.jpg", (9, 9)), files.mask(2, "z.jpg", (70, 50)))
     assert files.mask(1, "y.jpg", (9, 9)).sum() == 16 * 16 - 16
