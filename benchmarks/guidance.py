@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 
 from tf_inpaint import cli
-from tf_inpaint.edges import canny_edges
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.grid import image_grid
 from tf_inpaint.io.images import read_image, write_png
 from tf_inpaint.io.listing import list_files, split_edges
+from tf_inpaint.ops.edges import canny_edges
 
 NEAR = 1  # pixels
 BATCH = 8

@@ -27,7 +27,7 @@ ALLOWED = {
     "recipes": {"ops", "layers", "losses", "models"},
     "config": {"cli", "ops", "recipes"},
     "edges": {"cli", "io", "ops"},
-    "data": {"ops", "config", "edges", "io"},
+    "data": {"ops", "config", "io"},
     "masks": {"cli", "config", "data", "io"},
     "samples": {"cli", "io", "ops"},
     "checkpoints": {"io", "models"},

@@ -1,4 +1,4 @@
-"""The command `python -m tf_inpaint.masks`: look at the holes that a config draws before training on them."""
+"""The command `python -m tf_inpaint.masks`: look at the masks that a config draws before training on them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _QUANTILES = (0, 5, 25, 50, 75, 95, 100)
 
 
 def main(argv: Sequence[str]) -> int:
-    """Writes a sheet of holes, or one file for each, and prints how large they are; returns the exit code."""
+    """Writes a sheet of masks, or one file for each, and prints how large they are; returns the exit code."""
     parser = cli.Parser(
         prog="python -m tf_inpaint.masks",
         description="Write a sheet of samples of the holes a config draws (white = hole), and print their areas.",
@@ -31,37 +31,37 @@ def main(argv: Sequence[str]) -> int:
     add("--count", type=int, default=16, help="holes on the sheet (default: 16)")
     add("--measure", type=int, default=200, help="holes drawn to measure areas (default: 200)")
     add("--seed", type=int, default=0, help="another seed draws other holes")
-    arguments = parser.parse_args(argv)
+    args = parser.parse_args(argv)
     for option in ("count", "measure"):
-        if not 1 <= getattr(arguments, option) <= _MOST:
-            raise InputError(f"--{option} must be 1 to {_MOST:,}, not {getattr(arguments, option):,}")
+        if not 1 <= getattr(args, option) <= _MOST:
+            raise InputError(f"--{option} must be 1 to {_MOST:,}, not {getattr(args, option):,}")
 
     cli.import_tensorflow()
     from tf_inpaint.config import load_config
 
-    config = load_config(arguments.config, arguments.set)
-    masks = sample(config, max(arguments.count, arguments.measure), arguments.seed)
-    write_png(arguments.output, sheet(masks[: arguments.count]))
-    print(arguments.output)
-    if arguments.folder:
-        for number, mask in enumerate(masks[: arguments.count]):
-            write_png(str(Path(arguments.folder) / f"{number:05d}.png"), np.uint8(255) * mask)
-        print(f"{arguments.count} masks in {arguments.folder}")
-    areas = masks[: arguments.measure].mean(axis=(1, 2))
+    config = load_config(args.config, args.set)
+    masks = sample(config, max(args.count, args.measure), args.seed)
+    write_png(args.output, sheet(masks[: args.count]))
+    print(args.output)
+    if args.folder:
+        for index, mask in enumerate(masks[: args.count]):
+            write_png(Path(args.folder) / f"{index:05d}.png", mask)
+        print(f"{args.count} masks in {args.folder}")
+    areas = masks[: args.measure].mean(axis=(1, 2))
     print(f"area of {len(areas)} holes, as shares of the picture: mean {areas.mean():.4f}, deviation {areas.std():.4f}")
     print("  quantiles " + "  ".join(f"{q}%: {np.percentile(areas, q):.4f}" for q in _QUANTILES))
     return cli.DONE
 
 
 def sample(config, count: int, seed: int = 0) -> np.ndarray:
-    """Holes of a config: bool [count, H, W], the same for the same seed."""
+    """Masks of a config: bool [count, H, W], the same for the same seed."""
     import tensorflow as tf
 
     from tf_inpaint.data.masks import Masks
     from tf_inpaint.data.reader import plainly
 
     drawn = Masks(config.mask, config.data.image_size, config.data.max_broken_fraction)
-    seeds = tf.data.Dataset.range(count).map(plainly(lambda number: tf.stack([seed, tf.cast(number, tf.int32)])))
+    seeds = tf.data.Dataset.range(count).map(plainly(lambda index: tf.stack([seed, tf.cast(index, tf.int32)])))
     try:
         return np.stack([mask.numpy()[..., 0] > 0.5 for mask in drawn.dataset(seeds)])
     except tf.errors.OpError as error:

@@ -21,10 +21,11 @@ from PIL import Image
 
 from tf_inpaint import cli
 from tf_inpaint.errors import InputError
+from tf_inpaint.io.atomic import write_whole
 from tf_inpaint.io.images import read_image, write_png
 from tf_inpaint.ops.levels import MASK_THRESHOLD
 
-LONGEST_SIDE = 640  # of a written picture: enough to look at, little enough to complete on a CPU
+LONGEST_SIDE = 640  # of a written image: enough to look at, little enough to complete on a CPU
 _REMEDY = "most of them come with scikit-image, so get it by: pip install 'tf_inpaint[samples]'"
 
 
@@ -35,7 +36,7 @@ class Sample(NamedTuple):
         name: of the files written, without extension.
         file: package and path in it.
         mask: a key of `KINDS`.
-        licence, source: as the package, or else the picture's first publisher, states them.
+        licence, source: as the package, or else the photograph's first publisher, states them.
     """
 
     name: str
@@ -107,12 +108,12 @@ def _text(canvas, draw):
     (length, _), _ = cv2.getTextSize(words, font, 1.0, 2)
     scale = 0.9 * width / length
     for row in (0.25, 0.55, 0.85):
-        place = (round(0.05 * width), round(row * height))
-        cv2.putText(canvas, words, place, font, scale, 255, max(2, round(4 * scale)))
+        corner = (round(0.05 * width), round(row * height))
+        cv2.putText(canvas, words, corner, font, scale, 255, max(2, round(4 * scale)))
 
 
 def _walk(canvas, draw, steps, step, turn, thickness):
-    """A line that begins anywhere and turns a little at each step; lengths are shares of the shorter side."""
+    """A line that begins anywhere and turns a little at each step; lengths are fractions of the shorter side."""
     height, width = canvas.shape
     side = min(height, width)
     x, y, angle = draw.uniform(0, width), draw.uniform(0, height), draw.uniform(0, 2 * math.pi)
@@ -133,18 +134,18 @@ KINDS: dict[str, Callable] = {
 
 
 def draw_mask(kind: str, height: int, width: int, seed) -> np.ndarray:
-    """A mask of a kind, the same for the same arguments.
+    """A mask of a kind, the same for the same args.
 
     Args:
         kind: a key of `KINDS`.
-        height, width: of the picture.
+        height, width: of the image.
         seed: anything `random.Random` takes.
     Returns:
         uint8 [height, width]: 255 in the hole, 0 elsewhere.
     """
     canvas = np.zeros((height, width), np.uint8)
     KINDS[kind](canvas, random.Random(seed))
-    return np.where(canvas > MASK_THRESHOLD, 255, 0).astype(np.uint8)  # writing has soft edges
+    return np.where(canvas > MASK_THRESHOLD, np.uint8(255), np.uint8(0))  # writing has soft edges
 
 
 def load_sample(sample: Sample) -> np.ndarray | None:
@@ -170,9 +171,9 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--output", default="data/samples", help="folder to write to (default: data/samples)")
     parser.add_argument("--force", action="store_true", help="write again what is there already")
-    arguments = parser.parse_args(argv)
+    args = parser.parse_args(argv)
 
-    output = Path(arguments.output)
+    output = Path(args.output)
     photographs = {sample: load_sample(sample) for sample in SAMPLES}
     found = {sample: image for sample, image in photographs.items() if image is not None}
     if not found:
@@ -182,7 +183,7 @@ def main(argv: Sequence[str]) -> int:
         mask = draw_mask(sample.mask, *image.shape[:2], seed=sample.name)
         for folder, array in (("images", image), ("masks", mask)):
             path = output / folder / f"{sample.name}.png"
-            if arguments.force or not path.exists():
+            if args.force or not path.exists():
                 write_png(path, array)
                 written += 1
                 print(path)
@@ -204,10 +205,7 @@ def _write_sources(path, found):
             f"{sample.name}.png ({width} x {height}, from {sample.file})",
             f"    {sample.licence}: {sample.source}",
         ]
-    try:
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
+    write_whole(path, "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Exit codes and one-line errors of every command."""
 
 import errno
+import os
 import subprocess
 import sys
 
@@ -105,6 +106,7 @@ def test_warnings_are_one_line(capsys):
     assert capsys.readouterr().err == "warning: the mask is empty\n"
 
 
+@pytest.mark.slow
 def test_the_module_starts_without_tensorflow_and_imports_it_silently():
     program = (
         "import sys; from tf_inpaint import cli\n"
@@ -113,7 +115,7 @@ def test_the_module_starts_without_tensorflow_and_imports_it_silently():
         "    print(cli.import_tensorflow().__name__)\n"
         "cli.run(main)"
     )
-    environment = {k: v for k, v in __import__("os").environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True)
     assert done.stdout == "False\ntensorflow\n"
     assert done.stderr == ""

@@ -76,6 +76,7 @@ def test_large_photographs_are_made_smaller():
     assert load_sample(retina).shape == (640, 640, 3)
 
 
+@pytest.mark.slow
 def test_the_command_needs_no_tensorflow_and_fails_in_one_line(tmp_path):
     (tmp_path / "file").touch()
     program = (

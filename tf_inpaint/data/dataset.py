@@ -19,9 +19,9 @@ from tf_inpaint.data.augment import fit, flip, jitter
 from tf_inpaint.data.cifar import CifarImages, is_cifar
 from tf_inpaint.data.masks import Masks
 from tf_inpaint.data.reader import ImageFiles, PairedFiles, plainly, spread
-from tf_inpaint.edges import canny_edges
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.listing import EDGES_SUFFIX, list_files, source_root, split_edges
+from tf_inpaint.ops.edges import canny_edges
 from tf_inpaint.ops.images import to_float
 from tf_inpaint.ops.masks import MaskOptions
 

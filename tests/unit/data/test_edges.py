@@ -9,8 +9,8 @@ from PIL import Image
 from tf_inpaint.config import DataConfig
 from tf_inpaint.data.augment import fit
 from tf_inpaint.data.dataset import ImageData
-from tf_inpaint.edges import canny_edges
 from tf_inpaint.errors import InputError
+from tf_inpaint.ops.edges import canny_edges
 from tf_inpaint.ops.images import to_uint8
 from tf_inpaint.ops.masks import MaskOptions
 

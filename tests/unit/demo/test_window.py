@@ -144,6 +144,7 @@ def test_no_display_points_to_the_page(monkeypatch):
         check_display()
 
 
+@pytest.mark.slow  # it starts another program
 @pytest.mark.skipif(not window_module.sys.platform.startswith("linux"), reason="displays are tried on Linux only")
 @pytest.mark.parametrize("name, value", [("DISPLAY", ":7654"), ("WAYLAND_DISPLAY", "nowhere")])
 def test_a_display_that_does_not_answer_does_not_end_the_program(monkeypatch, name, value):

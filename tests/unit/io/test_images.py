@@ -174,6 +174,8 @@ def test_png_comes_back_bit_for_bit(tmp_path):
         np.testing.assert_array_equal(np.asarray(Image.open(path)), array)
     write_png(path, _photo()[:, :, :1])
     assert Image.open(path).mode == "L"
+    write_png(path, _photo()[:, :, 0] > 127)
+    np.testing.assert_array_equal(np.asarray(Image.open(path)), np.where(_photo()[:, :, 0] > 127, 255, 0))
     assert sorted(os.listdir(path.parent)) == ["g.PNG", "rgb.PNG", "rgba.PNG"]
     assert stat.S_IMODE(os.stat(path).st_mode) & stat.S_IRUSR
 

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from tf_inpaint.errors import InputError
-from tf_inpaint.io.listing import list_files
+from tf_inpaint.io.listing import list_files, source_root, split_edges
 
 
 @pytest.fixture
@@ -86,3 +86,29 @@ def test_nothing_found_is_a_sentence(tree):
     }.items():
         with pytest.raises(InputError, match=f"^{sentence}"):
             list_files(source)
+
+
+def test_sketches_of_a_folder_apart_may_have_their_pictures_names(tree):
+    (tree / "lines").mkdir()
+    (tree / "lines" / "a.png").touch()
+    files = list_files("photos")
+    assert split_edges(files, "photos", "lines")[1] == {files[0]: os.path.join("lines", "a.png")}
+    assert split_edges(files, "photos", "photos")[1] == {}  # a picture is not its own sketch
+
+
+def test_the_root_of_a_source(tree):
+    files = list_files("photos")
+    assert source_root("photos", files) == "photos"
+    assert source_root("photos/sub/*", files[2:]) == str(tree / "photos" / "sub")
+    assert source_root(["photos/sub", files[0]], files) == str(tree / "photos")
+
+
+def test_sketches_are_told_from_pictures(tmp_path):
+    names = ["a.jpg", "a_edge.jpg", "a_edge.png", "b.png", "c_edge.png", "d_edge.png", "d_edge_edge.png"]
+    for name in names:
+        (tmp_path / name).touch()
+    files = [str(tmp_path / name) for name in names]
+    pictures, sketches = split_edges(files)
+    assert pictures == [files[0], files[3], files[4], files[5]]
+    assert sketches == {files[0]: files[2], files[5]: files[6]}
+    assert split_edges(files[:1]) == (files[:1], {files[0]: files[2]})  # found though not listed
