@@ -1,6 +1,6 @@
-"""How far a completed picture is from the truth. Every metric returns one number for each picture.
+"""How far a completed image is from the truth. Every metric returns one number for each image.
 
-Pictures are float32 [B, H, W, 3] in [-1, 1]; errors are stated on the range [0, 1], that is, halved. float64 is taken
+Images are float32 [B, H, W, 3] in [-1, 1]; errors are stated on the range [0, 1], that is, halved. float64 is taken
 too, and then all but SSIM, which is TensorFlow's, are computed and returned in it.
 """
 
@@ -10,7 +10,7 @@ import math
 
 import tensorflow as tf
 
-SSIM_LEAST_SIDE = 11  # of a picture: the window
+SSIM_LEAST_SIDE = 11  # of an image: the window
 MS_SSIM_LEAST_SIDE = 161  # still a window after four halvings, rounded up
 _LARGEST_PSNR = 100.0
 
@@ -19,7 +19,7 @@ def hole_l1(completed, image, mask):
     """Mean absolute error inside the hole, on the range [0, 1].
 
     sum(mask * |completed - image| / 2) / (channels * sum(mask)): over the pixels of the hole (mask 1) and all channels;
-    0 for a picture without a hole. Times 100 it is a percentage of the full range.
+    0 for an image without a hole. Times 100 it is a percentage of the full range.
 
     Args:
         completed, image: float32 [B, H, W, C] in [-1, 1].
@@ -27,23 +27,21 @@ def hole_l1(completed, image, mask):
     Returns:
         float32 [B].
     """
-    error = tf.reduce_mean(tf.abs(completed - image) / 2.0, axis=-1, keepdims=True)  # [B, H, W, 1]
-    return tf.math.divide_no_nan(tf.reduce_sum(mask * error, axis=[1, 2, 3]), tf.reduce_sum(mask, axis=[1, 2, 3]))
+    return _mean_in_hole(tf.abs(completed - image) / 2.0, mask)
 
 
 def psnr(completed, image):
     """Peak signal-to-noise ratio in decibels.
 
-    -10 log10(mean(((completed - image) / 2)^2)): over the whole picture, known pixels included, and all channels; at
-    most 100, which is also what equal pictures get.
+    -10 log10(mean(((completed - image) / 2)^2)): over the whole image, known pixels included, and all channels; at
+    most 100, which is also what equal images get.
 
     Args:
         completed, image: float32 [B, H, W, C] in [-1, 1].
     Returns:
         float32 [B].
     """
-    error = tf.reduce_mean(tf.square((completed - image) / 2.0), axis=[1, 2, 3])
-    return -10.0 * tf.math.log(tf.maximum(error, 10.0 ** (-_LARGEST_PSNR / 10.0))) / math.log(10.0)
+    return _decibels(l2(completed, image))
 
 
 def hole_l2(completed, image, mask):
@@ -51,8 +49,7 @@ def hole_l2(completed, image, mask):
 
     sum(mask * ((completed - image) / 2)^2) / (channels * sum(mask)); arguments and result as `hole_l1`.
     """
-    error = tf.reduce_mean(tf.square((completed - image) / 2.0), axis=-1, keepdims=True)  # [B, H, W, 1]
-    return tf.math.divide_no_nan(tf.reduce_sum(mask * error, axis=[1, 2, 3]), tf.reduce_sum(mask, axis=[1, 2, 3]))
+    return _mean_in_hole(tf.square((completed - image) / 2.0), mask)
 
 
 def hole_psnr(completed, image, mask):
@@ -61,12 +58,11 @@ def hole_psnr(completed, image, mask):
     -10 log10(hole_l2): known pixels do not count, so that it compares across holes of different sizes; at most 100.
     Arguments and result as `hole_l1`.
     """
-    error = hole_l2(completed, image, mask)
-    return -10.0 * tf.math.log(tf.maximum(error, 10.0 ** (-_LARGEST_PSNR / 10.0))) / math.log(10.0)
+    return _decibels(hole_l2(completed, image, mask))
 
 
 def l1(completed, image):
-    """Mean absolute error of the whole picture, on the range [0, 1].
+    """Mean absolute error of the whole image, on the range [0, 1].
 
     mean(|completed - image| / 2): over all pixels, known ones included, and all channels; arguments and result as
     `psnr`.
@@ -75,7 +71,7 @@ def l1(completed, image):
 
 
 def l2(completed, image):
-    """Mean squared error of the whole picture, on the range [0, 1].
+    """Mean squared error of the whole image, on the range [0, 1].
 
     mean(((completed - image) / 2)^2): over all pixels, known ones included, and all channels; arguments and result as
     `psnr`.
@@ -84,9 +80,9 @@ def l2(completed, image):
 
 
 def relative_l1(completed, image):
-    """The l1 error of DeepFill's tables: relative to the picture itself.
+    """The l1 error of DeepFill's tables: relative to the image itself.
 
-    sum|c - t| / sum|t| with c and t on the range [0, 1], over the whole picture; 0 for a black one.
+    sum|c - t| / sum|t| with c and t on the range [0, 1], over the whole image; 0 for a black one.
 
     Args, Returns: as `psnr`.
     Reference: Yu et al. 2018, table 1 and 2019, table 2: "mean l1 error"; the author calls it the relative l1 error.
@@ -97,9 +93,9 @@ def relative_l1(completed, image):
 
 
 def relative_l2(completed, image):
-    """The l2 error of DeepFill's tables: squared, and relative to the picture itself.
+    """The l2 error of DeepFill's tables: squared, and relative to the image itself.
 
-    sum((c - t)^2) / sum(t^2) with c and t on the range [0, 1], over the whole picture; 0 for a black one.
+    sum((c - t)^2) / sum(t^2) with c and t on the range [0, 1], over the whole image; 0 for a black one.
 
     Args, Returns: as `psnr`.
     Reference, Deviations: as `relative_l1`; the author calls it the squared relative l2 error.
@@ -109,9 +105,9 @@ def relative_l2(completed, image):
 
 
 def symmetric_l1(completed, image):
-    """The MAE of PEN-Net's tables: an l1 error relative to both pictures.
+    """The MAE of PEN-Net's tables: an l1 error relative to both images.
 
-    sum|c - t| / sum(c + t) with c and t on the range [0, 1], over the whole picture; 0 where both are black.
+    sum|c - t| / sum(c + t) with c and t on the range [0, 1], over the whole image; 0 where both are black.
 
     Args, Returns: as `psnr`.
     Reference: Zeng et al. 2019, section 4; the formula is the one usual in that line of work, which the paper does not
@@ -123,9 +119,9 @@ def symmetric_l1(completed, image):
 
 
 def total_variation(completed):
-    """How much a picture changes from pixel to pixel, on the range [0, 1]; it knows no truth.
+    """How much an image changes from pixel to pixel, on the range [0, 1]; it knows no truth.
 
-    (sum|c[y+1, x] - c[y, x]| + sum|c[y, x+1] - c[y, x]|) / (height * width * channels), over the whole picture. Near
+    (sum|c[y+1, x] - c[y, x]| + sum|c[y, x+1] - c[y, x]|) / (height * width * channels), over the whole image. Near
     that of the truth is good; less is blurred.
 
     Args:
@@ -143,7 +139,7 @@ def ssim(completed, image):
     """Structural similarity, TensorFlow's `tf.image.ssim`.
 
     The mean of Wang's index on the range [0, 1], K1 0.01, K2 0.03, in Gaussian windows of 11 x 11 pixels, sigma 1.5,
-    that lie inside the picture; over all windows of the whole picture and all channels. 1 is equality.
+    that lie inside the image; over all windows of the whole image and all channels. 1 is equality.
 
     Args:
         completed, image: float32 [B, H, W, C] in [-1, 1], no side below 11.
@@ -159,7 +155,7 @@ def ms_ssim(completed, image):
     """Structural similarity at five scales, TensorFlow's `tf.image.ssim_multiscale`.
 
     The product of contrast and structure at five scales, each half of the one before, and the whole index at the
-    coarsest, with exponents 0.0448, 0.2856, 0.3001, 0.2363, 0.1333; windows as in `ssim`; the whole picture.
+    coarsest, with exponents 0.0448, 0.2856, 0.3001, 0.2363, 0.1333; windows as in `ssim`; the whole image.
 
     Args:
         completed, image: float32 [B, H, W, C] in [-1, 1], no side below 161.
@@ -172,3 +168,12 @@ def ms_ssim(completed, image):
 
 def _on_unit_range(image):
     return (image + 1.0) / 2.0
+
+
+def _mean_in_hole(error, mask):
+    error = tf.reduce_mean(error, axis=-1, keepdims=True)  # [B, H, W, 1]
+    return tf.math.divide_no_nan(tf.reduce_sum(mask * error, axis=[1, 2, 3]), tf.reduce_sum(mask, axis=[1, 2, 3]))
+
+
+def _decibels(error):
+    return -10.0 * tf.math.log(tf.maximum(error, 10.0 ** (-_LARGEST_PSNR / 10.0))) / math.log(10.0)

@@ -22,7 +22,7 @@ def test_psnr_by_hand_and_as_tensorflow_has_it():
     assert metrics.psnr(tf.fill([1, 2, 2, 3], 0.2), tf.zeros([1, 2, 2, 3])).numpy() == pytest.approx([20.0], rel=1e-5)
 
 
-def test_psnr_of_equal_pictures_is_a_hundred():
+def test_psnr_of_equal_images_is_a_hundred():
     image = tf.zeros([1, 4, 4, 3])
     assert metrics.psnr(image, image).numpy() == pytest.approx([100.0])
 
@@ -59,23 +59,23 @@ def test_total_variation_by_hand():
     assert metrics.total_variation(completed).numpy() == pytest.approx([(1.0 + 0.5 + 0.5 + 0.0) / 4])
 
 
-def test_relative_errors_of_a_black_picture_are_nothing():
+def test_relative_errors_of_a_black_image_are_nothing():
     black = -tf.ones([1, 2, 2, 3])
     for metric in (metrics.relative_l1, metrics.relative_l2, metrics.symmetric_l1):
         assert metric(black, black).numpy() == pytest.approx([0.0])
 
 
 def _pair(side, noise, seed=0):
-    """A smooth uint8 picture, and the same with noise: [side, side, 3]."""
+    """A smooth uint8 image, and the same with noise: [side, side, 3]."""
     generator = np.random.default_rng(seed)
     wave = np.sin(np.arange(side)[:, None, None] / 9 + np.arange(3)) * np.cos(np.arange(side)[:, None] / 7)
     image = 128 + 90 * wave
     noisy = image + noise * generator.standard_normal(image.shape)
-    return [np.clip(np.rint(each), 0, 255).astype(np.uint8) for each in (noisy, image)]
+    return [np.clip(np.rint(values), 0, 255).astype(np.uint8) for values in (noisy, image)]
 
 
-def _scaled(picture):
-    return tf.constant(picture[np.newaxis] / 127.5 - 1.0)
+def _scaled(image):
+    return tf.constant(image[np.newaxis] / 127.5 - 1.0)
 
 
 @pytest.mark.parametrize("noise", [2, 25])
@@ -90,7 +90,7 @@ def test_psnr_and_ssim_are_those_of_scikit_image(noise):
 
 
 def test_ms_ssim_is_the_product_of_five_scales():
-    noisy, image = (each / 255.0 for each in _pair(metrics.MS_SSIM_LEAST_SIDE, 25))
+    noisy, image = (levels / 255.0 for levels in _pair(metrics.MS_SSIM_LEAST_SIDE, 25))
     window = np.exp(-((np.arange(11) - 5) ** 2) / (2 * 1.5**2))
     window = np.outer(window, window) / window.sum() ** 2
 
@@ -111,5 +111,5 @@ def test_ms_ssim_is_the_product_of_five_scales():
             product *= (contrast * luminance if scale == 4 else contrast).mean() ** exponent
             a, b = halved(a), halved(b)
         products.append(product)
-    value = metrics.ms_ssim(*(tf.constant(each[np.newaxis] * 2.0 - 1.0) for each in (noisy, image)))
+    value = metrics.ms_ssim(*(tf.constant(unit[np.newaxis] * 2.0 - 1.0) for unit in (noisy, image)))
     assert value.numpy() == pytest.approx([np.mean(products)], abs=1e-5)

@@ -1,4 +1,4 @@
-"""The whole of an evaluation on small pictures: the function, the command, what it writes and what it refuses."""
+"""The whole of an evaluation on small images: the function, the command, what it writes and what it refuses."""
 
 import csv
 import functools
@@ -27,7 +27,7 @@ WRITTEN = {"results.json", "results.csv", "per_image.csv", "report.html", "sheet
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-    """Seven smooth pictures of 40 x 32."""
+    """Seven smooth images of 40 x 32."""
     folder = tmp_path_factory.mktemp("images")
     rng = np.random.default_rng(0)
     for number in range(7):
@@ -229,7 +229,7 @@ def test_broken_images_are_named_and_left_out_for_all(images, broken, tmp_path, 
         main(command)
 
 
-def test_the_report_needs_nothing_but_itself(images, run_folder, tmp_path):
+def test_the_report_needs_nothing_but_itself(images, tmp_path):
     strange = tmp_path / "<b>&"
     write_png(strange / "x.png", read_image(f"{images}/0.png").rgb)
     write_png(strange / "y.png", read_image(f"{images}/1.png").rgb)
@@ -268,7 +268,7 @@ def test_tasks_are_exported_as_a_whole(images, tmp_path, capsys):
     assert not (tmp_path / "t").exists()
 
 
-def test_two_pictures_of_one_name_are_refused(images, tmp_path):
+def test_two_images_of_one_name_are_refused(images, tmp_path):
     write_png(tmp_path / "x.png", np.zeros((32, 32, 3), np.uint8))
     (tmp_path / "x.jpg").write_bytes((tmp_path / "x.png").read_bytes())
     with pytest.raises(InputError, match="the same name: x.jpg and x.png"):
@@ -279,13 +279,13 @@ def test_vgg_and_fid_in_the_table_when_there_are_weights(images, tmp_path, monke
     from tf_inpaint.evaluation import features
 
     class Thumbnails:
-        """Stands for InceptionV3: the mean colours of a picture."""
+        """Stands for InceptionV3: the mean colours of an image."""
 
         def __init__(self, weights):
             pass
 
-        def features(self, pictures):
-            return pictures.mean(axis=(1, 2)).astype(np.float32)
+        def features(self, images):
+            return images.mean(axis=(1, 2)).astype(np.float32)
 
     (tmp_path / "w.h5").write_bytes(b"weights")
     monkeypatch.setattr(features, "Inception", Thumbnails)
