@@ -5,9 +5,9 @@ import pytest
 import tensorflow as tf
 
 from tf_inpaint.layers import GatedConv2D, GatedUpsampleConv2D, MirrorConv2D, SpectralConv2D, UpsampleConv2D
+from tf_inpaint.layers.activations import leaky_relu
 from tf_inpaint.layers.spectral_norm import spectral_norm
 from tf_inpaint.losses import adversarial
-from tf_inpaint.models.deepfill_v1 import leaky_relu
 from tf_inpaint.ops import discount, flow, images
 from tf_inpaint.ops.boxes import crop_boxes
 

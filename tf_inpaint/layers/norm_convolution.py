@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from tf_inpaint.layers.batch_norm import BatchNorm
+from tf_inpaint.layers.chain import Chain
 from tf_inpaint.layers.precision import MixedPrecision
 
 
@@ -100,24 +101,25 @@ class NormConv2D(MixedPrecision):
         }
 
 
-def run_blocks(blocks, inputs, training):
-    """`inputs` through one block after another.
+class NormChain(Chain):
+    """A `Chain` of `NormConv2D`.
 
-    Args:
-        blocks: dict of `NormConv2D` by name.
+    Call:
         inputs: float [B, H, W, C].
-    Returns:
-        (outputs, statistics): of the last block, and by name of each block that has some.
+        training: as in `BatchNorm`.
+        returns: (outputs, statistics): of the last layer, and by name of each layer that has some.
     """
-    statistics = {}
-    for name, block in blocks.items():
-        inputs, seen = block(inputs, training=training)
-        if seen:
-            statistics[name] = seen
-    return inputs, statistics
 
+    def __call__(self, inputs, training):
+        statistics = {}
+        for name, layer in self.layers.items():
+            inputs, seen = layer(inputs, training=training)
+            if seen:
+                statistics[name] = seen
+        return inputs, statistics
 
-def advance_blocks(blocks, statistics):
-    """Move the running statistics of every block towards what `run_blocks` handed back."""
-    for name, seen in statistics.items():
-        blocks[name].norm.advance(seen)
+    def advance(self, statistics):
+        """Move the running statistics of every layer towards what a call handed back; other names are ignored."""
+        for name in self.layers:
+            if name in statistics:
+                self.layers[name].norm.advance(statistics[name])

@@ -7,11 +7,13 @@ networks are of one picture size, a power of 2.
 
 from __future__ import annotations
 
+from functools import partial
+
 import tensorflow as tf
 
+from tf_inpaint.layers.activations import leaky_relu
 from tf_inpaint.layers.channelwise_dense import ChannelwiseDense
-from tf_inpaint.layers.norm_convolution import NormConv2D, advance_blocks, run_blocks
-from tf_inpaint.models.deepfill_v1 import leaky_relu
+from tf_inpaint.layers.norm_convolution import NormChain, NormConv2D
 from tf_inpaint.models.generator import Generator
 from tf_inpaint.ops.boxes import corners_around, crop_boxes, paste_boxes
 from tf_inpaint.ops.images import to_float
@@ -88,34 +90,33 @@ class ContextEncoderGenerator(Generator):
 
         down = [factor * width for factor in _factors(image_size)]
         up = _decoder_widths(down, self.target_size)
-        self._encoder = tuple(f"enc{i}" for i in range(1, len(down) + 1))
-        for index, (layer, filters) in enumerate(zip(self._encoder, down)):
-            self._add(layer, filters, norm=index > 0, activation=leaky_relu)
-        self._decoder = (*(f"dec{i}" for i in range(1, len(up) + 1)), "out")
+        convolution = partial(partial, NormConv2D, train_bias=train_bias)
+        encoder = {
+            f"enc{i}": convolution(filters, norm=i > 1, activation=leaky_relu)
+            for i, filters in enumerate(down, start=1)
+        }
         if code == "dense":
-            self._encoder += ("bottleneck",)
-            self._add("bottleneck", bottleneck, strides=1, padding="VALID", activation=leaky_relu)
-            self._add("dec1", up[0], strides=1, padding="VALID", transposed=True)
+            encoder["bottleneck"] = convolution(bottleneck, strides=1, padding="VALID", activation=leaky_relu)
+        self._encoder = NormChain(self, **encoder)
+        if code == "dense":
+            first = convolution(up[0], strides=1, padding="VALID", transposed=True)
         else:
             self.channelwise = ChannelwiseDense(name="channelwise")
-            self._add("dec1", up[0], kernel_size=1, strides=1)
-        for layer, filters in zip(self._decoder[1:-1], up[1:]):
-            self._add(layer, filters, transposed=True)
-        self._add("out", 3, transposed=True, norm=False, activation="tanh")
-
-    def _add(self, name, filters, **settings):
-        setattr(self, name, NormConv2D(filters, train_bias=self.train_bias, name=name, **settings))
-
-    def _blocks(self, names):
-        return {name: getattr(self, name) for name in names}
+            first = convolution(up[0], kernel_size=1, strides=1)
+        self._decoder = NormChain(
+            self,
+            dec1=first,
+            **{f"dec{i}": convolution(filters, transposed=True) for i, filters in enumerate(up[1:], start=2)},
+            out=convolution(3, transposed=True, norm=False, activation="tanh"),
+        )
 
     def call(self, inputs, training=False):
         masked_image, mask = inputs
         context, position = self.context(masked_image, mask)
-        code, seen = run_blocks(self._blocks(self._encoder), context, training)
+        code, seen = self._encoder(context, training)
         if self.code == "channelwise":
             code = self.channelwise(code)
-        patch, drawn = run_blocks(self._blocks(self._decoder), code, training)
+        patch, drawn = self._decoder(code, training)
         if self.region == "whole":
             predicted = patch
         else:
@@ -146,7 +147,8 @@ class ContextEncoderGenerator(Generator):
 
     def advance(self, statistics):
         """Move the running statistics of all normalisations."""
-        advance_blocks(self._blocks(self._encoder + self._decoder), statistics)
+        self._encoder.advance(statistics)
+        self._decoder.advance(statistics)
 
     def get_config(self):
         return {
@@ -191,28 +193,25 @@ class ContextEncoderDiscriminator(tf.keras.Model):
         self.patch_size, self.width = patch_size, width
         self.conditional, self.train_bias = conditional, train_bias
         factors = _factors(patch_size)
+        convolution = partial(partial, NormConv2D, train_bias=train_bias)
         if conditional:
-            self._add("ctx", width, 5, padding="VALID", norm=False, activation=None)
-            self._add("pred", width, 5, padding="VALID", norm=False, activation=None)
+            side = partial(NormConv2D, width, 5, padding="VALID", norm=False, activation=None, train_bias=train_bias)
+            self.ctx, self.pred = side(name="ctx"), side(name="pred")
             names = [f"c{i}" for i in range(2, len(factors) + 2)]
         else:
             names = [f"c{i}" for i in range(1, len(factors) + 1)]
             if factors[:2] == [1, 1]:
                 names = ["c1", "c1b", *names[1:-1]]
-        for index, (layer, factor) in enumerate(zip(names, factors)):
-            self._add(layer, factor * width, norm=conditional or index > 0, activation=leaky_relu)
-        self._names = (*names, "score")
-        self._add("score", 1, strides=1, padding="VALID", norm=False, activation=None)
-
-    def _add(self, name, filters, kernel_size=4, **settings):
-        setattr(self, name, NormConv2D(filters, kernel_size, train_bias=self.train_bias, name=name, **settings))
-
-    def _blocks(self):
-        return {name: getattr(self, name) for name in self._names}
+        halvings = {
+            name: convolution(factor * width, norm=conditional or name != "c1", activation=leaky_relu)
+            for name, factor in zip(names, factors)
+        }
+        score = convolution(1, strides=1, padding="VALID", norm=False, activation=None)
+        self._convolutions = NormChain(self, **halvings, score=score)
 
     def call(self, inputs, training=False):
         x = self._join(*inputs, training) if self.conditional else inputs
-        scores, statistics = run_blocks(self._blocks(), x, training)
+        scores, statistics = self._convolutions(x, training)
         return tf.reshape(scores, [-1, 1]), statistics
 
     def _join(self, patch, context, training):
@@ -222,7 +221,7 @@ class ContextEncoderDiscriminator(tf.keras.Model):
 
     def advance(self, statistics):
         """Move the running statistics of all normalisations."""
-        advance_blocks(self._blocks(), statistics)
+        self._convolutions.advance(statistics)
 
     def get_config(self):
         return {

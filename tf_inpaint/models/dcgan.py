@@ -7,11 +7,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import tensorflow as tf
 
+from tf_inpaint.layers.activations import leaky_relu
 from tf_inpaint.layers.batch_norm import BatchNorm
-from tf_inpaint.layers.norm_convolution import NormConv2D, advance_blocks, run_blocks
-from tf_inpaint.models.deepfill_v1 import leaky_relu
+from tf_inpaint.layers.norm_convolution import NormChain, NormConv2D
 from tf_inpaint.models.generator import Generator
 
 _CELLS = 4  # side of the maps next to the code
@@ -42,27 +44,21 @@ class DCGANGenerator(Generator):
         self.project = tf.keras.layers.Dense(_CELLS * _CELLS * 8 * width, kernel_initializer=normal, name="project")
         self.project_norm = BatchNorm(name="project_norm")
         doublings = _halvings(image_size)
-        self._names = tuple(f"up{i}" for i in range(1, doublings + 1))
-        for index, name_ in enumerate(self._names[:-1]):
-            self._add(name_, max(1, 8 * width >> index))
-        self._add(self._names[-1], 3, norm=False, activation="tanh")
-
-    def _add(self, name, filters, **settings):
-        setattr(self, name, NormConv2D(filters, 5, transposed=True, name=name, **settings))
-
-    def _blocks(self):
-        return {name: getattr(self, name) for name in self._names}
+        convolution = partial(partial, NormConv2D, kernel_size=5, transposed=True)
+        layers = {f"up{i}": convolution(max(1, 16 * width >> i)) for i in range(1, doublings)}
+        layers[f"up{doublings}"] = convolution(3, norm=False, activation="tanh")
+        self._convolutions = NormChain(self, **layers)
 
     def call(self, inputs, training=False):
         x = tf.reshape(self.project(inputs), [-1, _CELLS, _CELLS, 8 * self.width])
         x, first = self.project_norm(x, training=training)
-        image, statistics = run_blocks(self._blocks(), tf.nn.relu(x), training)
+        image, statistics = self._convolutions(tf.nn.relu(x), training)
         return image, {**statistics, "project": first} if training else {}
 
     def advance(self, statistics):
         """Move the running statistics of all normalisations."""
         self.project_norm.advance(statistics["project"])
-        advance_blocks(self._blocks(), {name: seen for name, seen in statistics.items() if name != "project"})
+        self._convolutions.advance(statistics)
 
     def get_config(self):
         return {
@@ -90,23 +86,20 @@ class DCGANDiscriminator(tf.keras.Model):
         super().__init__(name=name, **kwargs)
         _check_size(image_size)
         self.image_size, self.width = image_size, width
-        self._names = tuple(f"down{i}" for i in range(1, _halvings(image_size) + 1))
-        for index, name_ in enumerate(self._names):
-            block = NormConv2D(width * min(8, 2**index), 5, norm=index > 0, activation=leaky_relu, name=name_)
-            setattr(self, name_, block)
-        normal = tf.keras.initializers.RandomNormal(stddev=0.02)
-        self.score = tf.keras.layers.Dense(1, kernel_initializer=normal, name="score")
-
-    def _blocks(self):
-        return {name: getattr(self, name) for name in self._names}
+        convolution = partial(partial, NormConv2D, kernel_size=5, activation=leaky_relu)
+        layers = {f"down{i + 1}": convolution(width * min(8, 2**i), norm=i > 0) for i in range(_halvings(image_size))}
+        self._convolutions = NormChain(self, **layers)
+        self.score = tf.keras.layers.Dense(
+            1, kernel_initializer=tf.keras.initializers.RandomNormal(stddev=0.02), name="score"
+        )
 
     def call(self, inputs, training=False):
-        x, statistics = run_blocks(self._blocks(), inputs, training)
+        x, statistics = self._convolutions(inputs, training)
         return self.score(tf.reshape(x, [-1, x.shape[1] * x.shape[2] * x.shape[3]])), statistics
 
     def advance(self, statistics):
         """Move the running statistics of all normalisations."""
-        advance_blocks(self._blocks(), statistics)
+        self._convolutions.advance(statistics)
 
     def get_config(self):
         return {**super().get_config(), "image_size": self.image_size, "width": self.width}

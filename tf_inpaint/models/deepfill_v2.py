@@ -1,28 +1,22 @@
 """DeepFill v2: DeepFill v1's generator with gated convolutions, optionally guided by a sketch, and SN-PatchGAN.
 
 "Free-Form Image Inpainting with Gated Convolution", Yu et al., ICCV 2019 (arXiv 1806.03589), in the form of its
-release. The layers and their names are v1's.
+release. The layers of both stages stand in `models/two_stages.py`.
 """
 
 from __future__ import annotations
 
+from functools import partial
+
 import tensorflow as tf
 
-from tf_inpaint.layers import SpectralConv2D, convolution_kind
-from tf_inpaint.models.deepfill_v1 import (
-    ATTENTION_STRIDE,
-    SIZE_MULTIPLE,
-    CoarseNetwork,
-    RefinementNetwork,
-    leaky_relu,
-    minimum_size,
-)
-from tf_inpaint.models.generator import Attention, Generator
-from tf_inpaint.ops.boxes import bounding_box
-from tf_inpaint.ops.images import composite
+from tf_inpaint.layers import SpectralConv2D
+from tf_inpaint.layers.activations import leaky_relu
+from tf_inpaint.layers.chain import Chain
+from tf_inpaint.models.two_stages import TwoStageGenerator, with_planes
 
 
-class DeepFillV2Generator(Generator):
+class DeepFillV2Generator(TwoStageGenerator):
     """Completes pictures with holes of any shape in two stages of gated convolutions, following a sketch if guided.
 
     Args:
@@ -45,9 +39,6 @@ class DeepFillV2Generator(Generator):
     Deviations: a mask for every picture, where the release uses the first one for all.
     """
 
-    size_multiple = SIZE_MULTIPLE
-    returned = ("coarse", "refined", "predicted", "offsets")
-
     def __init__(
         self,
         width=48,
@@ -57,22 +48,8 @@ class DeepFillV2Generator(Generator):
         name="deepfill_v2_generator",
         **kwargs,
     ):
-        super().__init__(name=name, **kwargs)
-        self.width = width
-        self.padding = padding
+        super().__init__(width, padding, convolution, "contextual", tf.tanh, name, **kwargs)
         self.guided = guided
-        self.convolution = convolution
-        kind = convolution_kind(convolution)
-        self.coarse = CoarseNetwork(width, kind, padding, tf.tanh, name="coarse")
-        self.refinement = RefinementNetwork(width, kind, padding, tf.tanh, name="refinement")
-
-    @property
-    def minimum_size(self):
-        return minimum_size(self.padding)
-
-    @property
-    def attention(self):
-        return Attention(ATTENTION_STRIDE, [self.refinement.attention])
 
     @property
     def bytes_per_pixel(self):
@@ -82,37 +59,20 @@ class DeepFillV2Generator(Generator):
     def bytes_per_known_pixel(self):
         return 20 + 12 * self.width
 
-    def call(self, inputs, training=False):
-        masked_image, mask = inputs[:2]
-        coarse, unknown = self.coarse((self._planes(inputs), mask))
-        refined, offsets = self.refinement((composite(coarse, masked_image, mask), unknown, mask))
-        return {"coarse": coarse, "refined": refined, "predicted": refined, "offsets": offsets}
-
-    def fill(self, inputs):
-        """`predicted` and `offsets` of `call`, in the rectangle around all holes alone; anything beyond, for speed."""
-        masked_image, mask = inputs[:2]
-        wanted = bounding_box(mask)
-        coarse, unknown = self.coarse.fill((self._planes(inputs), mask), wanted)
-        refined, offsets = self.refinement.fill((composite(coarse, masked_image, mask), unknown, mask), wanted)
-        return {"predicted": refined, "offsets": offsets}
-
-    def _planes(self, inputs):
-        """What the first layer takes: float32 [B, H, W, 5], or 6 with a sketch."""
-        masked_image, mask = inputs[:2]
-        sketch = [edges * mask for edges in inputs[2:]]
-        if len(sketch) != self.guided:
+    def coarse_planes(self, inputs):
+        masked_image, mask, *edges = inputs
+        if len(edges) != self.guided:
             wanted = "(masked_image, mask, edges)" if self.guided else "(masked_image, mask)"
             raise ValueError(f"`inputs` must be {wanted}. Received: {len(inputs)} tensors")
-        return tf.concat([masked_image, *sketch, tf.ones_like(mask), mask], axis=-1)
+        if not self.guided:
+            return with_planes(masked_image, mask)
+        return tf.concat([masked_image, edges[0] * mask, tf.ones_like(mask), mask], axis=-1)
+
+    def refinement_planes(self, composited, mask):
+        return composited
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "width": self.width,
-            "padding": self.padding,
-            "guided": self.guided,
-            "convolution": self.convolution,
-        }
+        return {**super().get_config(), "guided": self.guided}
 
 
 class DeepFillV2Discriminator(tf.keras.Model):
@@ -131,30 +91,25 @@ class DeepFillV2Discriminator(tf.keras.Model):
     def __init__(self, width=64, name="deepfill_v2_discriminator", **kwargs):
         super().__init__(name=name, **kwargs)
         self.width = width
-        self.conv1 = _critic_convolution(width, "conv1")
-        self.conv2 = _critic_convolution(2 * width, "conv2")
-        self.conv3 = _critic_convolution(4 * width, "conv3")
-        self.conv4 = _critic_convolution(4 * width, "conv4")
-        self.conv5 = _critic_convolution(4 * width, "conv5")
-        self.conv6 = _critic_convolution(4 * width, "conv6")
+        convolution = partial(partial, SpectralConv2D, kernel_size=5, strides=2, activation=leaky_relu, padding="SAME")
+        self._convolutions = Chain(
+            self,
+            conv1=convolution(width),
+            conv2=convolution(2 * width),
+            conv3=convolution(4 * width),
+            conv4=convolution(4 * width),
+            conv5=convolution(4 * width),
+            conv6=convolution(4 * width),
+        )
 
     def call(self, inputs, training=False):
-        x = self.conv1(inputs, training=training)
-        x = self.conv2(x, training=training)
-        x = self.conv3(x, training=training)
-        x = self.conv4(x, training=training)
-        x = self.conv5(x, training=training)
-        x = self.conv6(x, training=training)
+        x = self._convolutions(inputs, training=training)
         return tf.cast(tf.reshape(x, [tf.shape(x)[0], -1]), tf.float32)
 
     def advance(self):
         """One step of every layer's power iteration: what a forward pass in training leaves behind."""
-        for layer in (self.conv1, self.conv2, self.conv3, self.conv4, self.conv5, self.conv6):
+        for layer in self._convolutions:
             layer.advance()
 
     def get_config(self):
         return {**super().get_config(), "width": self.width}
-
-
-def _critic_convolution(filters, name):
-    return SpectralConv2D(filters, 5, strides=2, activation=leaky_relu, padding="SAME", name=name)

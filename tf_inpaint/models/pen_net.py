@@ -6,12 +6,15 @@ in the form of its PyTorch release. Attributes carry the release's layer names.
 
 from __future__ import annotations
 
+from functools import partial
+
 import tensorflow as tf
 
 from tf_inpaint.layers import AttentionTransfer, MirrorConv2D, StoredSpectralConv2D
-from tf_inpaint.models.deepfill_v1 import leaky_relu
+from tf_inpaint.layers.activations import leaky_relu
+from tf_inpaint.layers.chain import Chain, run_within
 from tf_inpaint.models.generator import Attention, Generator
-from tf_inpaint.ops.boxes import Box, bounding_box, crop, paste
+from tf_inpaint.ops.boxes import Box, bounding_box
 from tf_inpaint.ops.images import resize_bilinear
 
 
@@ -37,50 +40,54 @@ class PENNetGenerator(Generator):
     def __init__(self, width=32, name="pen_net_generator", **kwargs):
         super().__init__(name=name, **kwargs)
         self.width = n = width
-        self.dw_conv01 = _convolution(n, leaky_relu, "dw_conv01", strides=2)
-        self.dw_conv02 = _convolution(2 * n, leaky_relu, "dw_conv02", strides=2)
-        self.dw_conv03 = _convolution(4 * n, leaky_relu, "dw_conv03", strides=2)
-        self.dw_conv04 = _convolution(8 * n, leaky_relu, "dw_conv04", strides=2)
-        self.dw_conv05 = _convolution(16 * n, leaky_relu, "dw_conv05", strides=2)
-        self.dw_conv06 = _convolution(16 * n, "relu", "dw_conv06", strides=2)
-
-        self.at_conv05 = AttentionTransfer(ksize=1, fuse=False, name="at_conv05")
-        self.at_conv04 = AttentionTransfer(name="at_conv04")
-        self.at_conv03 = AttentionTransfer(name="at_conv03")
-        self.at_conv02 = AttentionTransfer(name="at_conv02")
-        self.at_conv01 = AttentionTransfer(name="at_conv01")
-
-        self.up_conv05 = _convolution(16 * n, "relu", "up_conv05")
-        self.up_conv04 = _convolution(8 * n, "relu", "up_conv04")
-        self.up_conv03 = _convolution(4 * n, "relu", "up_conv03")
-        self.up_conv02 = _convolution(2 * n, "relu", "up_conv02")
-        self.up_conv01 = _convolution(n, "relu", "up_conv01")
-
-        self.torgb5 = _convolution(3, "tanh", "torgb5", kernel_size=1)
-        self.torgb4 = _convolution(3, "tanh", "torgb4", kernel_size=1)
-        self.torgb3 = _convolution(3, "tanh", "torgb3", kernel_size=1)
-        self.torgb2 = _convolution(3, "tanh", "torgb2", kernel_size=1)
-        self.torgb1 = _convolution(3, "tanh", "torgb1", kernel_size=1)
-        self.decoder0 = _convolution(n, "relu", "decoder0")
-        self.decoder2 = _convolution(3, "tanh", "decoder2")
+        convolution = partial(partial, _convolution)
+        self._encoder = Chain(
+            self,
+            dw_conv01=convolution(n, activation=leaky_relu, strides=2),
+            dw_conv02=convolution(2 * n, activation=leaky_relu, strides=2),
+            dw_conv03=convolution(4 * n, activation=leaky_relu, strides=2),
+            dw_conv04=convolution(8 * n, activation=leaky_relu, strides=2),
+            dw_conv05=convolution(16 * n, activation=leaky_relu, strides=2),
+            dw_conv06=convolution(16 * n, strides=2),
+        )
+        self._attentions = Chain(
+            self,
+            at_conv05=partial(AttentionTransfer, ksize=1, fuse=False),
+            at_conv04=AttentionTransfer,
+            at_conv03=AttentionTransfer,
+            at_conv02=AttentionTransfer,
+            at_conv01=AttentionTransfer,
+        )
+        self._decoder = Chain(
+            self,
+            up_conv05=convolution(16 * n),
+            up_conv04=convolution(8 * n),
+            up_conv03=convolution(4 * n),
+            up_conv02=convolution(2 * n),
+            up_conv01=convolution(n),
+        )
+        self._to_rgb = Chain(
+            self,
+            torgb5=convolution(3, activation="tanh", kernel_size=1),
+            torgb4=convolution(3, activation="tanh", kernel_size=1),
+            torgb3=convolution(3, activation="tanh", kernel_size=1),
+            torgb2=convolution(3, activation="tanh", kernel_size=1),
+            torgb1=convolution(3, activation="tanh", kernel_size=1),
+        )
+        self._to_image = Chain(self, decoder0=convolution(n), decoder2=convolution(3, activation="tanh"))
 
     @property
     def attention(self):
-        layers = [self.at_conv01, self.at_conv02, self.at_conv03, self.at_conv04, self.at_conv05]
-        return Attention(4, layers)  # 4 at the finest level
+        return Attention(4, list(self._attentions))  # 4 at the finest level
 
     @property
     def bytes_per_pixel(self):
         return 100 + 22 * self.width
 
     def call(self, inputs, training=False):
-        x1, x2, *deeper = self._levels(inputs)
-        x1 = self.at_conv01((x1, x2, inputs[1]))
-        up2, up3, up4, up5 = self._decode(x2, *deeper)
-        up1 = _beside(self.up_conv01(_double(up2)), x1)
-        pyramid = [self.torgb1(up1), self.torgb2(up2), self.torgb3(up3), self.torgb4(up4), self.torgb5(up5)]
-        pyramid = [tf.cast(level, tf.float32) for level in pyramid]
-        return {"predicted": tf.cast(self.decoder2(self.decoder0(_double(up1))), tf.float32), "pyramid": pyramid}
+        decoded, predicted = self._walk(inputs)
+        pyramid = [tf.cast(layer(level), tf.float32) for layer, level in zip(self._to_rgb, decoded)]
+        return {"predicted": predicted, "pyramid": pyramid[::-1]}
 
     def fill(self, inputs):
         """`predicted` as `call` makes it, in the rectangle around all holes alone; anything beyond, for speed.
@@ -88,42 +95,39 @@ class PENNetGenerator(Generator):
         Every level is matched as the deeper one fills it, known places too. So only the last attention, which is most
         of the work, and what follows it can be left out beyond the rectangle.
         """
-        mask = inputs[1]
-        size, wanted = tf.shape(mask)[1:3], bounding_box(mask)
-        drawn = self.decoder0.reads(self.decoder2.reads(wanted)).within(size)
-        # A row of the doubled picture lies between two of which the upper is half of it, or half of the one above it.
-        half = Box(drawn.first - 1, drawn.end + 2).shrunk(2).within(size // 2)
-        x1, x2, *deeper = self._levels(inputs)
-        x1 = self.at_conv01((x1, x2, mask, half))
-        read = self.up_conv01.reads(half).within(size // 2)
-        up1 = self.up_conv01(crop(_double(self._decode(x2, *deeper)[0]), read))
-        up1 = _beside(crop(up1, half.seen_from(read)), crop(x1, half))
-        x = self.decoder2(self.decoder0(crop(_double(paste(up1, half, size // 2)), drawn)))
-        return {"predicted": paste(tf.cast(crop(x, wanted.seen_from(drawn)), tf.float32), wanted, size)}
+        return {"predicted": self._walk(inputs, bounding_box(inputs[1]))[1]}
 
-    def _levels(self, inputs):
-        """The pyramid's six levels, from the second on with their holes filled."""
+    def _walk(self, inputs, *wanted):
+        """(levels of the decoder, the deepest first; predicted), right in a `Box` alone if one is wanted."""
         masked_image, mask = inputs
-        x1 = self.dw_conv01(tf.concat([masked_image + mask, mask], axis=-1))
-        x2 = self.dw_conv02(x1)
-        x3 = self.dw_conv03(x2)
-        x4 = self.dw_conv04(x3)
-        x5 = self.dw_conv05(x4)
-        x6 = self.dw_conv06(x5)
+        size = tf.shape(mask)[1:3]
+        half = [self._half_read(box, size) for box in wanted]
 
-        x5 = self.at_conv05((x5, x6, mask))
-        x4 = self.at_conv04((x4, x5, mask))
-        x3 = self.at_conv03((x3, x4, mask))
-        x2 = self.at_conv02((x2, x3, mask))
-        return x1, x2, x3, x4, x5, x6
+        x, levels = tf.concat([masked_image + mask, mask], axis=-1), []
+        for layer in self._encoder:
+            x = layer(x)
+            levels.append(x)  # [B, H / 2, W / 2, n] to [B, H / 64, W / 64, 16 n]
 
-    def _decode(self, x2, x3, x4, x5, x6):
-        """The decoder's levels but for the last one, the finest first."""
-        up5 = _beside(self.up_conv05(_double(x6)), x5)
-        up4 = _beside(self.up_conv04(_double(up5)), x4)
-        up3 = _beside(self.up_conv03(_double(up4)), x3)
-        up2 = _beside(self.up_conv02(_double(up3)), x2)
-        return up2, up3, up4, up5
+        *attentions, finest_attention = self._attentions
+        filled = [levels.pop()]  # the deepest first
+        for layer in attentions:
+            filled.append(layer((levels.pop(), filled[-1], mask)))
+        filled.append(finest_attention((levels.pop(), filled[-1], mask, *half)))
+
+        *decoders, finest_decoder = self._decoder
+        x, decoded = filled[0], []
+        for layer, level in zip(decoders, filled[1:]):
+            x = _beside(layer(_double(x)), level)
+            decoded.append(x)
+        x = _beside(run_within(finest_decoder, _double(x), size // 2, *half), filled[-1])
+        predicted = run_within(self._to_image, _double(x), size, *wanted)
+        return [*decoded, x], tf.cast(predicted, tf.float32)
+
+    def _half_read(self, wanted, size):
+        """The `Box` of the finest level that a box of the prediction is made of."""
+        read = self._to_image.reads(wanted).within(size)
+        # A row of the doubled image lies between two of which the upper is half of it, or half of the one above it.
+        return Box(read.first - 1, read.end + 2).shrunk(2).within(size // 2)
 
     def get_config(self):
         return {**super().get_config(), "width": self.width}
@@ -145,52 +149,32 @@ class PENNetDiscriminator(tf.keras.Model):
     def __init__(self, width=64, name="pen_net_discriminator", **kwargs):
         super().__init__(name=name, **kwargs)
         self.width = width
-        self.encoder0 = _critic_convolution(width, 2, "encoder0")
-        self.encoder2 = _critic_convolution(2 * width, 2, "encoder2")
-        self.encoder4 = _critic_convolution(4 * width, 2, "encoder4")
-        self.encoder6 = _critic_convolution(8 * width, 1, "encoder6")
-        self.classifier = _convolution(1, None, "classifier", kernel_size=5, border=1)
+        spectral = partial(partial, _convolution, of=StoredSpectralConv2D, kernel_size=5, border=1, use_bias=False)
+        self._encoder = Chain(
+            self,
+            encoder0=spectral(width, activation=leaky_relu, strides=2),
+            encoder2=spectral(2 * width, activation=leaky_relu, strides=2),
+            encoder4=spectral(4 * width, activation=leaky_relu, strides=2),
+            encoder6=spectral(8 * width, activation=leaky_relu),
+        )
+        self.classifier = _convolution(1, activation=None, kernel_size=5, border=1, name="classifier")
 
     def call(self, inputs, training=False, iterations=None):
-        x = inputs
-        for layer in (self.encoder0, self.encoder2, self.encoder4, self.encoder6):
-            x = layer(x, training=training, iterations=iterations)
+        x = self._encoder(inputs, training=training, iterations=iterations)
         return tf.cast(self.classifier(x), tf.float32)
 
     def advance(self, passes=1):
         """What `passes` passes in training leave behind."""
-        for layer in (self.encoder0, self.encoder2, self.encoder4, self.encoder6):
+        for layer in self._encoder:
             layer.advance(passes)
 
     def get_config(self):
         return {**super().get_config(), "width": self.width}
 
 
-def _convolution(filters, activation, name, kernel_size=3, strides=1, border=None):
-    return MirrorConv2D(
-        filters,
-        kernel_size,
-        strides,
-        activation=activation,
-        padding="CONSTANT",
-        border=border,
-        kernel_initializer=tf.keras.initializers.RandomNormal(stddev=0.02),
-        name=name,
-    )
-
-
-def _critic_convolution(filters, strides, name):
-    return StoredSpectralConv2D(
-        filters,
-        5,
-        strides,
-        activation=leaky_relu,
-        padding="CONSTANT",
-        border=1,
-        use_bias=False,
-        kernel_initializer=tf.keras.initializers.RandomNormal(stddev=0.02),
-        name=name,
-    )
+def _convolution(filters, of=MirrorConv2D, activation="relu", **settings):
+    normal = tf.keras.initializers.RandomNormal(stddev=0.02)
+    return of(filters, activation=activation, padding="CONSTANT", kernel_initializer=normal, **settings)
 
 
 def _beside(features, others):

@@ -20,7 +20,8 @@ from tf_inpaint.losses.adversarial import (
 )
 from tf_inpaint.losses.perceptual import PERCEPTUAL_LAYERS, STYLE_LAYERS, VGGFeatures, perceptual_loss, style_loss
 from tf_inpaint.losses.reconstruction import discounted_l1, hole_l1, total_variation, valid_l1
-from tf_inpaint.models.deepfill_v1 import DeepFillV1Discriminator, DeepFillV1Generator, minimum_size
+from tf_inpaint.models.deepfill_v1 import DeepFillV1Discriminator, DeepFillV1Generator
+from tf_inpaint.models.two_stages import minimum_size
 from tf_inpaint.ops.boxes import corners_around, crop_boxes
 from tf_inpaint.ops.discount import box_discount, distance_discount
 from tf_inpaint.ops.random import uniform_per_example
@@ -150,7 +151,7 @@ class DeepFillV1Recipe(Recipe):
         if not self.options.pretrain_coarse:
             return super().complete(batch, training)
         inputs = self.inputs(batch)
-        outputs = {"coarse": self.generator.coarse_only(*inputs)} if training else self.generator(inputs)
+        outputs = {"coarse": self.generator.coarse_only(inputs)} if training else self.generator(inputs)
         return with_completed({**outputs, "predicted": outputs["coarse"]}, inputs)
 
     def fill(self, batch):

@@ -10,8 +10,8 @@ import tensorflow as tf
 from tf_inpaint.errors import InputError
 from tf_inpaint.losses.adversarial import hinge_discriminator_loss, hinge_generator_loss
 from tf_inpaint.losses.reconstruction import hole_l1
-from tf_inpaint.models.deepfill_v1 import minimum_size
 from tf_inpaint.models.deepfill_v2 import DeepFillV2Discriminator, DeepFillV2Generator
+from tf_inpaint.models.two_stages import minimum_size
 from tf_inpaint.recipes.base import Recipe, RecipeOptions, check_image_size
 
 

@@ -54,7 +54,7 @@ def test_the_refinement_trains_the_coarse_network_too(generator):
 
 def test_coarse_only_is_the_first_stage(generator):
     batch = _batch(1, 64, 64)
-    np.testing.assert_allclose(generator.coarse_only(*batch), generator(batch)["coarse"], atol=1e-6)
+    np.testing.assert_allclose(generator.coarse_only(batch), generator(batch)["coarse"], atol=1e-6)
 
 
 @pytest.mark.parametrize("padding, minimum", [("SAME", 8), ("SYMMETRIC", 64), ("REFLECT", 72)])
