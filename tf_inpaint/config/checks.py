@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Literal
 
 from tf_inpaint.config.annotations import convert, flatten, to_plain
@@ -35,6 +36,12 @@ _KEYS = {  # interval: keys whose values lie in it, each element of a list by it
     "[0, 255]": "options.hole_fill",
     "[0, 2147483647]": "training.seed",
 }
+_ENDS = {
+    "[": (operator.ge, "at least"),
+    "(": (operator.gt, "above"),
+    "]": (operator.le, "at most"),
+    ")": (operator.lt, "below"),
+}
 RANGES = {key: interval for interval, keys in _KEYS.items() for key in keys.split()}
 
 
@@ -63,30 +70,17 @@ def _check_choice(key, value, allowed):
 def check_ranges(config) -> None:
     """Raise InputError if a value is out of its range."""
     for key, value in flatten(to_plain(config)).items():
+        limits = _limits(RANGES[key]) if key in RANGES else []
         for number in value if isinstance(value, list) else [value]:
-            if key in RANGES and number is not None and not _inside(number, RANGES[key]):
-                raise InputError(f"{key} must be {_in_words(RANGES[key])}, not {number}")
+            if number is not None and not all(holds(number, bound) for holds, _, bound in limits):  # a NaN is nowhere
+                words = " and ".join(f"{words} {bound:g}" for _, words, bound in limits if bound < float("inf"))
+                raise InputError(f"{key} must be {words}, not {number}")
 
 
-def _ends(interval):
-    """(opening bracket, low, high, closing bracket) of an interval such as "[0, 1)"."""
+def _limits(interval):
+    """(comparison, its words, bound) of both ends of an interval such as "[0, 1)"."""
     low, high = interval[1:-1].split(", ")
-    return interval[0], float(low), float(high), interval[-1]
-
-
-def _inside(value, interval):
-    opening, low, high, closing = _ends(interval)
-    above = low <= value if opening == "[" else low < value
-    below = value <= high if closing == "]" else value < high
-    return above and below  # false for a NaN
-
-
-def _in_words(interval):
-    opening, low, high, closing = _ends(interval)
-    words = f"{'at least' if opening == '[' else 'above'} {low:g}"
-    if high < float("inf"):
-        words += f" and {'at most' if closing == ']' else 'below'} {high:g}"
-    return words
+    return (*_ENDS[interval[0]], float(low)), (*_ENDS[interval[-1]], float(high))
 
 
 def _check_data(data, training):
