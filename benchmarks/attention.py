@@ -1,8 +1,8 @@
-"""Contextual attention: the literal form, all at once, and in strips: time, and peak memory beyond the program's.
+"""Contextual attention: the literal form, all at once, and in chunks: time, and peak memory beyond the program's.
 
     python benchmarks/attention.py [--positions 256 1024 4096 16384] [--channels 128] [--repeats 5]
 
-"in strips" is what completing uses: up to 4,400 positions or so it works at once too. The literal form builds every
+"in chunks" is what completing uses: up to 4,400 positions or so it works at once too. The literal form builds every
 patch, as the paper describes it and the release computes it. The forms take turns, and each peak is taken in a process
 of its own. At 16,384 positions the literal form and "at once" take about 4 GiB each, the literal form most of a minute
 a call: --repeats 1 or 2 will do.
@@ -17,7 +17,7 @@ from measuring import in_child, is_child, medians, peak_memory, table
 from tf_inpaint import cli
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-FORMS = ("literal", "at once", "in strips")
+FORMS = ("literal", "at once", "in chunks")
 
 
 def forms(positions, channels):
@@ -34,11 +34,11 @@ def forms(positions, channels):
     mask = np.zeros([1, 2 * side, 2 * side, 1], np.float32)
     mask[:, side // 2 : side, side // 2 : side] = 1
     mask = tf.constant(mask)
-    at_once, in_strips = ContextualAttention(), ContextualAttention(max_memory=1 << 30)
+    at_once, in_chunks = ContextualAttention(), ContextualAttention(max_memory=1 << 30)
     attend = {
         "literal": lambda x: literal_attention(x, x, mask),
         "at once": lambda x: at_once((x, x, mask))[0],
-        "in strips": lambda x: in_strips((x, x, mask))[0],
+        "in chunks": lambda x: in_chunks((x, x, mask))[0],
     }
     compiled = {name: tf.function(function, autograph=False) for name, function in attend.items()}
     return {name: lambda function=function: function(features).numpy() for name, function in compiled.items()}

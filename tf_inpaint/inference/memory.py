@@ -7,8 +7,7 @@ import os
 import re
 
 from tf_inpaint.errors import InputError
-from tf_inpaint.ops.attention import AT_ONCE, MATRICES, NARROW, SMALL_TILES
-from tf_inpaint.ops.chunked_attention import strip_memory
+from tf_inpaint.ops.attention import attention_memory
 
 _PROGRAM = 0.75 * 2**30  # TensorFlow
 _COPIES = 4  # of weights: TensorFlow's and those that convolutions arrange for themselves, measured
@@ -61,9 +60,6 @@ def memory_needed(generator, height, width, max_memory, batch=1, hole=None):
     if generator.attention is None:
         return fixed + maps
     stride = generator.attention.stride
-    (kh, kw), (h, w) = ([-(-side // stride) for side in sides] for sides in ((height, width), (rows, columns)))
-    at_once = 4.0 * MATRICES * batch * h * w * kh * kw
-    budget = attention_budget(max_memory)
-    strips = max(min(budget, max(SMALL_TILES, strip_memory(min(NARROW, w), kh, kw))), strip_memory(1, kh, kw))
-    attention = at_once if at_once <= min(budget, AT_ONCE) else strips
+    keys, queries = ([-(-side // stride) for side in sides] for sides in ((height, width), (rows, columns)))
+    attention = attention_memory(queries, keys, attention_budget(max_memory), batch)
     return fixed + max(maps, 0.4 * maps + attention)  # few maps are as large as the image

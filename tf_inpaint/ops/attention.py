@@ -1,38 +1,23 @@
-"""Attention by patches, all at once or in strips, whichever fits: the same numbers either way."""
+"""Attention by patches, all at once or in chunks, whichever fits: the same numbers either way."""
 
 from __future__ import annotations
 
 import tensorflow as tf
 
 from tf_inpaint.ops.boxes import Box, crop, paste
-from tf_inpaint.ops.chunked_attention import attend_in_strips, strip_columns, strip_memory
-from tf_inpaint.ops.patches import paste_patches, patch_similarity, propagate
+from tf_inpaint.ops.chunked_attention import attend_in_chunks, chunk_columns, chunk_memory
+from tf_inpaint.ops.patches import Matching, paste_patches, patch_similarity, propagate
 
 MATRICES = 5  # of all queries by all keys, alive at a time; measured
-AT_ONCE = 384 << 20  # bytes up to which strips, where they are allowed, are not worth their trouble
+AT_ONCE = 384 << 20  # bytes up to which chunks, where they are allowed, are not worth their trouble
 SMALL_TILES = 128 << 20  # bytes up to which tiles stay in a processor's cache: a step touches a few of them
-NARROW = 64  # columns, below which a strip's margins count
+NARROW = 64  # columns, below which a chunk's margins count
 MARGIN = 2  # queries around those asked for: one that pastes there too, one whose patch is its neighbour's
 PROPAGATED = 2  # more of them: one in each of the two directions, the first of which may begin a line further
 CONTINUED = 3  # lines at the other side, where columns and rows are continued: of the last two, and patches there
 
 
-def attend(
-    queries,
-    keys,
-    norms,
-    valid,
-    background,
-    *,
-    rate,
-    ksize=3,
-    scale=10.0,
-    propagation=True,
-    floor=0.0,
-    max_memory=None,
-    needed=None,
-    wants_best=True,
-):
+def attend(queries, keys, norms, valid, background, *, max_memory=None, needed=None, **matching):
     """Match 3 x 3 patches, let matches support each other, paste the background's patches by the softmax of the scores.
 
     Args:
@@ -41,52 +26,60 @@ def attend(
         norms: float [B, kh, kw], what the scores of a key are divided by.
         valid: float [B or 1, kh, kw], 1 = may be pasted. Other keys score 0 and, after the softmax, weigh 0.
         background: float [B, kh * rate, kw * rate, D], whose 2 rate x 2 rate patches are pasted.
-        rate, ksize, scale, propagation: see `ContextualAttention`.
-        floor: the least weight of a key.
-        max_memory: bytes. Where doing it at once would take more, or much, each picture is done by itself in strips,
-            which have no gradients and take no less than a strip of one column; None does all at once.
-        needed: `Box` of the queries, one for all pictures, beyond which results are 0 and nearly nothing is computed;
+        max_memory: bytes. Where doing it at once would take more, or much, each image is done by itself in chunks,
+            which have no gradients and take no less than a chunk of one column; None does all at once.
+        needed: `Box` of the queries, one for all images, beyond which results are 0 and nearly nothing is computed;
             None is all.
-        wants_best: whether `best` is of use; if not, it is 0.
+        matching: see `Matching`.
     Returns:
-        (pasted, best): float [B, h * rate, w * rate, D], overlaps added up; int32 [B, h, w], the heaviest key's number.
+        (pasted, best): float [B, h * rate, w * rate, D], overlaps added up; int32 [B, h, w], index of the heaviest key.
     """
-    settings = {
-        "rate": rate,
-        "ksize": ksize,
-        "scale": scale,
-        "propagation": propagation,
-        "floor": floor,
-        "wants_best": wants_best,
-    }
+    matching = Matching(**matching)
     inputs = keys, norms, valid, background
     if needed is None:
-        return _attend(queries, *inputs, max_memory, settings)
-    size = tf.shape(queries)[1:3]
-    rows, columns = (_asked(needed, size, axis, propagation) for axis in (0, 1))
+        return _attend(queries, *inputs, max_memory, matching)
+    size, rate = tf.shape(queries)[1:3], matching.rate
+    rows, columns = (_lines_read(needed, size, axis, matching.propagation) for axis in (0, 1))
     queries = tf.gather(tf.gather(queries, rows, axis=1), columns, axis=2)
-    pasted, best = _attend(queries, *inputs, max_memory, settings)
+    pasted, best = _attend(queries, *inputs, max_memory, matching)
+    # Of the queries left, those needed begin after the lines kept before them.
     before = [
         tf.reduce_sum(tf.cast(kept < first, tf.int32)) for kept, first in zip((rows, columns), tf.unstack(needed.first))
     ]
-    own = needed.seen_from(Box(needed.first - tf.stack(before), needed.end))
-    pasted = paste(crop(pasted, own.enlarged(rate)), needed.enlarged(rate), size * rate)
-    return pasted, paste(crop(best[..., tf.newaxis], own), needed, size)[..., 0]
+    inside = needed.seen_from(Box(needed.first - tf.stack(before), needed.end))
+    pasted = paste(crop(pasted, inside.enlarged(rate)), needed.enlarged(rate), size * rate)
+    return pasted, paste(crop(best[..., tf.newaxis], inside), needed, size)[..., 0]
 
 
-def _attend(queries, keys, norms, valid, background, max_memory, settings):
+def attention_memory(queries, keys, max_memory, batch=1):
+    """Bytes that `attend` takes within `max_memory`, of whole numbers.
+
+    Args:
+        queries, keys: (rows, columns) of their grids.
+        max_memory: bytes.
+        batch: images at a time.
+    """
+    (h, w), (kh, kw) = queries, keys
+    at_once = 4.0 * MATRICES * batch * h * w * kh * kw
+    if at_once <= min(max_memory, AT_ONCE):
+        return at_once
+    enough = max(SMALL_TILES, chunk_memory(min(NARROW, w), kh, kw))
+    return max(min(max_memory, enough), chunk_memory(1, kh, kw))
+
+
+def _attend(queries, keys, norms, valid, background, max_memory, matching):
     """`attend` of all queries, in whichever form suits."""
     b, h, w, kh, kw = (*(tf.shape(queries)[i] for i in range(3)), tf.shape(keys)[1], tf.shape(keys)[2])
 
     def at_once():
-        return _attend_at_once(queries, keys, norms, valid, background, **settings)
+        return _attend_at_once(queries, keys, norms, valid, background, matching)
 
-    def in_strips():
-        enough = tf.maximum(float(SMALL_TILES), strip_memory(NARROW, kh, kw))
-        columns = strip_columns(w, kh, kw, tf.minimum(float(max_memory), enough))
+    def in_chunks():
+        enough = tf.maximum(float(SMALL_TILES), chunk_memory(NARROW, kh, kw))
+        columns = chunk_columns(w, kh, kw, tf.minimum(float(max_memory), enough))
         known = tf.broadcast_to(valid, [b, kh, kw])
         return tf.map_fn(
-            lambda picture: attend_in_strips(*picture, columns, **settings),
+            lambda image: attend_in_chunks(*image, columns, matching),
             (queries, keys, norms, known, background),
             fn_output_signature=(
                 tf.TensorSpec([None, None, background.shape[-1]], tf.float32),
@@ -98,35 +91,36 @@ def _attend(queries, keys, norms, valid, background, max_memory, settings):
     if max_memory is None:
         return at_once()
     entries = tf.cast(b, tf.float32) * tf.cast(h * w, tf.float32) * tf.cast(kh * kw, tf.float32)
-    return tf.cond(entries * (4.0 * MATRICES) <= float(min(max_memory, AT_ONCE)), at_once, in_strips)
+    return tf.cond(entries * (4.0 * MATRICES) <= float(min(max_memory, AT_ONCE)), at_once, in_chunks)
 
 
-def _attend_at_once(queries, keys, norms, valid, background, rate, ksize, scale, propagation, floor, wants_best):
+def _attend_at_once(queries, keys, norms, valid, background, matching):
     (b, h, w), (kh, kw) = tf.unstack(tf.shape(queries)[:3]), tf.unstack(tf.shape(keys)[1:3])
-    factor = (scale if propagation else scale * valid) / norms  # what may be done at once
+    # Propagation comes between scale and mask; without it both are done at once.
+    factor = (matching.scale if matching.propagation else matching.scale * valid) / norms
     known = valid[:, tf.newaxis, tf.newaxis]  # [B or 1, 1, 1, kh, kw]
-    scores = patch_similarity(queries, keys, ksize) * factor[:, tf.newaxis, tf.newaxis]
-    scores = propagate(scores) * known if propagation else scores
+    scores = patch_similarity(queries, keys, matching.ksize) * factor[:, tf.newaxis, tf.newaxis]  # [B, h, w, kh, kw]
+    scores = propagate(scores) * known if matching.propagation else scores
     weights = tf.nn.softmax(tf.reshape(scores, [b, h, w, kh * kw]))
     weights = tf.reshape(weights, [b, h, w, kh, kw]) * known
-    weights = tf.maximum(weights, floor) if floor else weights
+    weights = tf.maximum(weights, matching.floor) if matching.floor else weights
     best = tf.zeros([b, h, w], tf.int32)
-    if wants_best:
+    if matching.wants_best:
         best = tf.argmax(tf.reshape(weights, [b, h, w, kh * kw]), axis=-1, output_type=tf.int32)
-    return paste_patches(weights, background, rate), best
+    return paste_patches(weights, background, matching.rate), best
 
 
-def _asked(needed, size, axis, propagation):
+def _lines_read(needed, size, axis, propagation):
     """Rows or columns of the queries, in ascending order, without which those needed cannot be computed.
 
-    What is left of a picture is treated as if it was one. Its seams spoil what is beside them, which is not needed; its
-    borders are the picture's. The last lines stay if the first ones are needed, and the other way round, since
+    What is left of an image is treated as if it was one. Its seams spoil what is beside them, which is not needed; its
+    borders are the image's. The last lines stay if the first ones are needed, and the other way round, since
     propagation runs on over line ends and from the foot of a column to the head of the next.
     """
-    place, first, end, length = tf.range(size[axis]), needed.first[axis], needed.end[axis], size[axis]
+    index, first, end, length = tf.range(size[axis]), needed.first[axis], needed.end[axis], size[axis]
     margin = MARGIN + (PROPAGATED if propagation else 0)
-    kept = (place >= first - margin) & (place < end + margin)
+    kept = (index >= first - margin) & (index < end + margin)
     if propagation:
-        kept |= (place < CONTINUED) & (end >= length - PROPAGATED)
-        kept |= (place >= length - CONTINUED) & (first <= PROPAGATED)
+        kept |= (index < CONTINUED) & (end >= length - PROPAGATED)
+        kept |= (index >= length - CONTINUED) & (first <= PROPAGATED)
     return tf.cast(tf.where(kept)[:, 0], tf.int32)

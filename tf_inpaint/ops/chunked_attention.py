@@ -1,19 +1,19 @@
-"""Attention of one picture in strips, so that no matrix of all queries by all keys ever exists. For inference.
+"""Attention of one image in chunks, so that no matrix of all queries by all keys ever exists. For inference.
 
 Positions are counted row by row: queries p in rows of w, keys k in rows of kw. Every sum in attention then goes along a
 diagonal of the matrix [p, k]; what differs is how far the neighbours are and what lies beyond the border:
 
-    similarity    (p +- 1, k +- 1)     nothing beside the picture
+    similarity    (p +- 1, k +- 1)     nothing beside the image
                   (p +- w, k +- kw)    nothing above and below
     propagation   (p +- 1, k +- 1)     running on over line ends
                   (p +- w, k +- kw)    from the foot of a column to the head of the next
-    pasting       (p +- 1, k +- 1)     nothing beside the picture
+    pasting       (p +- 1, k +- 1)     nothing beside the image
                   (p +- w, k +- kw)    nothing above and below
 
-So a strip of `columns` queries wandering down the picture needs its rows above and below, which it keeps, and a few
-columns to its sides, which it computes again. A tile is one row of a strip against all keys, and against a row of kw
-keys that are none. Read as one long vector, a tile's neighbours along a diagonal are a slice that begins elsewhere, and
-the keys that are none lend it their zeros where a diagonal leaves the picture.
+A chunk is so many columns of queries, from the top of the image to its foot. It walks down row by row and keeps the
+rows above and below; a few columns to its sides are computed again. A tile is one row of a chunk against all keys, and
+against a row of kw keys that are none. Read as one long vector, a tile's neighbours along a diagonal are a slice that
+begins elsewhere, and the keys that are none lend it their zeros where a diagonal leaves the image.
 """
 
 from __future__ import annotations
@@ -24,22 +24,8 @@ MARGIN = 6  # columns to each side: 2 each for similarity, propagation and pasti
 TILES = 16  # alive at a time; measured
 
 
-def attend_in_strips(
-    queries,
-    keys,
-    norms,
-    valid,
-    background,
-    columns,
-    *,
-    rate,
-    ksize=3,
-    scale=10.0,
-    propagation=True,
-    floor=0.0,
-    wants_best=True,
-):
-    """What `ContextualAttention` and `AttentionTransfer` compute of one picture, without gradients.
+def attend_in_chunks(queries, keys, norms, valid, background, columns, matching):
+    """What `attention.attend` computes, of one image and without gradients.
 
     Args:
         queries: float32 [h, w, C].
@@ -47,40 +33,36 @@ def attend_in_strips(
         norms: float32 [kh, kw], what the scores of a key are divided by.
         valid: float32 [kh, kw], 1 = may be pasted.
         background: float32 [kh * rate, kw * rate, D], whose 2 rate x 2 rate patches are pasted.
-        columns: width of the strips, a whole number or int32 scalar, 1 .. w.
-        rate, ksize, scale, propagation: see `ContextualAttention`.
-        floor: the least weight of a key.
-        wants_best: whether `best` is of use; if not, it is 0.
+        columns: width of the chunks, a whole number or int32 scalar, 1 .. w.
+        matching: `Matching`.
     Returns:
-        (pasted, best): float32 [h * rate, w * rate, D], overlaps added up; int32 [h, w], number of the heaviest key.
+        (pasted, best): float32 [h * rate, w * rate, D], overlaps added up; int32 [h, w], index of the heaviest key.
     """
-    strips = _Strips(
-        queries, keys, norms, valid, background, columns, rate, ksize, scale, propagation, floor, wants_best
-    )
-    h, w, depth = strips.h, strips.w, background.shape[-1]
+    chunks = _Chunks(queries, keys, norms, valid, background, columns, matching)
+    h, w, rate, depth = chunks.h, chunks.w, matching.rate, background.shape[-1]
     count = -(-w // columns)
     pasted, best = tf.map_fn(
-        strips.strip,
+        chunks.attend,
         tf.range(count) * columns,
         fn_output_signature=(
             tf.TensorSpec([None, None, rate, rate, depth], tf.float32),
             tf.TensorSpec([None, None], tf.int32),
         ),
         parallel_iterations=1,
-    )
-    pasted = tf.transpose(pasted, [1, 3, 0, 2, 4, 5])  # [h, rate, strips, columns, rate, D]
+    )  # [chunks, h, columns, rate, rate, D], [chunks, h, columns]
+    pasted = tf.transpose(pasted, [1, 3, 0, 2, 4, 5])  # [h, rate, chunks, columns, rate, D]
     pasted = tf.reshape(pasted, [h * rate, count * columns * rate, depth])[:, : w * rate]
     return pasted, tf.reshape(tf.transpose(best, [1, 0, 2]), [h, count * columns])[:, :w]
 
 
-def strip_memory(columns, kh, kw):
-    """Bytes that a strip of so many columns takes, with kh x kw keys: float, or float32 scalar of tensors."""
+def chunk_memory(columns, kh, kw):
+    """Bytes that a chunk of so many columns takes, with kh x kw keys: float, or float32 scalar of tensors."""
     keys = tf.cast((kh + 1) * kw, tf.float32) if tf.is_tensor(kh) else (kh + 1) * kw
     return 4.0 * TILES * (columns + 2 * MARGIN) * keys
 
 
-def strip_columns(w, kh, kw, memory):
-    """Width of equal strips that take at most `memory` bytes, as int32 scalar; 1 if none does.
+def chunk_columns(w, kh, kw, memory):
+    """Width of equal chunks that take at most `memory` bytes, as int32 scalar; 1 if none does.
 
     Args:
         w: width of the grid of queries.
@@ -88,47 +70,45 @@ def strip_columns(w, kh, kw, memory):
         memory: bytes.
     """
     w = tf.cast(w, tf.float32)
-    widest = tf.clip_by_value(tf.floor(memory / strip_memory(1 - 2 * MARGIN, kh, kw)) - 2.0 * MARGIN, 1.0, w)
+    widest = tf.clip_by_value(tf.floor(memory / chunk_memory(1 - 2 * MARGIN, kh, kw)) - 2.0 * MARGIN, 1.0, w)
     return tf.cast(tf.math.ceil(w / tf.math.ceil(w / widest)), tf.int32)
 
 
-class _Strips:
-    """The steps of `attend_in_strips`.
+class _Chunks:
+    """The steps of `attend_in_chunks`.
 
     Tiles are vectors: so many queries, each of `stride` keys, the last kw of which are none. Those that a sum over rows
     takes its slices from have kw more at either end.
     """
 
-    def __init__(
-        self, queries, keys, norms, valid, background, columns, rate, ksize, scale, propagation, floor, wants_best
-    ):
+    def __init__(self, queries, keys, norms, valid, background, columns, matching):
         self.h, self.w = tf.shape(queries)[0], tf.shape(queries)[1]
         self.kh, self.kw = tf.shape(keys)[0], tf.shape(keys)[1]
-        self.columns, self.rate, self.ksize, self.propagation = columns, rate, ksize, propagation
-        self.wants_best = wants_best
+        self.columns, self.matching = columns, matching
         self.stride = (self.kh + 1) * self.kw
         self.after, self.before = self.stride + 1, -self.stride - 1  # the neighbours to the sides
+        self.phases = _phases(matching.rate)
 
-        def with_none(plane):
-            return tf.reshape(tf.pad(plane, [[0, 1], [0, 0]]), [self.stride])
+        def with_none(values):  # [kh, kw] -> [stride]
+            return tf.reshape(tf.pad(values, [[0, 1], [0, 0]]), [self.stride])
 
         self.valid = with_none(valid)
-        self.factor = with_none((scale if propagation else scale * valid) / norms)  # what may be done at once
+        # Propagation comes between scale and mask; without it both are done at once.
+        self.factor = with_none((matching.scale if matching.propagation else matching.scale * valid) / norms)
         real = with_none(tf.ones_like(valid))
         self.bias = tf.where(real > 0, 0.0, -float("inf"))
-        self.floor = floor * real if floor else None
+        self.floor = matching.floor * real if matching.floor else None
         column = tf.range(self.stride) % self.kw
         self.not_first, self.not_last = (tf.cast(tf.not_equal(column, end), tf.float32) for end in (0, self.kw - 1))
         keys = tf.pad(keys, [[0, 1], [0, 0], [0, 0]])
-        self.keys = tf.transpose(tf.reshape(keys, [self.stride, keys.shape[-1]]))
-        cells = _background_cells(tf.pad(background, [[0, rate], [0, 0], [0, 0]])[tf.newaxis], rate)
-        self.cells = [[pixels[0] for pixels in row] for row in cells]
+        self.keys = tf.transpose(tf.reshape(keys, [self.stride, keys.shape[-1]]))  # [C, stride]
+        self.pixels = _pixels(tf.pad(background, [[0, matching.rate], [0, 0], [0, 0]]), matching.rate)
 
-        self.above_picture = self.w + MARGIN + 1
-        beyond = [[self.above_picture, 2 * self.w + columns + MARGIN], [0, 0]]
+        self.above_image = self.w + MARGIN + 1  # queries that are none, before the first one
+        beyond = [[self.above_image, 2 * self.w + columns + MARGIN], [0, 0]]
         self.queries = tf.pad(tf.reshape(queries, [self.h * self.w, queries.shape[-1]]), beyond)
 
-    def strip(self, left):
+    def attend(self, left):
         """Of columns left ... left + columns: pasted [h, columns, rate, rate, D] and best keys [h, columns]."""
         first, w, last = left - MARGIN, self.w, self.h - 1  # first: the query with which the tile of row 0 begins
         beside = self._beside(first)
@@ -141,8 +121,9 @@ class _Strips:
             below = products(row + 1)
             return self._scores(first + row * w, above, here, below), here, below
 
+        # A row's products need the row below, so do its scores and what it pastes: three waves, each a row behind.
         def step(row, above, here, scores_above, scores, weights_above, weights, pasted, best):
-            if self.propagation:
+            if self.matching.propagation:
                 scores_below, above, here = tf.cond(
                     row < last,
                     lambda: next_scores(row + 1, above, here),
@@ -158,11 +139,11 @@ class _Strips:
             pasted = pasted.write(row, self._paste(weights_above, weights, weights_below))
             return row + 1, above, here, scores, scores_below, weights, weights_below, pasted, best
 
-        none = (tf.zeros([self.columns * self.stride + 2 * self.kw]),) * len(_phases(self.rate))
+        none = (tf.zeros([self.columns * self.stride + 2 * self.kw]),) * len(self.phases)
         pasted = tf.TensorArray(tf.float32, self.h + 1)  # each row when the next is known
         best = tf.TensorArray(tf.int32, self.h)
         scores, above, here = next_scores(0, products(-1), products(0))
-        scores_above = self._wrapped(first + (self.h - 1) * w - 1, -left) if self.propagation else scores
+        scores_above = self._wrapped(first + (self.h - 1) * w - 1, -left) if self.matching.propagation else scores
         state = (0, above, here, scores_above, scores, none, none, pasted, best)
         state = tf.while_loop(lambda row, *_: row < self.h, step, state, parallel_iterations=1)
         weights_above, weights, pasted, best = state[-4:]
@@ -173,7 +154,7 @@ class _Strips:
         """For tiles from query `first` on: where a source lies in the same lines as what is after it, and before."""
         column = (first + tf.range(self.columns + 2 * MARGIN)) % self.w
         not_first, not_last = (tf.cast(tf.not_equal(column, end), tf.float32)[:, tf.newaxis] for end in (0, self.w - 1))
-        return not_first * self.not_first, not_last * self.not_last
+        return not_first * self.not_first, not_last * self.not_last  # [columns + 12, stride]
 
     def _inside(self, left):
         """What the weights of columns left - 2 ... left + columns + 2 are multiplied by, and no less than."""
@@ -183,29 +164,31 @@ class _Strips:
 
     def _products(self, first, beside):
         """Products of a row with all keys, and of what lies beside both: a tile of columns + 8 queries, and ends."""
-        queries = tf.slice(self.queries, [first + self.above_picture, 0], [self.columns + 2 * MARGIN, -1])
-        products = tf.matmul(queries, self.keys)
+        queries = tf.slice(self.queries, [first + self.above_image, 0], [self.columns + 2 * MARGIN, -1])
+        products = tf.matmul(queries, self.keys)  # [columns + 12, stride]
         begin, size = 2 * self.stride - self.kw, (self.columns + 8) * self.stride + 2 * self.kw
         sources = [(products, 0)]
-        if self.ksize == 3:
+        if self.matching.ksize == 3:
             sources += [(products * beside[0], self.after), (products * beside[1], self.before)]
         return tf.add_n([_slice(tile, begin + far, size) for tile, far in sources])
 
     def _scores(self, first, above, here, below):
         """Similarities from three rows of products, propagated along rows: a tile of columns + 4 queries, and ends."""
         size = (self.columns + 8) * self.stride
-        sources = ((above, 0), (here, self.kw), (below, 2 * self.kw)) if self.ksize == 3 else ((here, self.kw),)
+        sources = ((here, self.kw),)
+        if self.matching.ksize == 3:
+            sources = ((above, 0), (here, self.kw), (below, 2 * self.kw))
         scores = tf.add_n([_slice(tile, begin, size) for tile, begin in sources])
-        scores = tf.reshape(scores, [-1, self.stride]) * self.factor
-        if self.propagation:  # of queries beyond the picture nothing may reach others
+        scores = tf.reshape(scores, [-1, self.stride]) * self.factor  # [columns + 8, stride]
+        if self.matching.propagation:  # of queries beyond the image nothing may reach others
             query = first + 2 + tf.range(self.columns + 8)
             scores *= tf.cast((query >= 0) & (query < self.h * self.w), tf.float32)[:, tf.newaxis]
         begin, size = 2 * self.stride - self.kw, (self.columns + 4) * self.stride + 2 * self.kw
-        far = (0, self.after, self.before) if self.propagation else (0,)
-        return tf.add_n([_slice(scores, begin + each, size) for each in far])
+        steps = (0, self.after, self.before) if self.matching.propagation else (0,)
+        return tf.add_n([_slice(scores, begin + far, size) for far in steps])
 
     def _wrapped(self, first, end):
-        """Scores that continue the columns beyond the picture, but for its last corner: nothing continues column `end`.
+        """Scores that continue the columns beyond the image, but for its last corner: nothing continues column `end`.
 
         `first` is the query next to which, in the order of columns, the tile of the border's row begins.
         """
@@ -217,13 +200,12 @@ class _Strips:
     def _propagate(self, above, here, below):
         """Sums over rows, from the foot of a column to the head of the next: a tile of columns + 4 queries."""
         kw, size = self.kw, (self.columns + 4) * self.stride
-        tiles = [_slice(tile, begin, size) for tile, begin in ((above, 0), (here, kw), (below, 2 * kw))]
-        total = tf.add_n(tiles)
+        total = tf.add_n([_slice(tile, begin, size) for tile, begin in ((above, 0), (here, kw), (below, 2 * kw))])
         # The first and last row of keys were summed with keys that are none.
         above, here, below = (
             tf.reshape(_slice(tile, kw, size), [-1, self.kh + 1, kw]) for tile in (above, here, below)
         )
-        foot = tf.pad(above[:, self.kh - 1, :-1], [[0, 0], [1, 0]])
+        foot = tf.pad(above[:, self.kh - 1, :-1], [[0, 0], [1, 0]])  # [columns + 4, kw]
         head = tf.pad(below[:, 0, 1:], [[0, 0], [0, 1]])
         first = foot + here[:, 0] + tf.where(self.kh > 1, below[:, 1], head)
         last = tf.where(self.kh > 1, above[:, self.kh - 2], foot) + here[:, self.kh - 1] + head
@@ -232,37 +214,35 @@ class _Strips:
         return tf.tensor_scatter_nd_update(tf.reshape(total, [-1, kw]), ends, tf.concat([first, last], axis=0))
 
     def _weights(self, scores, inside):
-        """[columns + 4, stride], 0 for queries beside the picture."""
+        """[columns + 4, stride], 0 for queries beside the image."""
         scores = tf.reshape(scores, [-1, self.stride])
-        scores = scores * self.valid if self.propagation else scores
+        scores = scores * self.valid if self.matching.propagation else scores
         weights = tf.nn.softmax(scores + self.bias) * inside[0]
         return weights if self.floor is None else tf.maximum(weights, inside[1])
 
     def _best(self, weights):
-        if not self.wants_best:
+        if not self.matching.wants_best:
             return tf.zeros([self.columns], tf.int32)
         return tf.argmax(weights[2:-2], axis=1, output_type=tf.int32)
 
     def _with_sides(self, weights):
         """For each phase, weights with those of the neighbours that paste there too: tiles of `columns`, and ends."""
         begin, size = 2 * self.stride - self.kw, self.columns * self.stride + 2 * self.kw
-        own = _slice(weights, begin, size)
+        alone = _slice(weights, begin, size)
         sides = {-1: (self.not_last, self.before), 1: (self.not_first, self.after)}
-        return tuple(
-            own + _slice(weights * sides[step][0], begin + sides[step][1], size) for step, *_ in _phases(self.rate)
-        )
+        return tuple(alone + _slice(weights * sides[step][0], begin + sides[step][1], size) for step, *_ in self.phases)
 
     def _paste(self, above, here, below):
         """What a row of queries and the rows next to it paste there: [columns, rate, rate, D]."""
         size = self.columns * self.stride
         bands = []
-        for (row_step, _, rows), cells in zip(_phases(self.rate), self.cells):
-            parts = []
-            for column, (_, _, columns) in enumerate(_phases(self.rate)):
-                other = _slice(above[column], 0, size) if row_step < 0 else _slice(below[column], 2 * self.kw, size)
-                weights = tf.reshape(_slice(here[column], self.kw, size) + other, [-1, self.stride])
-                parts.append(tf.reshape(tf.matmul(weights, cells[column]), [self.columns, rows, columns, -1]))
-            bands.append(tf.concat(parts, axis=2))
+        for (row_step, _, rows), pixels in zip(self.phases, self.pixels):
+            bricks = []
+            for index, (_, _, columns) in enumerate(self.phases):
+                other = _slice(above[index], 0, size) if row_step < 0 else _slice(below[index], 2 * self.kw, size)
+                weights = tf.reshape(_slice(here[index], self.kw, size) + other, [-1, self.stride])
+                bricks.append(tf.reshape(tf.matmul(weights, pixels[index]), [self.columns, rows, columns, -1]))
+            bands.append(tf.concat(bricks, axis=2))  # [columns, rows, rate, D]
         return tf.concat(bands, axis=1)
 
 
@@ -271,33 +251,32 @@ def _slice(tile, begin, size):
 
 
 def _phases(rate):
-    """Which two patches a pixel lies in, along one axis: its own cell's and that of the cell before or after.
+    """Which two patches a pixel lies in, along one axis: its own position's and that of the one before or after.
 
-    Args:
-        rate: pixels in a cell.
     Returns:
-        tuples (step, start, count): the other patch is the cell's at `step`, -1 or 1, for `count` pixels from `start`.
+        tuples (step, start, count): of a position's `rate` pixels, `count` from `start` lie in the patch at `step`, -1
+        or 1, too.
     """
     before = rate - rate // 2
-    return [each for each in ((-1, 0, before), (1, before, rate - before)) if each[2]]
+    return [phase for phase in ((-1, 0, before), (1, before, rate - before)) if phase[2]]
 
 
-def _background_cells(background, rate):
+def _pixels(background, rate):
     """The pixels of each phase, as the matrix that weights are multiplied with.
 
     Args:
-        background: float [B, k * rate, l * rate, C].
-        rate: pixels in a cell.
+        background: float [k * rate, l * rate, C].
+        rate: pixels, along an axis, of a position.
     Returns:
-        for each phase of rows a list, for each of columns, of float [B, k * l, rows * columns * C].
+        for each phase of rows a list, for each of columns, of float [k * l, rows * columns * C].
     """
-    b, height, width = (tf.shape(background)[i] for i in range(3))
+    height, width = tf.shape(background)[0], tf.shape(background)[1]
     kh, kw, c = height // rate, width // rate, background.shape[-1]
-    cells = tf.reshape(background, [b, kh, rate, kw, rate, c])
-    cells = tf.transpose(cells, [0, 1, 3, 2, 4, 5])  # [B, kh, kw, rate, rate, C]
+    pixels = tf.reshape(background, [kh, rate, kw, rate, c])
+    pixels = tf.transpose(pixels, [0, 2, 1, 3, 4])  # [kh, kw, rate, rate, C]
     return [
         [
-            tf.reshape(cells[:, :, :, top : top + rows, left : left + columns], [b, kh * kw, rows * columns * c])
+            tf.reshape(pixels[:, :, top : top + rows, left : left + columns], [kh * kw, rows * columns * c])
             for _, left, columns in _phases(rate)
         ]
         for _, top, rows in _phases(rate)

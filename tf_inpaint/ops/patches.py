@@ -9,7 +9,7 @@ Score matrices have rank 5: [B, h, w, kh, kw], query at (row h, column w), key a
 
 A sum along diagonals is a sum of slices. Read as one long vector, with `stride` entries for each query, a matrix has
 the pair that is p queries and k keys further just p * stride + k entries further, wherever one starts. What must not
-count has to lie there as a zero, so pictures are laid out in wider rows, the last columns of which are none, with none
+count has to lie there as a zero, so images are laid out in wider rows, the last columns of which are none, with none
 before and after: products with none are zero by themselves.
     One column further, (p + 1, k + 1), lies stride + 1 entries further, one row, (p + width, k + key_width),
 width * stride + key_width. Both are multiples of 16, as are stride + 1 and the difference of the widths: slices that
@@ -18,14 +18,33 @@ begin and end so are views of the vector, not copies, and a sum takes one pass. 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import tensorflow as tf
 
 VIEW = 16  # entries: slices of float32 that begin and end at multiples of it need not be copied
 
 
+class Matching(NamedTuple):
+    """How patches are matched and pasted.
+
+    Attributes:
+        rate, ksize, scale, propagation: as `ContextualAttention`, whose `softmax_scale` is `scale`.
+        floor: the least weight of a key.
+        wants_best: whether the heaviest key is of use; if not, its index is 0.
+    """
+
+    rate: int
+    ksize: int = 3
+    scale: float = 10.0
+    propagation: bool = True
+    floor: float = 0.0
+    wants_best: bool = True
+
+
 def patch_norms(keys, ksize=3):
     """L2 norm of the ksize x ksize zero-padded patch around each position: [B, kh, kw, C] -> [B, kh, kw]."""
-    energy = tf.reduce_sum(tf.square(keys), axis=-1, keepdims=True)
+    energy = tf.reduce_sum(tf.square(keys), axis=-1, keepdims=True)  # [B, kh, kw, 1]
     total = tf.nn.conv2d(energy, tf.ones([ksize, ksize, 1, 1], keys.dtype), 1, "SAME")
     # The gradient of a root is infinite at 0; such patches are below every floor anyway.
     total = tf.maximum(total, tf.constant(1e-30, keys.dtype))
@@ -51,19 +70,21 @@ def patch_similarity(queries, keys, ksize=3):
     if ksize == 1:
         scores = tf.matmul(tf.reshape(queries, [b, h * w, c]), tf.reshape(keys, [b, kh * kw, c]), transpose_b=True)
         return tf.reshape(scores, [b, h, w, kh, kw])
+    # The nine products of two patches are sums over three steps to the side, then three down.
     width, key_width = _widths(w, kw)
     stride = _aligned(key_width + 1 + kh * key_width + 1) - 1
     across = [step * (stride + 1) for step in range(3)]
     down = [step * (width * stride + key_width) for step in range(3)]
     rows = _aligned(h * width) + _spare(across, stride) + _spare(down, stride)
 
-    def laid_out(features, width, count):
+    def laid_out(features, width, count):  # [B, h, w, C] -> [B, count, C], in rows of `width`
         corner = width + 1  # positions from a patch's first pixel to its middle
         features = _pad(features, 2, 0, width - _sides(features)[2])
         positions = _sides(features)[1] * width
         return _pad(tf.reshape(features, [b, positions, c]), 1, corner, count - corner - positions)
 
     scores = tf.matmul(laid_out(queries, width, rows), laid_out(keys, key_width, stride), transpose_b=True)
+    # [B, rows, stride]: a query each row, a key each column, none in between and around
     scores = _diagonal_sum(_diagonal_sum(scores, across), down)
     scores = tf.reshape(tf.slice(scores, [0, 0, 0], [b, h * width, kh * key_width]), [b, h, width, kh, key_width])
     return tf.slice(scores, [0] * 5, [b, h, w, kh, kw])
@@ -84,12 +105,14 @@ def propagate(scores):
     b, h, w, kh, kw = _sides(scores)
     queries, keys = h * w, kh * kw
 
+    # Along rows: neighbours lie one query and one key further.
     stride = _aligned(keys + 2) - 1
     steps = [step * (stride + 1) for step in range(3)]
     rows = _aligned(queries) + _spare(steps, stride)
     lines = tf.pad(tf.reshape(scores, [b, queries, keys]), [[0, 0], [1, rows - queries - 1], [1, stride - keys - 1]])
     lines = tf.slice(_diagonal_sum(lines, steps), [0, 0, 0], [b, queries, keys])
 
+    # Along columns: w queries and kw keys further, and from the foot of a column to the head of the next.
     stride = _aligned(keys + 2 * kw + 1) - 1
     steps = [step * (w * stride + kw) for step in range(3)]
     rows = _aligned(queries) + _spare(steps, stride)
@@ -120,32 +143,32 @@ def paste_patches(weights, background, rate):
     row = width * stride + key_width
     steps = [0, stride + 1, row, row + stride + 1]
     rows = _aligned(positions) + _spare(steps, stride)
-    weights = tf.pad(weights, [[0, 0], [1, 0], [1, width - w - 1], [1, 0], [1, 0]])
+    weights = tf.pad(weights, [[0, 0], [1, 0], [1, width - w - 1], [1, 0], [1, 0]])  # [B, h + 1, width, kh + 1, kw + 1]
     weights = tf.reshape(weights, [b, positions, keys])
     weights = _diagonal_sum(tf.pad(weights, [[0, 0], [0, rows - positions], [0, stride - keys]]), steps)
 
-    blocks = to_blocks(background, rate)
+    blocks = to_blocks(background, rate)  # [B, kh + 1, kw + 1, rate * rate * C]
     depth = blocks.shape[-1]
     pasted = tf.matmul(weights, _pad(tf.reshape(blocks, [b, keys, depth]), 1, 0, stride - keys))
     pasted = tf.reshape(tf.slice(pasted, [0, 0, 0], [b, positions, depth]), [b, h + 1, width, depth])
     return from_blocks(pasted, rate, h, w)
 
 
-def to_blocks(picture, rate):
+def to_blocks(image, rate):
     """The blocks that patches consist of: float [B, k * rate, l * rate, C] -> [B, k + 1, l + 1, rate * rate * C].
 
     The patch of (i, j) has those of rows i and i + 1 and columns j and j + 1.
     """
     first, last = rate // 2, rate - rate // 2
-    blocks = tf.pad(picture, [[0, 0], [first, last], [first, last], [0, 0]])
+    blocks = tf.pad(image, [[0, 0], [first, last], [first, last], [0, 0]])
     return tf.nn.space_to_depth(blocks, rate) if rate > 1 else blocks
 
 
 def from_blocks(blocks, rate, h, w):
-    """The picture, float [B, h * rate, w * rate, C], of blocks as `to_blocks` makes them; columns may follow them."""
-    picture = tf.nn.depth_to_space(blocks, rate) if rate > 1 else blocks
+    """The image, float [B, h * rate, w * rate, C], of blocks as `to_blocks` makes them; columns may follow them."""
+    image = tf.nn.depth_to_space(blocks, rate) if rate > 1 else blocks
     first = rate // 2
-    return picture[:, first : first + h * rate, first : first + w * rate]
+    return image[:, first : first + h * rate, first : first + w * rate]
 
 
 def _widths(w, kw):
@@ -182,12 +205,12 @@ def _diagonal_sum(matrix, steps):
         matrix: float [B, queries, stride].
         steps: entries, in ascending order.
     Returns:
-        float [B, at least queries - _spare(steps, stride), stride]: later sums would reach into the next picture.
+        float [B, at least queries - _spare(steps, stride), stride]: later sums would reach into the next image.
     """
     b, queries, stride = _sides(matrix)
     spare = _spare(steps, stride)
     sums = _sum_of_slices(tf.reshape(matrix, [-1]), steps, (b * queries - spare) * stride)
-    if matrix.shape[0] != 1:  # no sums of the last picture's spare queries: any number will do
+    if matrix.shape[0] != 1:  # no sums of the last image's spare queries: any number will do
         sums = _pad(sums, 0, 0, spare * stride)
     return tf.reshape(sums, [b, -1, stride])
 

@@ -195,7 +195,7 @@ class ServedModel:
 
 @contextmanager
 def _attention_at_once(generator):
-    """While this lasts, no attention is traced that would do large pictures in strips."""
+    """While this lasts, no attention is traced that would do large pictures in chunks."""
     layers = generator.attention.layers if generator.attention else ()
     kept = [layer.max_memory for layer in layers]
     try:

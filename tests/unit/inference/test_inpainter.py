@@ -236,7 +236,7 @@ def _unlimited(recipe):
 
 
 @pytest.mark.usefixtures("_unlimited")
-def test_attention_in_strips_gives_the_same_picture(recipe, inpainter):
+def test_attention_in_chunks_gives_the_same_picture(recipe, inpainter):
     image, hole = _picture(80, 104), _hole(80, 104)
     expected = inpainter.outputs(image, hole)
     scarce = Inpainter.of(recipe, max_memory="1G")
