@@ -1,4 +1,4 @@
-"""The command `python -m tf_inpaint.edges`: edges of images, white lines on black, thin, where a hand would draw them.
+"""The command `python -m tf_inpaint.edges`: edges of images, thin white lines where a hand would draw.
 
 Canny's method needs nothing but OpenCV; HED needs its network (see `ops/hed.py`).
 
@@ -47,12 +47,12 @@ def main(argv: Sequence[str]) -> int:
 def _parse(argv):
     parser = cli.Parser(
         prog="python -m tf_inpaint.edges",
-        description="Write x_edge.png, a sketch, for each picture x. Lengths are for pictures of 256 x 256.",
+        description="Write x_edge.png, the edges, for each image x. Lengths are for images of 256 x 256.",
         renamed={"--share": "--fraction"},
     )
     add = parser.add_argument
-    add("--images", required=True, help="a folder (with those in it), a glob, a list, or a picture")
-    add("--output", default="", help="folder for the sketches, laid out as that of the pictures (default: beside them)")
+    add("--images", required=True, help="a folder (with those in it), a glob, a list, or an image")
+    add("--output", default="", help="folder for the edges, laid out as that of the images (default: beside them)")
     add("--method", choices=("canny", "hed"), default="canny", help="hed needs --model (default: canny)")
     add("--model", nargs="+", default=[], metavar="FILE", help="an .onnx, or the .prototxt and .caffemodel of HED")
     add("--fraction", type=float, help=f"canny: fraction of pixels where lines may begin (default: {FRACTION})")
@@ -82,8 +82,8 @@ def _targets(images, root, output):
     """{image: where its edges go}; refuses two images with the same."""
     owners = {}
     for image in images:
-        place = os.path.join(output, os.path.relpath(image, root)) if output else image
-        target = f"{os.path.splitext(place)[0]}{EDGES_SUFFIX}.png"
+        beside = os.path.join(output, os.path.relpath(image, root)) if output else image
+        target = f"{os.path.splitext(beside)[0]}{EDGES_SUFFIX}.png"
         other = owners.setdefault(target, image)
         if other is not image:
             raise InputError(f"{other} and {image} would have the same sketch, {target}: rename one of them")

@@ -21,16 +21,16 @@ def main(argv: Sequence[str]) -> int:
     """Writes a sheet of masks, or one file for each, and prints how large they are; returns the exit code."""
     parser = cli.Parser(
         prog="python -m tf_inpaint.masks",
-        description="Write a sheet of samples of the holes a config draws (white = hole), and print their areas.",
+        description="Write a sheet of samples of the masks a config draws (white = hole), and print their areas.",
     )
     add = parser.add_argument
     add("--config", required=True, help="a configuration; its sections mask and data.image_size count")
     add("--set", nargs="*", default=[], metavar="KEY=VALUE", help="override values, such as mask.kind=union")
     add("--output", default="masks.png", help="the sheet, a PNG (default: masks.png)")
-    add("--folder", help="write every hole as a PNG of its own into this folder too")
-    add("--count", type=int, default=16, help="holes on the sheet (default: 16)")
-    add("--measure", type=int, default=200, help="holes drawn to measure areas (default: 200)")
-    add("--seed", type=int, default=0, help="another seed draws other holes")
+    add("--folder", help="write every mask as a PNG into this folder too")
+    add("--count", type=int, default=16, help="masks on the sheet (default: 16)")
+    add("--measure", type=int, default=200, help="masks drawn to measure areas (default: 200)")
+    add("--seed", type=int, default=0, help="another seed draws other masks")
     args = parser.parse_args(argv)
     for option in ("count", "measure"):
         if not 1 <= getattr(args, option) <= _MOST:

@@ -15,6 +15,8 @@ from tf_inpaint.checkpoints import DEFAULT_WEIGHTS, GUIDED_WEIGHTS
 from tf_inpaint.io.images import read_image, write_png
 from tf_inpaint.predict.command import main
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = ROOT / "test.py"
 RNG = np.random.default_rng(0)
 

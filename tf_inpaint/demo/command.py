@@ -10,6 +10,7 @@ from tf_inpaint.io.images import read_image, read_mask
 from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD
 from tf_inpaint.predict import command as predict
 from tf_inpaint.predict.jobs import Job, check_outputs, completed_name
+from tf_inpaint.predict.options import add_model_options, load_inpainter
 
 MAX_PIXELS = 1 << 20  # larger images would keep a painter waiting
 
@@ -44,13 +45,7 @@ def main(argv) -> int:
 
         check_outputs([Job(args.image, args.mask, output, args.edges)])
         face.check_display()
-    cli.import_tensorflow()
-    from tf_inpaint.inference.inpainter import Inpainter
-
-    inpainter = Inpainter.load(
-        checkpoint, padding=args.padding, max_pixels=args.max_pixels or MAX_PIXELS, residuals=args.residuals
-    )
-    print(inpainter.origin)
+    inpainter = load_inpainter(checkpoint, args, max_pixels=args.max_pixels or MAX_PIXELS)
     if args.web:
         face.serve(inpainter, args.host, args.port, prepare)
         return cli.DONE
@@ -63,27 +58,19 @@ def main(argv) -> int:
 def _parser() -> cli.Parser:
     parser = cli.Parser(
         prog="guided_demo.py",
-        description="Draw a hole, and a sketch if the model follows one, and see the picture completed.",
+        description="Draw a mask, and edges if the model follows them, and see the image completed.",
     )
     add = parser.add_argument
-    add("--image", help="the picture to begin with")
-    add("--mask", help="a hole to begin with (white); with --image and --output it is completed without a window")
-    add("--edges", help="a sketch to begin with (white lines), for guided models")
-    add("--output", help="where the completed picture is saved, a PNG (default: x_completed.png beside x)")
+    add("--image", help="the image to begin with")
+    add(
+        "--mask", help="a mask to begin with (white = hole); with --image and --output it is completed without a window"
+    )
+    add("--edges", help="edges to begin with (white lines), for guided models")
+    add("--output", help="where the completed image is saved, a PNG (default: x_completed.png beside x)")
     add("--web", action="store_true", help="a page for the browser instead of a window")
     add("--port", type=int, default=7860, help="of the page (default: 7860)")
     add("--host", default="127.0.0.1", help="address the page listens at (default: 127.0.0.1, this machine only)")
-    add("--checkpoint_dir", help="a run folder of train.py, a .npz of its weights, or a checkpoint of the authors")
-    add("--weights", help=f"name of weights that came with the package (default: {GUIDED_WEIGHTS})")
-    add("--list_weights", action="store_true", help="only tell which weights came with the package")
-    add("--padding", choices=("SAME", "SYMMETRIC", "REFLECT"), help="border of the convolutions (default: as trained)")
-    add(
-        "--residuals",
-        type=float,
-        metavar="STRENGTH",
-        help="fine detail for the hole, 0 to 1, taken from where attention looked (default: as the weights say)",
-    )
-    add("--max_pixels", type=int, help="largest picture accepted, height x width (default: 1024 x 1024)")
+    add_model_options(parser, GUIDED_WEIGHTS, "1024 x 1024")
     return parser
 
 

@@ -41,14 +41,14 @@ class ImageFile(NamedTuple):
 
 
 def read_image(path, pixel_limit: int = PIXEL_LIMIT) -> ImageFile:
-    """A picture file, upright, as RGB.
+    """An image file, upright, as RGB.
 
     Args:
         path: JPEG, PNG, WebP, BMP, GIF, TIFF, PNM, JPEG 2000 or AVIF, whatever its name ends in; or the bytes of one.
-        pixel_limit: refuse pictures of more pixels, before they are decoded; Pillow's own `Image.MAX_IMAGE_PIXELS`
+        pixel_limit: refuse images of more pixels, before they are decoded; Pillow's own `Image.MAX_IMAGE_PIXELS`
             (refuses at twice its value) holds besides.
     Raises:
-        InputError: if there is no such picture, or it is damaged, or too large.
+        InputError: if there is no such image, or it is damaged, or too large.
     """
     with _open(path, pixel_limit) as image:
         path = _named(path)
@@ -69,7 +69,7 @@ def read_mask(path, pixel_limit: int = PIXEL_LIMIT) -> np.ndarray:
     """A mask file as grey levels; above half is a hole.
 
     Each pixel counts as its brightest channel, so that a hole may be painted in any bright colour on black; for grey
-    pictures that is the level itself, as in the release. Transparency counts where it varies: strokes of a single
+    images that is the level itself, as in the release. Transparency counts where it varies: strokes of a single
     colour on a transparent layer are the mask (opaque = hole, whatever the colour), and on a layer of several colours
     what is transparent is no hole.
 
@@ -91,7 +91,7 @@ def read_mask(path, pixel_limit: int = PIXEL_LIMIT) -> np.ndarray:
 
 
 def check_image(path, pixel_limit: int = PIXEL_LIMIT) -> tuple[int, int]:
-    """Reads the head of a picture file only: quick, and finds what is missing, empty, no picture or too large.
+    """Reads the head of an image file only: quick, and finds what is missing, empty, no image or too large.
 
     Returns:
         (height, width) as stored, before its EXIF orientation.
@@ -170,7 +170,7 @@ def _formats() -> tuple[str, ...]:
 
 
 def _named(path):
-    """What a picture is called in sentences."""
+    """What an image is called in sentences."""
     return "the upload" if isinstance(path, bytes) else path
 
 

@@ -1,4 +1,4 @@
-"""Image files: which there are. Folders, globs, lists, CSV, and sketches that lie beside images."""
+"""Image files: which there are. Folders, globs, lists, CSV, and edges that lie beside images."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _SOURCES = "a folder, a glob such as 'photos/*.jpg', a .flist or .txt with a pat
 
 
 def list_files(source: str | Sequence[str], base: str | None = None) -> list[str]:
-    """The picture files that a source names.
+    """The image files that a source names.
 
-    A folder gives the pictures in it and below it, by their extension and in the order of their paths, without hidden
+    A folder gives the images in it and below it, by their extension and in the order of their paths, without hidden
     ones; a glob those it matches. A list (.flist, .txt) gives a path per line, blank lines and lines that begin with #
     aside; a .csv its column `image`, or else its first. Relative paths of a list count from the list's folder, or else
-    from the working directory. Any other file is taken for a picture.
+    from the working directory. Any other file is taken for an image.
 
     Args:
         source: one of the above, or a sequence of them, whose files follow one another.
@@ -37,9 +37,9 @@ def list_files(source: str | Sequence[str], base: str | None = None) -> list[str
         InputError: if there is nothing there; names list and line where a line is wrong.
     """
     sources = [source] if isinstance(source, (str, os.PathLike)) else list(source)
-    if not sources or not all(os.fspath(one).strip() for one in sources):
+    if not sources or not all(os.fspath(source).strip() for source in sources):
         raise InputError(f"no pictures are named: give {_SOURCES}")
-    return [file for one in sources for file in _list_source(os.fspath(one), base)]
+    return [file for source in sources for file in _list_source(os.fspath(source), base)]
 
 
 def source_root(source: str | Sequence[str], files: Sequence[str]) -> str:
@@ -50,34 +50,34 @@ def source_root(source: str | Sequence[str], files: Sequence[str]) -> str:
 
 
 def split_edges(files: Sequence[str], root: str = "", folder: str = "") -> tuple[list[str], dict[str, str]]:
-    """Pictures, and the sketches among them or in a folder of their own.
+    """Images, and the edges among them or in a folder of their own.
 
-    A file x_edge.* is the sketch of a picture x.* in the same folder, which is the release's naming; without such a
-    picture it is a picture itself. Of several sketches PNG is preferred.
+    A file x_edge.* holds the edges of an image x.* in the same folder, which is the release's naming; without such an
+    image it is an image itself. Of several files of edges PNG is preferred.
 
     Args:
-        files: paths, as from `list_files`. A sketch need not be among them to be found beside its picture.
-        root, folder: where sketches lie apart, the folder of the pictures and that of the sketches, laid out alike; a
-            sketch there may also have its picture's own name.
+        files: paths, as from `list_files`. Edges need not be among them to be found beside their image.
+        root, folder: where edges lie apart, the folder of the images and that of the edges, laid out alike; edges there
+            may also have their image's name.
     Returns:
-        (pictures in their order, {picture: its sketch}).
+        (images in their order, {image: its edges}).
     """
     stems = {os.path.splitext(file)[0] for file in files}
-    pictures = [file for file in files if not _is_sketch(file, stems)]
-    folders, sketches = {}, {}
-    for picture in pictures:
-        place = os.path.join(folder, os.path.relpath(picture, root)) if folder else picture
-        here, name = os.path.split(os.path.splitext(place)[0])
+    images = [file for file in files if not _is_edges(file, stems)]
+    folders, edges = {}, {}
+    for image in images:
+        there = os.path.join(folder, os.path.relpath(image, root)) if folder else image
+        here, name = os.path.split(os.path.splitext(there)[0])
         if here not in folders:
             folders[here] = _by_stem(here)
-        sketch = folders[here].get(name + EDGES_SUFFIX, folders[here].get(name) if folder else None)
-        if sketch is not None and os.path.abspath(os.path.join(here, sketch)) != os.path.abspath(picture):
-            sketches[picture] = os.path.join(here, sketch)
-    return pictures, sketches
+        found = folders[here].get(name + EDGES_SUFFIX, folders[here].get(name) if folder else None)
+        if found is not None and os.path.abspath(os.path.join(here, found)) != os.path.abspath(image):
+            edges[image] = os.path.join(here, found)
+    return images, edges
 
 
 def _by_stem(folder: str) -> dict[str, str]:
-    """{name without extension: name} of the pictures in a folder, PNG preferred; none where there is no folder."""
+    """{name without extension: name} of the images in a folder, PNG preferred; none where there is no folder."""
     named = {}
     if os.path.isdir(folder or os.curdir):
         entries = sorted(os.listdir(folder or os.curdir), key=lambda entry: not entry.lower().endswith(".png"))
@@ -86,7 +86,7 @@ def _by_stem(folder: str) -> dict[str, str]:
     return named
 
 
-def _is_sketch(file: str, stems: set[str]) -> bool:
+def _is_edges(file: str, stems: set[str]) -> bool:
     stem = os.path.splitext(file)[0]
     return stem.endswith(EDGES_SUFFIX) and stem[: -len(EDGES_SUFFIX)] in stems
 
@@ -109,7 +109,7 @@ def _list_source(source: str, base: str | None) -> list[str]:
         files = []
         for folder in dict.fromkeys((base or "", "")):
             pattern = os.path.join(folder, os.path.expanduser(source))
-            files = files or sorted(file for file in glob.glob(pattern, recursive=True) if _is_picture(file))
+            files = files or sorted(file for file in glob.glob(pattern, recursive=True) if _is_image(file))
         nothing = f"{source} matches no pictures"
     else:
         raise InputError(f"{source} does not exist: give {_SOURCES}")
@@ -119,7 +119,7 @@ def _list_source(source: str, base: str | None) -> list[str]:
 
 
 def _walk(folder: str) -> list[str]:
-    """Pictures in and below a folder; links are followed, but no folder is entered twice."""
+    """Images in and below a folder; links are followed, but no folder is entered twice."""
 
     def fail(error):
         raise InputError(f"{error.filename} cannot be listed: {reason(error)}") from error
@@ -136,7 +136,7 @@ def _walk(folder: str) -> list[str]:
     return sorted(files)
 
 
-def _is_picture(path: str) -> bool:
+def _is_image(path: str) -> bool:
     return _has_extension(path) and os.path.isfile(path)
 
 

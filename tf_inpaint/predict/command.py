@@ -13,6 +13,7 @@ from tf_inpaint.checkpoints import DEFAULT_WEIGHTS, GUIDED_WEIGHTS, list_weights
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.shards import Shard
 from tf_inpaint.predict.jobs import check_outputs, jobs_from_list, jobs_from_paths
+from tf_inpaint.predict.options import add_model_options, load_inpainter
 from tf_inpaint.predict.run import Run
 
 
@@ -42,7 +43,9 @@ def main(argv) -> int:
     jobs = Shard.parse(args.shard).of(jobs)
 
     run = Run(
-        load=lambda: _load(checkpoint, args),
+        load=lambda: load_inpainter(
+            checkpoint, args, max_memory=args.max_memory, strategy=args.strategy, precision=args.precision
+        ),
         batch_size=args.batch_size,
         invert_mask=args.invert_mask,
         save_coarse=args.save_coarse,
@@ -54,57 +57,28 @@ def main(argv) -> int:
     return run.many(jobs)
 
 
-def _load(checkpoint, args):
-    cli.import_tensorflow()
-    from tf_inpaint.inference.inpainter import Inpainter
-
-    inpainter = Inpainter.load(
-        checkpoint,
-        padding=args.padding,
-        max_pixels=args.max_pixels,
-        max_memory=args.max_memory,
-        strategy=args.strategy,
-        precision=args.precision,
-        residuals=args.residuals,
-    )
-    print(inpainter.origin)
-    return inpainter
-
-
 def _parser() -> cli.Parser:
-    parser = cli.Parser(prog="test.py", description="Complete the holes of pictures.")
+    parser = cli.Parser(prog="test.py", description="Complete the holes of images.")
     add = parser.add_argument
-    add("--image", help="a picture, or a folder of pictures")
-    add("--mask", help="white where the hole is; or a folder of masks named as the pictures")
+    add("--image", help="an image, or a folder of images")
+    add("--mask", help="white where the hole is; or a folder of masks named as the images")
     add("--output", help="a PNG, or a folder where --image is one (default: x_completed.png beside x)")
     add(
         "--edges",
-        help="for guided models: a sketch, white lines on black; or a folder of sketches named as the pictures",
+        help="for guided models: edges, white lines on black; or a folder of them named as the images",
     )
     add(
         "--flist",
         help="a list of lines `image mask output edges`, or a CSV with these columns; the last two may be left out",
     )
-    add("--checkpoint_dir", help="a run folder of train.py, a .npz of its weights, or a checkpoint of the authors")
-    add(
-        "--weights",
-        help=f"name of weights that came with the package (default: {DEFAULT_WEIGHTS}, or "
-        f"{GUIDED_WEIGHTS} with sketches)",
-    )
-    add("--list_weights", action="store_true", help="only tell which weights came with the package")
-    add(
-        "--padding",
-        choices=("SAME", "SYMMETRIC", "REFLECT"),
-        help="border of the convolutions (default: as trained; SAME for checkpoints of the authors)",
-    )
-    add("--max_pixels", type=int, help="largest picture accepted, height x width")
+    add_model_options(parser, f"{DEFAULT_WEIGHTS}, or {GUIDED_WEIGHTS} with edges")
     add("--max_memory", help="how much memory completing may take, such as 8G (default: what the machine has)")
     add(
         "--strategy",
         choices=("exact", "crop", "resize"),
         default="exact",
         help="for holes far larger than those of training: crop shows the network what is around the hole only, resize "
-        "shows it that at the size of its training (default: exact, the whole picture)",
+        "shows it that at the size of its training (default: exact, the whole image)",
     )
     add(
         "--precision",
@@ -113,21 +87,14 @@ def _parser() -> cli.Parser:
         help="what convolutions compute in: 16 bits are faster where a device has them (default: float32)",
     )
     add(
-        "--residuals",
-        type=float,
-        metavar="STRENGTH",
-        help="fine detail for the hole, 0 to 1, taken from where attention looked; 0 is what the network draws "
-        "(default: as the weights say)",
-    )
-    add(
         "--batch_size",
         type=int,
         default=1,
-        help="pictures of one size that are completed together, from a folder or list (default: 1)",
+        help="images of one size that are completed together, from a folder or list (default: 1)",
     )
-    add("--shard", metavar="I/N", help="of a folder or list, the part of machine I of N: every N-th from the I-th on")
-    add("--verbose", action="store_true", help="tell seconds per batch and picture, and how many graphs were built")
+    add("--shard", metavar="I/N", help="of a folder or list, the shard of machine I of N: every N-th from the I-th on")
+    add("--verbose", action="store_true", help="tell seconds per batch and image, and how many graphs were built")
     add("--invert_mask", action="store_true", help="holes are black")
     add("--save_coarse", action="store_true", help="write x_coarse.png too, completed by the first stage alone")
-    add("--save_attention", action="store_true", help="write x_attention.png too: what each place attended to")
+    add("--save_attention", action="store_true", help="write x_attention.png too: what each pixel attended to")
     return parser

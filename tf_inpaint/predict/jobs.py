@@ -107,12 +107,12 @@ def check_outputs(jobs, coarse=False, attention=False) -> None:
             raise InputError(f"the output {job.output} must end in .png, which keeps the known pixels as they are")
         outputs = [job.output] + [job.coarse_output] * coarse + [job.attention_output] * attention
         for output in outputs:
-            place = os.path.realpath(output)
-            if place in inputs:
+            path = os.path.realpath(output)
+            if path in inputs:
                 raise InputError(f"{output} is one of the inputs and would be overwritten: choose another output")
-            if place in written:
+            if path in written:
                 raise InputError(f"{output} would be written twice: choose different outputs")
-            written.add(place)
+            written.add(path)
 
 
 def _images(folder) -> list[str]:
@@ -134,14 +134,14 @@ def _by_name(folder) -> dict[str, str]:
 
 
 def _line_rows(file, path):
-    for number, line in enumerate(file, start=1):
+    for row, line in enumerate(file, start=1):
         line = line.strip()
         if not line or line.startswith("#"):
             continue
         columns = line.split("\t") if "\t" in line else line.split()
         if not 2 <= len(columns) <= (4 if "\t" in line else 3):  # a fourth word would rather be part of a path
             raise InputError(
-                f"{path}:{number}: expected `image mask output`, found {len(columns)} columns "
+                f"{path}:{row}: expected `image mask output`, found {len(columns)} columns "
                 "(where paths contain spaces, separate them by tabs)"
             )
         yield (*columns, None, None)[:4]

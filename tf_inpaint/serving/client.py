@@ -9,18 +9,16 @@ As a command: python -m tf_inpaint.serving.client --image x.png --mask m.png --o
 from __future__ import annotations
 
 import base64
-import io
 import json
 import re
 import urllib.error
 import urllib.request
 
 import numpy as np
-from PIL import Image
 
 from tf_inpaint import cli
 from tf_inpaint.errors import InputError, one_line
-from tf_inpaint.io.images import read_image, write_png
+from tf_inpaint.io.images import encode_png, read_image, write_png
 from tf_inpaint.serving import messages
 
 REST, GRPC = ("http://", "https://"), "grpc://"
@@ -57,7 +55,7 @@ class Client:
         Returns:
             uint8 [H, W, 3].
         """
-        files = [_png(plane) for plane in (image, mask, edges) if plane is not None]
+        files = [_png(array) for array in (image, mask, edges) if array is not None]
         return read_image(self.complete_files(*files)).rgb
 
     def complete_files(self, image: bytes, mask: bytes, edges: bytes | None = None) -> bytes:
@@ -146,15 +144,11 @@ def _refusal(said):
     return InputError(f"the server refuses: {one_line(''.join(assertion.groups()) if assertion else said)}")
 
 
-def _png(plane):
-    plane = np.asarray(plane)
-    if plane.dtype == np.bool_:
-        plane = np.where(plane, np.uint8(255), np.uint8(0))
-    if plane.dtype != np.uint8:
-        raise ValueError(f"`image`, `mask` and `edges` must be uint8 or bool. Received: {plane.dtype}")
-    encoded = io.BytesIO()
-    Image.fromarray(plane).save(encoded, "PNG", compress_level=1)
-    return encoded.getvalue()
+def _png(array):
+    array = np.asarray(array)
+    if array.dtype not in (np.uint8, np.bool_):
+        raise ValueError(f"`image`, `mask` and `edges` must be uint8 or bool. Received: {array.dtype}")
+    return encode_png(array, compress_level=1)
 
 
 def main(argv) -> int:

@@ -1,0 +1,37 @@
+"""The options by which test.py and guided_demo.py choose a model, and the model that they choose."""
+
+from __future__ import annotations
+
+from tf_inpaint import cli
+
+
+def add_model_options(parser: cli.Parser, weights: str, most: str = "any") -> None:
+    """Adds the options; `weights` and `most` say what is taken by default, of weights and of pixels."""
+    add = parser.add_argument
+    add("--checkpoint_dir", help="a run folder of train.py, a .npz of its weights, or a checkpoint of the authors")
+    add("--weights", help=f"name of weights that came with the package (default: {weights})")
+    add("--list_weights", action="store_true", help="only tell which weights came with the package")
+    add(
+        "--padding",
+        choices=("SAME", "SYMMETRIC", "REFLECT"),
+        help="border of the convolutions (default: as trained; SAME for checkpoints of the authors)",
+    )
+    add("--max_pixels", type=int, help=f"largest image accepted, height x width (default: {most})")
+    add(
+        "--residuals",
+        type=float,
+        metavar="STRENGTH",
+        help="fine detail for the hole, 0 to 1, taken from where attention looked; 0 is what the network draws "
+        "(default: as the weights say)",
+    )
+
+
+def load_inpainter(checkpoint, args, **limits):
+    """The `Inpainter` of a checkpoint by these options, whose origin it prints; `limits` as in `Inpainter.load`."""
+    cli.import_tensorflow()
+    from tf_inpaint.inference.inpainter import Inpainter
+
+    limits = {"max_pixels": args.max_pixels, **limits}
+    inpainter = Inpainter.load(checkpoint, padding=args.padding, residuals=args.residuals, **limits)
+    print(inpainter.origin)
+    return inpainter
