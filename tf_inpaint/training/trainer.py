@@ -1,6 +1,8 @@
-"""The one training loop: pictures in, files and lines of progress out. It knows no loss."""
+"""The one training loop: images in, files and lines of progress out. It knows no loss."""
 
 from __future__ import annotations
+
+import time
 
 import numpy as np
 import tensorflow as tf
@@ -49,11 +51,11 @@ class Trainer:
         notes: lines to report before anything else.
 
     Attributes:
-        data: the pictures.
-        learner: networks and optimisers.
+        data: the images.
+        learner: networks and optimizers.
         folder: the run folder.
     Raises:
-        InputError: if the folder holds another run, there are no pictures, a batch cannot be shared out evenly, or
+        InputError: if the folder holds another run, there are no images, a batch cannot be shared out evenly, or
             workers cannot be joined, differ in what they are to train, or are lost.
     """
 
@@ -69,9 +71,9 @@ class Trainer:
             self.report(line)
         with self._workers.said_by_chief():
             self.data = ImageData(config.data, config.mask, training.seed)
-        self._examples_per_part = _examples_per_part(config, strategy.num_replicas_in_sync)
+        self._microbatch_size = _microbatch_size(config, strategy.num_replicas_in_sync)
         with self._explained_loss():
-            self._workers.check_same({"config": to_yaml(config), "number of pictures": str(self.data.count)})
+            self._workers.check_same({"config": to_yaml(config), "number of images": str(self.data.count)})
             self.learner = Learner(config, strategy)
         self._checkpoint = tf.train.Checkpoint(**self.learner.variables())
         self._guard = Guard()
@@ -81,7 +83,7 @@ class Trainer:
         """Go on to `training.steps`, or to the end of the step in which SIGINT or SIGTERM arrives, and save.
 
         Raises:
-            InputError: if a loss is no longer a finite number, pictures cannot be read, files cannot be written, or
+            InputError: if a loss is no longer a finite number, images cannot be read, files cannot be written, or
                 another worker is lost. The last whole checkpoint stays.
         """
         with StopSignals() as stop:
@@ -103,21 +105,16 @@ class Trainer:
         """Make every update once, time it, and report what training would be like; writes nothing."""
         self._describe()
         with self._explained_loss():
-            self._dry_run()
-
-    def _dry_run(self):
-        self._load()
-        steps = max(self.config.training.steps - self.learner.step, 0)
-        self.report("building the graphs of one step ...")
-        batches = self._batches()
-        self._take_steps(batches)  # builds the graphs
-        self._look()
-        stopwatch = Stopwatch()
-        stopwatch.start()
-        stopwatch.count_step(self._take_steps(batches))
-        self._look()
-        stopwatch.stop()
-        seconds = 1.0 / stopwatch.take_rate()
+            self._load()
+            steps = max(self.config.training.steps - self.learner.step, 0)
+            self.report("building the graphs of one step ...")
+            batches = self._batches()
+            self._take_steps(batches)  # builds the graphs
+            self._look()
+            begin = time.perf_counter()
+            count = self._take_steps(batches)
+            self._look()
+            seconds = (time.perf_counter() - begin) / count
         for name, mean in self._guard.take_means().items():
             self.report(f"  {name:<30}{mean:12.6g}")
         self.report(f"time           {seconds:.3g} s a step, {self._images_per_step() / seconds:.3g} images/s")
@@ -257,7 +254,7 @@ class Trainer:
             f"training.run_folder{begin} with a lower optimizer.learning_rate or with optimizer.clip_norm"
         )
 
-    # Pictures
+    # Images
 
     def _batches(self):
         """Iterator over what the replicas take for each update, from the next step on."""
@@ -274,7 +271,7 @@ class Trainer:
 
         batches = iter(self.learner.strategy.distribute_datasets_from_function(pipeline))
         if self.config.training.deterministic:
-            # Not earlier: an iterator made under it reads one picture after another, though the data are the same.
+            # Not earlier: an iterator made under it reads one file after another, though the data are the same.
             tf.config.experimental.enable_op_determinism()
         return batches
 
@@ -282,24 +279,24 @@ class Trainer:
         return self.learner.batches_per_step * self.config.data.batch_size
 
     def _write_views(self):
-        parts = self._on_validation_pictures(self.config.training.view_count, view_rows)
-        rows = [np.concatenate([part[name] for part in parts]) for name in parts[0]]
-        self.folder.write_views(self.learner.step, image_grid(rows))
+        rows = self._of_validation_images(self.config.training.view_count, view_rows)
+        self.folder.write_views(self.learner.step, image_grid(list(rows.values())))
 
     def _validate(self):
-        """Mean of each metric over the validation pictures."""
+        """Mean of each metric over the validation images."""
 
         def measure(batch, outputs):
             return {name: metric(outputs["completed"], batch).numpy() for name, metric in _METRICS.items()}
 
-        parts = self._on_validation_pictures(self.config.training.validation_count, measure)
-        return {name: float(np.mean(np.concatenate([part[name] for part in parts]))) for name in _METRICS}
+        values = self._of_validation_images(self.config.training.validation_count, measure)
+        return {name: float(np.mean(array)) for name, array in values.items()}
 
-    def _on_validation_pictures(self, count, function):
-        """function(batch, outputs) for validation pictures, in batches no larger than those of training itself."""
+    def _of_validation_images(self, count, function):
+        """The dict of arrays function(batch, outputs) of all, in batches no larger than those of training itself."""
         with self.data.explained_errors(), self.learner.averaged_weights():
-            batches = self.data.validation(count, self._examples_per_part)
-            return [function(batch, self.learner.complete(batch)) for batch in batches]
+            batches = self.data.validation(count, self._microbatch_size)
+            found = [function(batch, self.learner.complete(batch)) for batch in batches]
+        return {name: np.concatenate([arrays[name] for arrays in found]) for name in found[0]}
 
     # Reports
 
@@ -307,11 +304,11 @@ class Trainer:
         """What is about to be trained, on what."""
         config, strategy, recipe = self.config, self.learner.strategy, self.learner.recipe
         height, width = config.data.image_size
-        replicas, parts = strategy.num_replicas_in_sync, config.training.accumulation_steps
+        replicas, microbatches = strategy.num_replicas_in_sync, config.training.accumulation_steps
         batch = f"{config.data.batch_size} = {replicas} x {config.data.batch_size // replicas}"
         self.report(f"run            {config.name}: {config.recipe} at {height} x {width}")
-        self.report(f"pictures       {self.data.count}")
-        self.report(f"batch          {batch}" + (f", in {parts} parts" if parts > 1 else ""))
+        self.report(f"images         {self.data.count}")
+        self.report(f"batch          {batch}" + (f", in {microbatches} microbatches" if microbatches > 1 else ""))
         workers = f", on each of {self._workers.count} workers" if self._workers.count > 1 else ""
         self.report(f"devices        {', '.join(device_names(strategy))}{workers}")
         self.report(f"generator      {parameter_count(recipe.generator):,} parameters")
@@ -334,12 +331,13 @@ class Trainer:
             self.report(f"{count} could not be read, others took {place}: {', '.join(files)}")
 
 
-def _examples_per_part(config, replicas):
+def _microbatch_size(config, replicas):
     """Examples that a replica computes at a time."""
-    batch, parts = config.data.batch_size, config.training.accumulation_steps
-    if batch % (replicas * parts):
+    batch, microbatches = config.data.batch_size, config.training.accumulation_steps
+    shards = replicas * microbatches
+    if batch % shards:
         raise InputError(
             f"data.batch_size {batch} cannot be shared out evenly: {replicas} replicas take it in "
-            f"training.accumulation_steps = {parts} parts each; choose a multiple of {replicas * parts}"
+            f"training.accumulation_steps = {microbatches} microbatches each; choose a multiple of {shards}"
         )
-    return batch // (replicas * parts)
+    return batch // shards
