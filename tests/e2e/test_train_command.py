@@ -4,7 +4,7 @@ import importlib.util
 
 import pytest
 import yaml
-from runs import ROOT, small_config, write_pictures
+from runs import ROOT, small_config, write_images
 
 from tf_inpaint import cli
 from tf_inpaint.config import load_config, to_yaml
@@ -20,6 +20,13 @@ def main():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.main
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Four JPEG files, which the small config names."""
+    write_images(tmp_path / "images", 4, "jpg")
+    return tmp_path / "images"
 
 
 @pytest.fixture
@@ -39,9 +46,9 @@ def train(main, tmp_path, capsys):
 
 
 def tiny(folder):
-    options = {"width": 4, "critic_width": 4, "local_patch": 32, "n_critic": 1}
     training, data = {"steps": 2, "deterministic": False}, {"batch_size": 2}
-    return yaml.safe_dump(small_config("deepfill_v1", options, folder / "pictures", folder / "run", training, data))
+    values = small_config("deepfill_v1", {"n_critic": 1}, folder / "images", folder / "run", training, data)
+    return yaml.safe_dump(values)
 
 
 def truncate(path):
@@ -53,16 +60,14 @@ def one_error_line(err):
     return line
 
 
-def test_a_typo_in_the_config_is_named_with_its_line(train, tmp_path):
-    write_pictures(tmp_path / "pictures", 4, "jpg")
+def test_a_typo_in_the_config_is_named_with_its_line(train, images, tmp_path):
     text = tiny(tmp_path).replace("batch_size", "batchsize")
     code, out, err = train(text=text)
     assert code == 2 and out == ""
     assert "tiny.yml:" in one_error_line(err) and "batch_size" in one_error_line(err)
 
 
-def test_a_typo_in_an_override_is_named(train, tmp_path):
-    write_pictures(tmp_path / "pictures", 4, "jpg")
+def test_a_typo_in_an_override_is_named(train, images):
     code, _, err = train("data.batchsize=8")
     assert code == 2 and "--set data.batchsize" in one_error_line(err)
 
@@ -74,15 +79,14 @@ def test_a_missing_config_is_one_sentence(main, capsys):
 
 
 def test_an_empty_folder_is_one_sentence_and_nothing_is_written(train, tmp_path):
-    (tmp_path / "pictures").mkdir()
+    (tmp_path / "images").mkdir()
     code, _, err = train()
-    assert code == 2 and str(tmp_path / "pictures") in one_error_line(err)
+    assert code == 2 and str(tmp_path / "images") in one_error_line(err)
     assert not (tmp_path / "run").exists()
 
 
-def test_too_many_broken_pictures_are_named(train, tmp_path):
-    write_pictures(tmp_path / "pictures", 4, "jpg")
-    (tmp_path / "pictures" / "notes.png").write_text("not a picture")
+def test_too_many_broken_images_are_named(train, images, tmp_path):
+    (images / "notes.png").write_text("no image")
     code, _, err = train()
     line = one_error_line(err)
     assert code == 2 and "notes.png" in line and "max_broken_fraction" in line
@@ -90,18 +94,16 @@ def test_too_many_broken_pictures_are_named(train, tmp_path):
 
 
 @pytest.mark.slow
-def test_pictures_found_broken_while_training_end_it_in_a_sentence(train, tmp_path):
-    write_pictures(tmp_path / "pictures", 4, "jpg")
-    truncate(tmp_path / "pictures" / "2.jpg")  # its head is whole: only decoding it shows the damage
+def test_images_found_broken_while_training_end_it_in_a_sentence(train, images, tmp_path):
+    truncate(images / "2.jpg")  # its head is whole: only decoding it shows the damage
     code, _, err = train(ONE_STAGE, "training.steps=50")
     line = one_error_line(err)
     assert code == 2 and "2.jpg" in line and "max_broken_fraction" in line
 
 
 @pytest.mark.slow
-def test_a_truncated_picture_is_replaced_and_named_and_training_goes_on(train, tmp_path):
-    write_pictures(tmp_path / "pictures", 4, "jpg")
-    truncate(tmp_path / "pictures" / "2.jpg")
+def test_a_truncated_image_is_replaced_and_named_and_training_goes_on(train, images, tmp_path):
+    truncate(images / "2.jpg")
     code, out, err = train(ONE_STAGE, "data.max_broken_fraction=0.5", "training.steps=4")
     assert code == 0, err
     assert "done: 4 steps" in out
@@ -109,11 +111,10 @@ def test_a_truncated_picture_is_replaced_and_named_and_training_goes_on(train, t
 
 
 @pytest.mark.slow
-def test_a_dry_run_writes_nothing(train, tmp_path):
-    write_pictures(tmp_path / "pictures", 4, "jpg")
+def test_a_dry_run_writes_nothing(train, images, tmp_path):
     code, out, err = train(dry_run=True)
     assert code == 0, err
-    for part in ("pictures       4", "58,086 parameters", "images/s", "memory"):
+    for part in ("images         4", "58,086 parameters", "images/s", "memory"):
         assert part in out
     assert not (tmp_path / "run").exists()
 
@@ -125,8 +126,7 @@ def test_a_dry_run_shows_every_key_before_it_looks_for_images(train, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_loss_that_is_no_number_ends_with_exit_code_2(train, tmp_path):
-    write_pictures(tmp_path / "pictures", 4, "jpg")
+def test_a_loss_that_is_no_number_ends_with_exit_code_2(train, images, tmp_path):
     code, _, err = train(ONE_STAGE, "optimizer.learning_rate=1e30", "training.steps=9", "training.checkpoint_every=1")
     line = one_error_line(err)
     assert code == 2 and "at step 2 and training stopped" in line

@@ -1,4 +1,4 @@
-"""CIFAR-10's python version: pictures in order, train and test apart, and no pickle that does anything."""
+"""CIFAR-10's python version: images in order, train and test apart, and no pickle that does anything."""
 
 import io
 import pickle
@@ -38,7 +38,7 @@ def source(request, tmp_path):
     return tmp_path / "cifar-10-python.tar.gz"
 
 
-def test_pictures_come_in_order_and_in_colour(source):
+def test_images_come_in_order_and_in_colour(source):
     assert is_cifar(source) and is_cifar(str(source))
     pixels, names = read_cifar(source, "train")
     assert pixels.shape == (6, 32, 32, 3) and pixels[:, 5, 5, 1].tolist() == [0, 1, 2, 3, 4, 5]

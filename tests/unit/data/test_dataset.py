@@ -1,4 +1,4 @@
-"""Order, crops, flips, holes and seeds are functions of (seed, position); what cannot be read never shifts them."""
+"""Order, crops, flips, masks and seeds are functions of (seed, position); what cannot be read never shifts them."""
 
 import dataclasses
 import logging
@@ -27,7 +27,7 @@ def _photo(height=40, width=56, seed=0):
 
 
 def _folder(path, count=7):
-    """Pictures of one level each, 10 * number, by which a batch tells which files it holds."""
+    """Images of one level each, 10 * number, by which a batch tells which files it holds."""
     path.mkdir(exist_ok=True)
     for number in range(count):
         Image.new("RGB", (40 + number, 36), (10 * number,) * 3).save(path / f"{number}.png")
@@ -93,7 +93,7 @@ def _every_kind(masks, **options):
 
 
 @pytest.mark.parametrize("per_batch", [False, True])
-def test_every_kind_of_hole_belongs_to_its_position(folder, masks, per_batch):
+def test_every_kind_of_mask_belongs_to_its_position(folder, masks, per_batch):
     data = _data(folder, _every_kind(masks, per_batch=per_batch))
     expected = _take(data.dataset(0, 4), 8)
     two_replicas = _take(data.dataset(2, 4, replicas_per_pipeline=2), 12)
@@ -104,7 +104,7 @@ def test_every_kind_of_hole_belongs_to_its_position(folder, masks, per_batch):
     assert len({batch["mask"].tobytes() for batch in expected}) > 4
 
 
-def test_useless_masks_are_reported_with_the_pictures(folder, masks):
+def test_useless_masks_are_reported_with_the_images(folder, masks):
     Image.new("L", (20, 20)).save(masks / "empty.png")
     options = dataclasses.replace(MASK, kind="files", files=str(masks))
     data = _data(folder, options)
@@ -121,20 +121,14 @@ def test_useless_masks_are_reported_with_the_pictures(folder, masks):
 def test_every_number_of_replicas_sees_the_same_global_batches(folder, per_batch):
     data = _data(folder, dataclasses.replace(MASK, per_batch=per_batch))
     expected = _take(data.dataset(2, 4), 4)
-    two_replicas = _take(data.dataset(2, 4, replicas_per_pipeline=2), 8)
-    two_by_two = [_take(data.dataset(2, 4, pipeline, 2, 2), 8) for pipeline in (0, 1)]
-    for b, batch in enumerate(expected):
-        _assert_equal(batch, _joined(two_replicas[2 * b : 2 * b + 2]))
-        _assert_equal(batch, _joined(two_by_two[0][2 * b : 2 * b + 2] + two_by_two[1][2 * b : 2 * b + 2]))
+    for workers, replicas in ((1, 2), (2, 1), (2, 2)):
+        taken = [_take(data.dataset(2, 4, worker, workers, replicas), 4 * replicas) for worker in range(workers)]
+        for b, batch in enumerate(expected):
+            shards = [shard for of_worker in taken for shard in of_worker[replicas * b : replicas * (b + 1)]]
+            _assert_equal(batch, _joined(shards))
 
 
-def test_two_workers_share_a_batch(folder):
-    data = _data(folder)
-    (expected,) = _take(data.dataset(5, 4), 1)
-    _assert_equal(expected, _joined([_take(data.dataset(5, 4, pipeline, 2), 1)[0] for pipeline in (0, 1)]))
-
-
-def test_a_strategy_hands_each_replica_its_part(folder):
+def test_a_strategy_hands_each_replica_its_shard(folder):
     data = _data(folder)
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
@@ -143,8 +137,8 @@ def test_a_strategy_hands_each_replica_its_part(folder):
 
     batches = iter(strategy.distribute_datasets_from_function(make))
     for expected in _take(data.dataset(1, 4), 3):
-        parts = {name: strategy.experimental_local_results(value) for name, value in next(batches).items()}
-        _assert_equal(expected, {name: np.concatenate(value) for name, value in parts.items()})
+        shards = {name: strategy.experimental_local_results(value) for name, value in next(batches).items()}
+        _assert_equal(expected, {name: np.concatenate(value) for name, value in shards.items()})
 
 
 def test_starting_at_a_batch_is_going_on_from_there(folder):
@@ -183,7 +177,7 @@ def test_seeds_belong_to_examples(folder):
     assert 0.3 < (seeds > 0).mean() < 0.7
 
 
-def test_one_hole_per_batch_or_one_per_picture(folder):
+def test_one_mask_per_batch_or_one_per_image(folder):
     apart = _take(_data(folder).dataset(0, 8), 3)
     together = _take(_data(folder, dataclasses.replace(MASK, per_batch=True)).dataset(0, 8), 3)
     assert all(len({mask.tobytes() for mask in batch["mask"]}) > 4 for batch in apart)
@@ -191,7 +185,7 @@ def test_one_hole_per_batch_or_one_per_picture(folder):
     assert len({batch["mask"][0].tobytes() for batch in together}) == 3
 
 
-def test_holes_lie_everywhere(folder):
+def test_masks_lie_everywhere(folder):
     masks = _joined(_take(_data(folder).dataset(0, 50), 12))["mask"][..., 0]
     heights, widths = masks.max(axis=2).sum(axis=1), masks.max(axis=1).sum(axis=1)
     assert set(heights) == {8, 10, 12} and set(widths) == {12, 14, 16}
@@ -201,36 +195,36 @@ def test_holes_lie_everywhere(folder):
     assert centres.min() < 0.27 and centres.max() > 0.73
 
 
-def _single(path, picture, **options):
+def _single(path, photo, **options):
     path.mkdir()
-    Image.fromarray(picture).save(path / "a.png")
+    Image.fromarray(photo).save(path / "a.png")
     return _data(path, **options)
 
 
-def test_crops_are_parts_of_the_picture(tmp_path):
-    picture = np.zeros((40, 56, 3), np.uint8)
-    picture[:, :, 0], picture[:, :, 1] = np.arange(40)[:, np.newaxis], np.arange(56)
-    data = _single(tmp_path / "a", picture, fit="crop", flip=False)
+def test_crops_are_boxes_of_the_image(tmp_path):
+    photo = np.zeros((40, 56, 3), np.uint8)
+    photo[:, :, 0], photo[:, :, 1] = np.arange(40)[:, np.newaxis], np.arange(56)
+    data = _single(tmp_path / "a", photo, fit="crop", flip=False)
     corners = set()
     for image in to_uint8(_joined(_take(data.dataset(0, 50), 6))["image"]).numpy():
         top, left = image[0, 0, :2]
-        np.testing.assert_array_equal(image, picture[top : top + 32, left : left + 32])
+        np.testing.assert_array_equal(image, photo[top : top + 32, left : left + 32])
         corners.add((top, left))
     assert {top for top, _ in corners} == set(range(9)) and {left for _, left in corners} == set(range(25))
 
 
-def test_half_of_the_pictures_are_mirrored(tmp_path):
-    picture = np.tile(np.arange(32, dtype=np.uint8)[:, np.newaxis], (32, 1, 3))
-    data = _single(tmp_path / "a", picture, fit="crop", flip=True)
+def test_half_of_the_images_are_mirrored(tmp_path):
+    photo = np.tile(np.arange(32, dtype=np.uint8)[:, np.newaxis], (32, 1, 3))
+    data = _single(tmp_path / "a", photo, fit="crop", flip=True)
     images = to_uint8(_joined(_take(data.dataset(0, 50), 4))["image"]).numpy()
     flipped = images[:, 0, 0, 0] == 31
-    np.testing.assert_array_equal(images[flipped], np.broadcast_to(picture[:, ::-1], (flipped.sum(), 32, 32, 3)))
-    np.testing.assert_array_equal(images[~flipped], np.broadcast_to(picture, ((~flipped).sum(), 32, 32, 3)))
+    np.testing.assert_array_equal(images[flipped], np.broadcast_to(photo[:, ::-1], (flipped.sum(), 32, 32, 3)))
+    np.testing.assert_array_equal(images[~flipped], np.broadcast_to(photo, ((~flipped).sum(), 32, 32, 3)))
     assert 0.35 < flipped.mean() < 0.65
 
 
 @pytest.mark.parametrize("fit", ["crop", "resize_crop", "resize"])
-def test_small_pictures_are_enlarged_to_cover(tmp_path, fit):
+def test_small_images_are_enlarged_to_cover(tmp_path, fit):
     data = _single(tmp_path / "a", _photo(10, 50), fit=fit, image_size=(32, 24), flip=False)
     view = data.fixed_views(1)
     whole = tf.image.resize(_photo(10, 50), (32, 24) if fit == "resize" else (32, 160), antialias=True).numpy()
@@ -239,9 +233,9 @@ def test_small_pictures_are_enlarged_to_cover(tmp_path, fit):
 
 
 def test_resize_crop_just_covers_and_averages(tmp_path):
-    picture = np.zeros((64, 96, 3), np.uint8)
-    picture[::2] = 255  # without averaging, some rows would stay black or white
-    data = _single(tmp_path / "a", picture, fit="resize_crop", flip=False)
+    photo = np.zeros((64, 96, 3), np.uint8)
+    photo[::2] = 255  # without averaging, some rows would stay black or white
+    data = _single(tmp_path / "a", photo, fit="resize_crop", flip=False)
     image = _take(data.dataset(0, 1), 1)[0]["image"][0]
     assert abs(image[2:-2]).max() < 0.05
 
@@ -319,7 +313,7 @@ def _spoil(folder, truncated=(), text=()):
         Image.fromarray(np.random.default_rng(0).integers(0, 256, (36, 40, 3), dtype=np.uint8)).save(path, "JPEG")
         path.write_bytes(path.read_bytes()[:1500])
     for number in text:
-        (folder / f"{number}.png").write_text("this is not a picture")
+        (folder / f"{number}.png").write_text("this is no image")
 
 
 def test_the_next_of_the_epoch_takes_the_place_of_a_broken_file(tmp_path, caplog):
@@ -430,9 +424,9 @@ def test_validation_is_the_same_whenever_it_is_asked(tmp_path, folder):
 
 
 def test_views_are_the_centre_and_not_mirrored(tmp_path):
-    picture = _photo(40, 56)
-    data = _single(tmp_path / "a", picture, fit="crop")
-    np.testing.assert_array_equal(to_uint8(data.fixed_views(8)["image"][0]), picture[4:36, 12:44])
+    photo = _photo(40, 56)
+    data = _single(tmp_path / "a", photo, fit="crop")
+    np.testing.assert_array_equal(to_uint8(data.fixed_views(8)["image"][0]), photo[4:36, 12:44])
 
 
 def test_views_skip_broken_files(tmp_path, folder):
@@ -453,18 +447,21 @@ def test_a_batch_must_divide(folder):
         _data(folder).dataset(0, 4, input_pipeline_id=2, num_input_pipelines=2)
 
 
-def test_no_pictures_named(folder):
+def test_no_images_named(folder):
     with pytest.raises(InputError, match="no pictures are named"):
         _data("")
 
 
-def test_deterministic_operations_leave_reading_parallel(folder, masks):
+@pytest.mark.parametrize("edges", ["none", "paired", "canny"])
+def test_deterministic_operations_leave_reading_parallel(folder, masks, edges):
     """TensorFlow would run a pipeline with any other stateful operation in its functions one element at a time."""
     from tensorflow.python.framework import op_def_registry
 
+    for number in range(7):
+        Image.new("L", (40 + number, 36)).save(folder / f"{number}_edge.png")
     ignore = tf.data.experimental.ExternalStatePolicy.IGNORE
     graph = tf.compat.v1.GraphDef()
-    pipeline = _data(folder, _every_kind(masks)).dataset(0, 2)
+    pipeline = _data(folder, _every_kind(masks), edges=edges, edges_drop=0.5).dataset(0, 2)
     graph.ParseFromString(pipeline._as_serialized_graph(external_state_policy=ignore).numpy())
     nodes = {node.op for function in graph.library.function for node in function.node_def}
     definitions = [op_def_registry.get(name) for name in nodes]

@@ -1,4 +1,4 @@
-"""Sketches as part of examples: aligned with their pictures, paired or drawn, now and then left out."""
+"""Edges as part of examples: aligned with their images, paired or drawn, now and then left out."""
 
 import cv2
 import numpy as np
@@ -19,7 +19,7 @@ MASK = MaskOptions(height=8, width=8, max_delta_height=0, max_delta_width=0)
 
 @pytest.fixture
 def folder(tmp_path):
-    """Pictures whose own pixels tell their sketch: lines are where red is above one half."""
+    """Images whose pixels tell their edges: these are where red is above one half."""
     generator = np.random.default_rng(0)
     for number in range(5):
         lines = generator.random((40 + number, 56)) < 0.1
@@ -47,9 +47,9 @@ def _assert_aligned(batch):
     np.testing.assert_array_equal(batch["edges"], (batch["image"][..., :1] > 0).astype(np.float32))
 
 
-def test_paired_sketches_are_cut_and_mirrored_as_their_pictures(folder):
+def test_paired_edges_are_cut_and_mirrored_as_their_images(folder):
     data = _data(folder, fit="crop")
-    assert data.count == 5  # sketches are no pictures
+    assert data.count == 5  # edges are no images
     batch = _take(data)
     assert batch["edges"].shape == (40, 32, 32, 1) and batch["edges"].dtype == np.float32
     assert set(np.unique(batch["edges"])) == {0, 1}
@@ -57,11 +57,11 @@ def test_paired_sketches_are_cut_and_mirrored_as_their_pictures(folder):
     _assert_aligned({name: value.numpy() for name, value in data.fixed_views(5).items()})
 
 
-def test_what_is_read_without_sketches_does_not_change(folder):
-    with_sketches, without = _take(_data(folder)), _take(_data(folder, edges="none"))
+def test_what_is_read_without_edges_does_not_change(folder):
+    with_edges, without = _take(_data(folder)), _take(_data(folder, edges="none"))
     assert "edges" not in without
     for name, value in without.items():
-        np.testing.assert_array_equal(with_sketches[name], value)
+        np.testing.assert_array_equal(with_edges[name], value)
 
 
 def _squashed(lines, size):
@@ -93,7 +93,7 @@ def test_slanted_lines_stay_whole_and_thin(size):
         assert fitted.sum() < 2 * max(size)
 
 
-def test_drawn_sketches_are_the_example_s_own_edges(tmp_path):
+def test_drawn_edges_are_the_example_s_own(tmp_path):
     smooth = np.kron(
         np.random.default_rng(1).integers(0, 256, (5, 6, 3), dtype=np.uint8), np.ones((12, 12, 1), np.uint8)
     )
@@ -104,13 +104,12 @@ def test_drawn_sketches_are_the_example_s_own_edges(tmp_path):
         np.testing.assert_array_equal(edges[..., 0] * 255, canny_edges(image))
 
 
-def test_some_sketches_are_dropped_whole_and_none_in_views(folder):
+def test_some_edges_are_dropped_whole_and_none_in_views(folder):
     data = _data(folder, edges_drop=0.3, fit="crop")
     drawn = _take(data, 300)["edges"].any(axis=(1, 2, 3))
     assert abs(drawn.mean() - 0.7) < 0.08
-    np.testing.assert_array_equal(
-        drawn, _take(_data(folder, edges_drop=0.3, fit="crop"), 300)["edges"].any(axis=(1, 2, 3))
-    )
+    again = _take(_data(folder, edges_drop=0.3, fit="crop"), 300)["edges"].any(axis=(1, 2, 3))
+    np.testing.assert_array_equal(drawn, again)
     _assert_aligned({name: value.numpy() for name, value in data.fixed_views(5).items()})
     everything, nothing = (_take(_data(folder, edges_drop=share))["edges"].any() for share in (0.0, 1.0))
     assert everything and not nothing
@@ -124,7 +123,7 @@ def test_two_replicas_see_what_one_sees(folder):
         np.testing.assert_array_equal(one[name], np.concatenate([part[name] for part in two]))
 
 
-def test_missing_sketches_are_named_at_the_start(folder):
+def test_missing_edges_are_named_at_the_start(folder):
     (folder / "3_edge.png").unlink()
     with pytest.raises(
         InputError, match=r"1 of 5 images of data.train have no edges beside them, such as 3_edge.png: .*/3.png; "
@@ -132,7 +131,7 @@ def test_missing_sketches_are_named_at_the_start(folder):
         _data(folder)
 
 
-def test_a_sketch_of_another_size_is_a_broken_picture(folder):
+def test_edges_of_another_size_are_a_broken_image(folder):
     Image.new("L", (5, 5)).save(folder / "3_edge.png")
     data = _data(folder, fit="crop")
     _assert_aligned(_take(data))
@@ -140,13 +139,13 @@ def test_a_sketch_of_another_size_is_a_broken_picture(folder):
     assert file.endswith("3.png") and "has 56 x 43 pixels, but its edges" in reason and reason.endswith("have 5 x 5")
 
 
-def test_a_sketch_that_is_none_is_found_at_the_start(folder):
+def test_edges_that_are_no_image_are_found_at_the_start(folder):
     (folder / "3_edge.png").write_text("text")
     ((file, reason),) = _data(folder).broken
     assert file.endswith("3.png") and reason.startswith("has no sound edges: ") and "3_edge.png is not a pic" in reason
 
 
-def test_sketches_drawn_on_transparent_layers_are_read_as_by_test_py(folder):
+def test_edges_drawn_on_transparent_layers_are_read_as_by_test_py(folder):
     for number in (0, 1):
         path = folder / f"{number}_edge.png"
         lines = np.asarray(Image.open(path).convert("L")) > 153
@@ -157,14 +156,14 @@ def test_sketches_drawn_on_transparent_layers_are_read_as_by_test_py(folder):
 
 
 @pytest.mark.parametrize("subfolder", ["", "photos"])
-def test_sketches_in_a_folder_of_their_own(folder, tmp_path, subfolder):
+def test_edges_in_a_folder_of_their_own(folder, tmp_path, subfolder):
     photos, apart = tmp_path / "photos" / "deep", tmp_path / "lines" / subfolder / "deep"
     photos.mkdir(parents=True)
     apart.mkdir(parents=True)
     for number in range(5):
         (folder / f"{number}.png").rename(photos / f"{number}.png")
-        (sketch,) = folder.glob(f"{number}_edge.*")
-        sketch.rename(apart / sketch.name)
+        (edges,) = folder.glob(f"{number}_edge.*")
+        edges.rename(apart / edges.name)
     data = _data(tmp_path / "photos", edges_folder=str(tmp_path / "lines"), fit="crop")
     assert data.count == 5
     _assert_aligned(_take(data))
@@ -175,22 +174,7 @@ def test_sketches_in_a_folder_of_their_own(folder, tmp_path, subfolder):
         _data(tmp_path / "photos", edges_folder=str(tmp_path / "nowhere"))
 
 
-@pytest.mark.parametrize("kind", ["paired", "canny"])
-def test_sketches_leave_reading_parallel(folder, kind):
-    """As `test_deterministic_operations_leave_reading_parallel` of test_dataset.py."""
-    from tensorflow.python.framework import op_def_registry
-
-    ignore = tf.data.experimental.ExternalStatePolicy.IGNORE
-    dataset = _data(folder, edges=kind, edges_drop=0.5).dataset(0, 2)
-    graph = tf.compat.v1.GraphDef()
-    graph.ParseFromString(dataset._as_serialized_graph(external_state_policy=ignore).numpy())
-    nodes = {node.op for function in graph.library.function for node in function.node_def}
-    definitions = [op_def_registry.get(name) for name in nodes]
-    stateful = {definition.name for definition in definitions if definition is not None and definition.is_stateful}
-    assert stateful <= {"RangeDataset", "TensorSliceDataset"}
-
-
-def test_pictures_that_python_reads_have_their_sketches(folder):
+def test_images_that_python_reads_have_their_edges(folder):
     for number in range(5):
         Image.open(folder / f"{number}.png").save(folder / f"{number}.bmp")
         (folder / f"{number}.png").unlink()

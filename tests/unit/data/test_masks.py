@@ -1,4 +1,4 @@
-"""Holes from files and mixes; the drawn kinds are tested where they are drawn."""
+"""Masks from files and mixes; the drawn kinds are tested where they are drawn."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ SMALL = {"height": 16, "width": 16, "max_delta_height": 0, "max_delta_width": 0}
 
 @pytest.fixture
 def folder(tmp_path):
-    """Three masks of another size than the pictures: a corner, a bar, a dot."""
+    """Three masks of another size than the images: a corner, a bar, a dot."""
     masks = np.zeros((3, 64, 96), np.uint8)
     masks[0, :20, :30] = 255
     masks[1, 30:34] = 200
@@ -26,9 +26,9 @@ def folder(tmp_path):
     return tmp_path
 
 
-def _draw(holes, count=30, seed=4):
+def _draw(masks, count=30, seed=4):
     seeds = tf.data.Dataset.range(count).map(lambda i: tf.stack([seed, tf.cast(i, tf.int32)]))
-    return np.stack([mask[..., 0] for mask in holes.dataset(seeds)])
+    return np.stack([mask[..., 0] for mask in masks.dataset(seeds)])
 
 
 def test_files_are_stretched_and_all_drawn(folder):
@@ -45,9 +45,9 @@ def test_files_are_mirrored_both_ways(folder):
     assert corners == {(1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1)}
 
 
-def test_black_holes_can_be_meant(folder):
-    holes = Masks(MaskOptions("files", files=str(folder / "0.png"), invert_files=True, flip_files=False), (64, 96))
-    mask = _draw(holes, 1)[0]
+def test_black_can_mean_hole(folder):
+    drawn = Masks(MaskOptions("files", files=str(folder / "0.png"), invert_files=True, flip_files=False), (64, 96))
+    mask = _draw(drawn, 1)[0]
     assert mask[:20, :30].sum() == 0 and mask.sum() == 64 * 96 - 600
 
 
@@ -67,13 +67,13 @@ def test_a_mix_with_files(folder):
 
 def test_a_mix_decodes_no_file_that_is_not_drawn(folder, monkeypatch):
     options = MaskOptions("mix", mix=(("half", 1.0), ("files", 1.0)), files=str(folder / "1.png"), side="top")
-    holes = Masks(options, (64, 96), 1.0)
+    drawn = Masks(options, (64, 96), 1.0)
     (folder / "1.png").unlink()
     read = []
     monkeypatch.setattr(
-        holes._files, "read", lambda index: read.append(index) or {"mask": np.eye(64, 96, dtype="u1")[..., None]}
+        drawn._files, "read", lambda index: read.append(index) or {"mask": np.eye(64, 96, dtype="u1")[..., None]}
     )
-    masks = _draw(holes)
+    masks = _draw(drawn)
     assert 5 < len(read) < 25 and (masks.sum((1, 2)) == 64).sum() == len(read)
 
 
@@ -84,7 +84,7 @@ def test_a_kind_alone_is_the_kind(kind):
     np.testing.assert_array_equal(_draw(Masks(options, (64, 48)), 3), expected)
 
 
-def test_a_seed_is_a_hole(folder):
+def test_a_seed_is_a_mask(folder):
     mix = (("union", 1.0), ("files", 1.0), ("shapes", 1.0))
     options = MaskOptions("mix", mix=mix, files=str(folder), **SMALL)
     masks = _draw(Masks(options, (40, 40)))
@@ -145,22 +145,22 @@ def test_the_next_takes_the_place_of_a_useless_mask(folder, caplog):
     write_png(folder / "4.png", np.zeros((64, 96), np.uint8))
     write_png(folder / "5.png", np.full((64, 96), 255, np.uint8))
     write_png(folder / "6.png", np.eye(64, 96, dtype=np.uint8) * 255)
-    holes = Masks(MaskOptions("files", files=str(folder), flip_files=False), (64, 96), 0.5)
-    masks = _draw(holes, 60)
+    drawn = Masks(MaskOptions("files", files=str(folder), flip_files=False), (64, 96), 0.5)
+    masks = _draw(drawn, 60)
     assert len({mask.tobytes() for mask in masks}) == 4
     assert (masks.sum((1, 2)) == 64).mean() > 0.35  # 6 stands for 3, 4 and 5, too
-    reasons = {file[-5:]: reason for file, reason in holes.broken}
+    reasons = {file[-5:]: reason for file, reason in drawn.broken}
     assert reasons.pop("3.png").startswith("is damaged")
     assert reasons == {"4.png": "is all known as a mask", "5.png": "is all hole as a mask"}
     for name in ("3.png", "4.png", "5.png"):
         assert len([record for record in caplog.records if name in record.getMessage()]) == 1
-    np.testing.assert_array_equal(masks, _draw(holes, 60))
+    np.testing.assert_array_equal(masks, _draw(drawn, 60))
 
 
 def test_masks_that_all_break_later_end_in_a_sentence(folder):
-    holes = Masks(MaskOptions("files", files=str(folder / "0.png")), (32, 48))
+    drawn = Masks(MaskOptions("files", files=str(folder / "0.png")), (32, 48))
     (folder / "0.png").unlink()
     with pytest.raises(tf.errors.OpError):
-        _draw(holes)
-    assert "none of the 1 files of mask.files can be read" in str(holes.failure)
-    assert "0.png does not exist" in str(holes.failure)
+        _draw(drawn)
+    assert "none of the 1 files of mask.files can be read" in str(drawn.failure)
+    assert "0.png does not exist" in str(drawn.failure)

@@ -1,13 +1,12 @@
-"""A recipe small enough to be trained in a unit test, and pictures for it."""
+"""A recipe small enough to be trained in a unit test, and images for it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
+from runs import write_images
 
 from tf_inpaint.config import config_from_dict
 from tf_inpaint.models import Generator
@@ -73,13 +72,10 @@ class ToyRecipe(Recipe):
 
 @pytest.fixture
 def toy_config(tmp_path, monkeypatch):
-    """A function of section updates to a Config of the toy recipe, on six small pictures and a fresh run folder."""
+    """A function of section updates to a Config of the toy recipe, on six small images and a fresh run folder."""
     monkeypatch.setitem(RECIPES, "toy", ToyRecipe)
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    generator = np.random.default_rng(0)
-    for i in range(6):
-        Image.fromarray(generator.integers(0, 256, (20, 24, 3), np.uint8)).save(folder / f"{i}.png")
+    folder = tmp_path / "images"
+    write_images(folder, 6)
 
     def make(**sections):
         values = {

@@ -5,41 +5,29 @@ import tensorflow as tf
 from tf_inpaint.config import OptimizerConfig
 from tf_inpaint.training.optimizers import Optimizers, learning_rate_factor
 
-
-def factors(steps, at, **options):
-    return [learning_rate_factor(OptimizerConfig(**options), step, steps) for step in at]
-
-
-def test_constant_schedule():
-    assert factors(10, [0, 5, 9]) == [1.0, 1.0, 1.0]
+STEP = {"schedule": "step", "decay_every": 3, "decay_rate": 0.5}
+STOPPING = {"schedule": "step", "decay_every": 10, "decay_rate": 0.1, "decay_until": 25}
 
 
-def test_step_schedule_multiplies_after_every_so_many_steps():
-    assert factors(10, [0, 2, 3, 6], schedule="step", decay_every=3, decay_rate=0.5) == [1.0, 1.0, 0.5, 0.25]
-
-
-def test_step_schedule_stops_falling_where_told():
-    options = OptimizerConfig(schedule="step", decay_every=10, decay_rate=0.1, decay_until=25)
-    factors = [learning_rate_factor(options, step, 1000) for step in (9, 10, 20, 25, 30, 999)]
-    np.testing.assert_allclose(factors, [1, 0.1, 0.01, 0.01, 0.01, 0.01])
-
-
-def test_linear_and_cosine_fall_to_nothing_at_the_end():
-    assert factors(4, [0, 1, 2, 3], schedule="linear") == [1.0, 0.75, 0.5, 0.25]
-    assert factors(4, [0, 2, 4], schedule="cosine") == pytest.approx([1.0, 0.5, 0.0])
-
-
-def test_steps_beyond_the_end_keep_the_last_rate():
-    assert factors(4, [4, 9], schedule="linear") == [0.0, 0.0]
-
-
-def test_warm_up_rises_to_one_and_the_schedule_runs_over_the_rest():
-    assert factors(6, [0, 1, 2, 4], schedule="linear", warmup_steps=2) == [0.5, 1.0, 1.0, 0.5]
+@pytest.mark.parametrize(
+    "options, steps, expected",
+    [
+        ({}, 10, {0: 1, 5: 1, 9: 1}),
+        (STEP, 10, {0: 1, 2: 1, 3: 0.5, 6: 0.25}),
+        (STOPPING, 1000, {9: 1, 10: 0.1, 20: 0.01, 25: 0.01, 30: 0.01, 999: 0.01}),
+        ({"schedule": "linear"}, 4, {0: 1, 1: 0.75, 2: 0.5, 3: 0.25, 4: 0, 9: 0}),  # beyond the end the last rate
+        ({"schedule": "cosine"}, 4, {0: 1, 2: 0.5, 4: 0}),
+        ({"schedule": "linear", "warmup_steps": 2}, 6, {0: 0.5, 1: 1, 2: 1, 4: 0.5}),  # over the steps that remain
+    ],
+)
+def test_schedules(options, steps, expected):
+    found = {step: learning_rate_factor(OptimizerConfig(**options), step, steps) for step in expected}
+    assert found == pytest.approx(expected, rel=1e-7, abs=1e-15)
 
 
 def test_unknown_schedule_is_named():
     with pytest.raises(ValueError, match="Received: 'square'"):
-        factors(4, [0], schedule="square")
+        learning_rate_factor(OptimizerConfig(schedule="square"), 0, 4)
 
 
 def make(**options):

@@ -4,15 +4,19 @@ import json
 import os
 import re
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from runs import logged_scalars, saved_arrays
 
 from tf_inpaint.errors import InputError
 from tf_inpaint.recipes import RECIPES
 from tf_inpaint.training.trainer import Trainer
 from tf_inpaint.training.workers import Workers
+
+SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 
 
 def train(config):
@@ -23,15 +27,22 @@ def train(config):
     return trainer, lines
 
 
-def weights(trainer):
-    """Everything a checkpoint of it holds, by name."""
-    reader = tf.train.load_checkpoint(trainer.folder.last_checkpoint())
-    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map() if not name.startswith("_")}
+def silent(config):
+    """A trainer that reports nothing."""
+    return Trainer(config, report=lambda line: None)
+
+
+def saved(trainer):
+    """Everything its last checkpoint holds, by name."""
+    return {name.removesuffix(SUFFIX): value for name, value in saved_arrays(trainer.folder.path).items()}
 
 
 def scalars(config):
-    with open(f"{config.training.run_folder}/scalars.jsonl", encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
+    return logged_scalars(Path(config.training.run_folder))
+
+
+def weights_of(trainer, network):
+    return {name: weight.numpy() for name, weight in trainer.learner.weights[network].items()}
 
 
 def interrupt_at(step, number=signal.SIGTERM):
@@ -70,19 +81,17 @@ def test_a_run_leaves_checkpoints_scalars_and_a_last_line(toy_config):
     config = toy_config()
     trainer, lines = train(config)
     assert trainer.folder.last_step() == 4 and lines[-1].startswith("done: 4 steps, last checkpoint ")
-    names = set(weights(trainer))
-    for name in ("generator/conv..kernel", "discriminator/conv..bias", "optimizer/iterations", "step"):
-        assert f"{name}/.ATTRIBUTES/VARIABLE_VALUE" in names
-    recorded = scalars(config)
+    arrays = saved(trainer)
+    assert {"generator/conv..kernel", "discriminator/conv..bias", "optimizer/iterations", "step"} <= set(arrays)
+    recorded = [json.loads(line) for line in (trainer.folder.path / "scalars.jsonl").read_text().splitlines()]
     assert [line["step"] for line in recorded] == [1, 2, 3, 4]
     terms = {"critic", "regularity", "l1", "adversarial"}
     health = {"generator_loss", "discriminator_loss", "generator_gradient_norm", "discriminator_gradient_norm"}
     assert set(recorded[0]) == {"step", "learning_rate"} | terms | health
     assert set(recorded[1]) == set(recorded[0]) | {"images_per_second"}
-    assert int(weights(trainer)["optimizer/iterations/.ATTRIBUTES/VARIABLE_VALUE"]) == 4 * 3
-    assert any(
-        re.match(r"step 2/4  \S+ images/s, \d+ s left  generator_loss \S+  discriminator_loss", x) for x in lines
-    )
+    assert int(arrays["optimizer/iterations"]) == 4 * 3
+    progress = re.compile(r"step 2/4  \S+ images/s, \d+ s left  generator_loss \S+  discriminator_loss")
+    assert any(progress.match(line) for line in lines)
 
 
 def test_logged_values_are_means_over_the_steps_between(toy_config, tmp_path):
@@ -114,11 +123,8 @@ def test_stopping_and_going_on_is_the_same_run(toy_config, tmp_path, sections):
     assert stopped.folder.last_step() == 2
     resumed, lines = train(config("parts"))
     assert any(line.startswith("going on after step 2") for line in lines)
-    same(weights(whole), weights(resumed))
-    parts, uninterrupted = scalars(config("parts")), scalars(config("whole"))
-    for line in parts + uninterrupted:
-        line.pop("images_per_second", None)
-    assert parts == uninterrupted
+    same(saved(whole), saved(resumed))
+    assert scalars(config("parts")) == scalars(config("whole"))
 
 
 def test_a_signal_finishes_the_step_and_saves(toy_config):
@@ -133,9 +139,9 @@ def test_a_signal_finishes_the_step_and_saves(toy_config):
 
 def test_a_finished_run_stays_as_it_is_and_goes_on_to_more_steps(toy_config):
     first, _ = train(toy_config())
-    before = weights(first)
+    before = saved(first)
     again, lines = train(toy_config())
-    same(before, weights(again))
+    same(before, saved(again))
     assert lines[-1].startswith("done: 4 steps")
     longer, _ = train(toy_config(training={"steps": 6}))
     assert longer.folder.last_step() == 6
@@ -143,7 +149,7 @@ def test_a_finished_run_stays_as_it_is_and_goes_on_to_more_steps(toy_config):
 
 def test_replicas_and_accumulation_make_the_same_run(toy_config, tmp_path):
     def run(folder, **training):
-        return weights(train(toy_config(training={"run_folder": str(tmp_path / folder), **training}))[0])
+        return saved(train(toy_config(training={"run_folder": str(tmp_path / folder), **training}))[0])
 
     one = run("one", ema_decay=0.9)
     same(one, run("two", ema_decay=0.9, strategy="mirrored"), rtol=1e-4, atol=1e-6)
@@ -151,34 +157,31 @@ def test_replicas_and_accumulation_make_the_same_run(toy_config, tmp_path):
 
 
 def test_initial_weights_depend_on_the_seed_alone(toy_config):
-    def initial(**training):
-        return {
-            name: v.numpy() for name, v in Trainer(toy_config(training=training)).learner.weights["generator"].items()
-        }
-
-    one, two = initial(), initial(strategy="mirrored")
+    one, two, other = (
+        weights_of(Trainer(toy_config(training=training)), "generator")
+        for training in ({}, {"strategy": "mirrored"}, {"seed": 1})
+    )
     same(one, two)
-    assert np.abs(one["conv.kernel"] - initial(seed=1)["conv.kernel"]).max() > 0.01
+    assert np.abs(one["conv.kernel"] - other["conv.kernel"]).max() > 0.01
 
 
 def test_without_critic_updates_the_discriminator_stays(toy_config):
-    trainer = Trainer(toy_config(options={"n_critic": 0}), report=lambda line: None)
-    before = {name: v.numpy() for name, v in trainer.learner.weights["discriminator"].items()}
+    trainer = silent(toy_config(options={"n_critic": 0}))
+    before = weights_of(trainer, "discriminator")
     trainer.train()
-    same(before, {name: v.numpy() for name, v in trainer.learner.weights["discriminator"].items()})
+    same(before, weights_of(trainer, "discriminator"))
     assert "critic" not in scalars(trainer.config)[-1]
 
 
 def test_average_is_what_the_decay_says(toy_config):
-    trainer = Trainer(toy_config(training={"ema_decay": 0.75, "steps": 1}), report=lambda line: None)
-    before = trainer.learner.weights["generator"]["conv.kernel"].numpy()
+    trainer = silent(toy_config(training={"ema_decay": 0.75, "steps": 1}))
+    before = weights_of(trainer, "generator")["conv.kernel"]
     trainer.train()
-    after = trainer.learner.weights["generator"]["conv.kernel"].numpy()
-    saved = weights(trainer)["ema/conv..kernel/.ATTRIBUTES/VARIABLE_VALUE"]
-    np.testing.assert_allclose(saved, 0.75 * before + 0.25 * after, rtol=1e-5, atol=1e-7)
+    expected = 0.75 * before + 0.25 * weights_of(trainer, "generator")["conv.kernel"]
+    np.testing.assert_allclose(saved(trainer)["ema/conv..kernel"], expected, rtol=1e-5, atol=1e-7)
 
 
-def test_views_and_validation_on_fixed_pictures(toy_config):
+def test_views_and_validation_on_fixed_images(toy_config):
     config = toy_config(
         training={"view_every": 2, "validate_every": 3, "validation_count": 5, "strategy": "mirrored", "ema_decay": 0.5}
     )
@@ -186,14 +189,14 @@ def test_views_and_validation_on_fixed_pictures(toy_config):
     views = sorted(path.name for path in (trainer.folder.path / "views").iterdir())
     assert views == [f"step-0000000{step}.png" for step in (0, 2, 4)]
     height, width, _ = tf.io.decode_png(tf.io.read_file(str(trainer.folder.path / "views" / views[0]))).shape
-    assert (height, width) == (4 * 16 + 3 * 4, 3 * 16 + 2 * 4)  # four rows of three pictures
+    assert (height, width) == (4 * 16 + 3 * 4, 3 * 16 + 2 * 4)  # four rows of three images
     measured = {line["step"]: line for line in scalars(config) if "psnr" in line}
     assert sorted(measured) == [3, 4]
     assert 0 < measured[4]["hole_l1"] < 1 and 0 < measured[4]["psnr"] < 100
 
 
 def test_a_loss_that_is_no_number_is_named_and_the_last_checkpoint_stays(toy_config):
-    trainer = Trainer(toy_config(training={"log_every": 100, "steps": 6}), report=lambda line: None)
+    trainer = silent(toy_config(training={"log_every": 100, "steps": 6}))
     take_steps = trainer.learner.take_steps
 
     def poisoned(batches, count):
@@ -211,7 +214,7 @@ def test_a_loss_that_is_no_number_is_named_and_the_last_checkpoint_stays(toy_con
 
 
 def test_a_full_disk_ends_the_run_and_keeps_the_last_checkpoint(toy_config, monkeypatch):
-    trainer = Trainer(toy_config(), report=lambda line: None)
+    trainer = silent(toy_config())
     write = trainer._checkpoint.write
 
     def full(prefix):
@@ -220,9 +223,8 @@ def test_a_full_disk_ends_the_run_and_keeps_the_last_checkpoint(toy_config, monk
         return write(prefix)
 
     monkeypatch.setattr(trainer._checkpoint, "write", full)
-    with pytest.raises(
-        InputError, match=r"\(No space left on device\); the last whole checkpoint is .*step-00000002; "
-    ):
+    message = r"\(No space left on device\); the last whole checkpoint is .*step-00000002; "
+    with pytest.raises(InputError, match=message):
         trainer.train()
     resumed, _ = train(toy_config())
     assert resumed.folder.last_step() == 4
@@ -244,7 +246,7 @@ def test_a_dry_run_reports_and_writes_nothing(toy_config, tmp_path):
     before = set(tmp_path.rglob("*"))
     Trainer(config, report=lines.append).dry_run()
     text = "\n".join(lines)
-    for part in ("pictures       6", "generator      119 parameters", "batch          4 = 1 x 4", "memory", "images/s"):
+    for part in ("images         6", "generator      119 parameters", "batch          4 = 1 x 4", "memory", "images/s"):
         assert part in text
     assert "  l1  " in text and "  critic  " in text
     assert set(tmp_path.rglob("*")) == before
@@ -273,9 +275,8 @@ def test_a_new_run_starts_from_the_weights_of_another(toy_config, tmp_path, monk
 
     trainer, lines = train(config(1))
     assert "1 variable loaded" in lines
-    saved = weights(trainer)
     for copy in ("generator", "ema"):
-        np.testing.assert_allclose(saved[f"{copy}/conv..kernel/.ATTRIBUTES/VARIABLE_VALUE"], 1.0, atol=1e-6)
+        np.testing.assert_allclose(saved(trainer)[f"{copy}/conv..kernel"], 1.0, atol=1e-6)
     _, lines = train(config(2))  # goes on: from its own checkpoint
     assert "1 variable loaded" not in lines
     assert opened == ["elsewhere"]
@@ -288,15 +289,12 @@ def test_several_steps_in_a_call_are_the_same_run(toy_config, tmp_path, strategy
         schedule = {"shared_count": False, "discriminator_learning_rate": 0.02, "schedule": "cosine"}
         config = toy_config(training={"checkpoint_every": 3, "ema_decay": 0.5, **sections}, optimizer=schedule)
         trainer, _ = train(config)
-        lines = scalars(config)
-        for line in lines:
-            line.pop("images_per_second", None)
-        return trainer, weights(trainer), lines
+        return trainer, saved(trainer), scalars(config)
 
-    _, expected, lines = run("one by one")
-    trainer, saved, own_lines = run("together", steps_per_call=4)
-    same(expected, saved)
-    assert [line["step"] for line in own_lines] == [5, 7] and own_lines == lines
+    _, expected, expected_lines = run("one by one")
+    trainer, found, lines = run("together", steps_per_call=4)
+    same(expected, found)
+    assert [line["step"] for line in lines] == [5, 7] and lines == expected_lines
     assert trainer.learner._steps_in_graph.experimental_get_tracing_count() == 1
     kept = sorted(path.name for path in (tmp_path / "together" / "checkpoints").glob("*.index"))
     assert kept == ["step-00000003.index", "step-00000006.index", "step-00000007.index"]
@@ -312,12 +310,12 @@ def test_a_signal_is_followed_at_the_end_of_a_call_and_the_run_goes_on(toy_confi
     stopped.train()
     assert stopped.folder.last_step() == 7  # 4 were logged, then a call of three
     resumed, _ = train(config("parts"))
-    same(weights(whole), weights(resumed))
+    same(saved(whole), saved(resumed))
 
 
 def test_a_step_that_is_no_number_within_a_call_is_named(toy_config):
     config = toy_config(training={"log_every": 100, "steps": 8, "steps_per_call": 8, "checkpoint_every": 100})
-    trainer = Trainer(config, report=lambda line: None)
+    trainer = silent(config)
     take_steps = trainer.learner.take_steps
 
     def poisoned(batches, count):
@@ -336,15 +334,14 @@ def test_float16_goes_on_with_the_loss_scale_of_the_checkpoint(toy_config, tmp_p
         training = {"precision": "mixed_float16", "strategy": strategy, "steps": steps, "steps_per_call": 2}
         return toy_config(training={"run_folder": str(tmp_path / folder), **training})
 
-    whole, _ = train(config("whole"))
-    saved = weights(whole)
-    assert saved["generator_loss_scale/scale/.ATTRIBUTES/VARIABLE_VALUE"] == 2**15
-    assert saved["discriminator_loss_scale/good/.ATTRIBUTES/VARIABLE_VALUE"] == 4 * 2
+    whole = saved(train(config("whole"))[0])
+    assert whole["generator_loss_scale/scale"] == 2**15
+    assert whole["discriminator_loss_scale/good"] == 4 * 2
     train(config("parts", steps=2))
-    same(saved, weights(train(config("parts"))[0]))
+    same(whole, saved(train(config("parts"))[0]))
     plain, _ = train(toy_config(training={"strategy": strategy}))
-    for name, value in weights(plain).items():  # the toy's layers are Keras' own: scaling changes nothing
-        np.testing.assert_allclose(saved[name], value, rtol=1e-5, atol=1e-7)
+    for name, value in saved(plain).items():  # the toy's layers are Keras' own: scaling changes nothing
+        np.testing.assert_allclose(whole[name], value, rtol=1e-5, atol=1e-7)
 
 
 def test_what_xla_cannot_compile_is_refused_in_a_sentence(toy_config, monkeypatch):
@@ -356,6 +353,6 @@ def test_what_xla_cannot_compile_is_refused_in_a_sentence(toy_config, monkeypatc
         return losses(recipe, {**batch, "image": tf.ensure_shape(image, batch["image"].shape)})
 
     monkeypatch.setattr(RECIPES["toy"], "generator_losses", with_python)
-    trainer = Trainer(config, report=lambda line: None)
+    trainer = silent(config)
     with pytest.raises(InputError, match="^an operation of this recipe cannot be compiled: set training.xla: false$"):
         trainer.train()

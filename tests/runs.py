@@ -1,4 +1,4 @@
-"""Small runs: pictures and a config for them, train.py as processes of its own, and what a run folder holds."""
+"""Small runs: images and a config for them, train.py as processes of its own, and what a run folder holds."""
 
 import contextlib
 import functools
@@ -20,30 +20,38 @@ from tf_inpaint.config import config_from_dict, to_yaml
 from tf_inpaint.models.weights import named_weights
 from tf_inpaint.recipes import RECIPES
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 MASK = {"height": 32, "width": 32, "max_delta_height": 8, "max_delta_width": 8}
+OPTIONS = {  # of the smallest networks
+    "deepfill_v1": {"width": 4, "critic_width": 4, "local_patch": 32},
+    "deepfill_v2": {"width": 8, "critic_width": 4},
+    "pen_net": {"width": 4, "critic_width": 4},
+    "context_encoder": {"image_size": 64, "region": "whole", "overlap": 0}
+    | {"width": 4, "critic_width": 4, "bottleneck": 20},
+    "dcgan": {"code_size": 10, "width": 4, "critic_width": 4},
+}
 TINY = {
     "recipe": "deepfill_v1",
-    "options": {"width": 4, "critic_width": 4, "local_patch": 32},
+    "options": OPTIONS["deepfill_v1"],
     "data": {"image_size": 64},
     "mask": MASK,
 }
 
 
-def write_pictures(folder, count, ending="png"):
-    """Pictures of noise, 80 x 70, always the same."""
+def write_images(folder, count, ending="png"):
+    """Images of noise, 80 x 70, always the same."""
     folder.mkdir()
     generator = np.random.default_rng(0)
     for i in range(count):
         Image.fromarray(generator.integers(0, 256, (70, 80, 3), np.uint8)).save(folder / f"{i}.{ending}", quality=95)
 
 
-def small_config(recipe, options, pictures, run_folder, training, data=(), **sections):
-    """Values of a config at 64 x 64, of which `training` and `data` set more, and `sections` are the others'."""
+def small_config(recipe, options, images, run_folder, training, data=(), **sections):
+    """Values of a config at 64 x 64: `options`, `training` and `data` set more, and `sections` are the others'."""
     return {
         "recipe": recipe,
-        "options": options,
-        "data": {"train": str(pictures), "image_size": 64, "batch_size": 4, **dict(data)},
+        "options": {**OPTIONS[recipe], **options},
+        "data": {"train": str(images), "image_size": 64, "batch_size": 4, **dict(data)},
         "mask": dict(MASK),
         "training": {"run_folder": str(run_folder), "view_every": 0, **training},
         **sections,
