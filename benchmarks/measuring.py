@@ -1,4 +1,4 @@
-"""What the benchmarks share: interleaved medians, peak memory of a child process, and this machine's rates."""
+"""What the benchmarks share: interleaved medians, a batch, peak memory of a child process, and this machine's rates."""
 
 import os
 import resource
@@ -31,6 +31,18 @@ def medians(functions, repeats):
             function()
             times[name].append((time.perf_counter() - wall, time.process_time() - processor))
     return {name: tuple(statistics.median(each) for each in zip(*values)) for name, values in times.items()}
+
+
+def random_batch(count, side):
+    """A training batch of noise, whose holes are the middle of each image."""
+    import tensorflow as tf
+
+    middle = tf.ones([count, side // 2, side // 2, 1])
+    return {
+        "image": tf.random.stateless_uniform([count, side, side, 3], [0, 1], -1, 1),
+        "mask": tf.image.pad_to_bounding_box(middle, side // 4, side // 4, side, side),
+        "seed": tf.constant([[0, index] for index in range(count)]),
+    }
 
 
 def peak_memory():

@@ -1,8 +1,8 @@
-"""Whether validation pictures, or near-duplicates of them, are among the training pictures.
+"""Whether validation images, or near-duplicates of them, are among the training images.
 
     python benchmarks/overlap.py --train photos/train --validation photos/val
 
-Pictures are shrunk to 16 x 16 greys and compared by correlation, upright and mirrored, whole and by their middles.
+Images are shrunk to 16 x 16 greys and compared by correlation, upright and mirrored, whole and by their middles.
 Another size, compression, brightness or cut does not hide a pair. The closest pairs are printed: look at them.
 """
 
@@ -20,7 +20,7 @@ ALIKE = 0.95  # correlation from which a pair is reported
 
 
 def fingerprints(path):
-    """Unit vectors [4, SIDE * SIDE] of a picture: whole, middle, and both mirrored."""
+    """Unit vectors [4, SIDE * SIDE] of an image: whole, middle, and both mirrored."""
     grey = cv2.cvtColor(read_image(path).rgb, cv2.COLOR_RGB2GRAY)
     height, width = grey.shape
     middle = grey[height // 4 : -(height // 4), width // 4 : -(width // 4)]
@@ -48,7 +48,7 @@ def main(argv):
     for alike, path, nearest in pairs[: arguments.closest]:
         print(f"{alike:.3f}  {path}  {nearest}")
     close = sum(alike >= ALIKE for alike, _, _ in pairs)
-    print(f"{len(train)} training, {len(validation)} validation pictures: {close} pairs correlate by {ALIKE} or more")
+    print(f"{len(train)} training, {len(validation)} validation images: {close} pairs correlate by {ALIKE} or more")
     return cli.DONE
 
 

@@ -1,9 +1,9 @@
-"""The input pipeline alone: pictures a second at 256 x 256, with the holes and sketches of three configs.
+"""The input pipeline alone: images a second at 256 x 256, with the masks and edges of three configs.
 
     python benchmarks/pipeline.py [--picture 512 384] [--batch 16] [--batches 16] [--repeats 3]
 
 Reads JPEG files made for the purpose, smooth with some noise, as large as `--picture`. The last column is what one core
-does by itself: pictures divided by processor seconds. Rows after the configs are parts of the work.
+does by itself: images divided by processor seconds. Rows after the configs are single pieces of the work.
 """
 
 import functools
@@ -18,15 +18,15 @@ from tf_inpaint import cli
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CONFIGS = {
-    "box holes": ("celeba", []),
-    "free-form holes": ("places2_deepfill_v2", []),
-    "free-form holes, sketches drawn (Canny)": ("places2_guided", ["data.edges=canny", "data.edges_folder=''"]),
+    "boxes": ("celeba", []),
+    "free-form masks": ("places2_deepfill_v2", []),
+    "free-form masks, edges drawn (Canny)": ("places2_guided", ["data.edges=canny", "data.edges_folder=''"]),
 }
 COUNT = 64
 _WARM_UP = 4  # batches
 
 
-def write_pictures(folder, width, height):
+def write_images(folder, width, height):
     """JPEG files of quality 90: large shapes, and noise as of a camera."""
     import cv2
 
@@ -64,7 +64,7 @@ def main(argv):
         return time.perf_counter() - wall, time.process_time() - processor
 
     with tempfile.TemporaryDirectory() as folder:
-        write_pictures(folder, *arguments.picture)
+        write_images(folder, *arguments.picture)
         datasets = {}
         for name, (file, overrides) in CONFIGS.items():
             overrides = [f"data.train={folder}", "data.validation=''", "training.validate_every=0", *overrides]
@@ -72,23 +72,23 @@ def main(argv):
             data = ImageData(config.data, config.mask, seed=0)
             datasets[f"{file}: {name}"] = data.dataset(0, arguments.batch)
         draw = functools.partial(union, height=256, width=256, options=config.mask)
-        holes = tf.data.Dataset.range(1 << 40).map(lambda i: draw(tf.stack([i, i])), tf.data.AUTOTUNE)
-        datasets["  a free-form hole alone"] = batched(holes)
+        masks = tf.data.Dataset.range(1 << 40).map(lambda i: draw(tf.stack([i, i])), tf.data.AUTOTUNE)
+        datasets["  a free-form mask alone"] = batched(masks)
         paths = tf.data.Dataset.list_files(os.path.join(folder, "*.jpg"), shuffle=False).repeat()
         files = paths.map(lambda path: decode_image(tf.io.read_file(path)), tf.data.AUTOTUNE)
         datasets["  a file read and decoded alone"] = batched(files)
         # One after the other: what is not asked goes on filling its buffers.
         measured = [{name: seconds(dataset) for name, dataset in datasets.items()} for _ in range(arguments.repeats)]
 
-    pictures = arguments.batch * arguments.batches
-    times = {name: np.median([each[name] for each in measured], axis=0) for name in datasets}
+    images = arguments.batch * arguments.batches
+    times = {name: np.median([run[name] for run in measured], axis=0) for name in datasets}
     rows = [
-        (name, f"{pictures / wall:.0f}", f"{1e3 * processor / pictures:.2f}", f"{pictures / processor:.0f}")
+        (name, f"{images / wall:.0f}", f"{1e3 * processor / images:.2f}", f"{images / processor:.0f}")
         for name, (wall, processor) in times.items()
     ]
     width, height = arguments.picture
-    print(f"pictures of {width} x {height} as 256 x 256, batches of {arguments.batch}, {os.cpu_count()} cores")
-    table(("", "pictures / s", "ms of a core", "pictures / s of a core"), rows)
+    print(f"images of {width} x {height} as 256 x 256, batches of {arguments.batch}, {os.cpu_count()} cores")
+    table(("", "images / s", "ms of a core", "images / s of a core"), rows)
     return cli.DONE
 
 

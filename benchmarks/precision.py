@@ -4,13 +4,12 @@
         [--forms float32 mixed_bfloat16 float32+xla ...] [--repeats 5]
     python benchmarks/precision.py --width 8 --critic_width 4 --side 64 --batch 1 --forms float32 float32*16
 
-Times are ratios to the first form, all of the same run. A step is whole: critic and generator, losses, gradients and
-Adam, on a batch that stays in memory; "*16" makes 16 of them in a call (`training.steps_per_call`). On a GPU float32
-means TF32 where the card has it, "float32-" without.
+Times are ratios to the first form, all of the same run. A step is whole: discriminator and generator, losses, gradients
+and Adam, on a batch that stays in memory; "*16" makes 16 of them in a call (`training.steps_per_call`). On a GPU
+float32 means TF32 where the card has it, "float32-" without.
 """
 
-import numpy as np
-from measuring import medians, table
+from measuring import medians, random_batch, table
 
 from tf_inpaint import cli
 
@@ -44,13 +43,7 @@ def main(argv):
 
     device = arguments.device or ("GPU:0" if tf.config.list_logical_devices("GPU") else "CPU:0")
     side, count = arguments.side, arguments.batch
-    mask = np.zeros([count, side, side, 1], np.float32)
-    mask[:, side // 4 : 3 * side // 4, side // 4 : 3 * side // 4] = 1
-    batch = {
-        "image": tf.random.stateless_uniform([count, side, side, 3], [0, 1], -1, 1),
-        "mask": tf.constant(mask),
-        "seed": tf.constant([[0, number] for number in range(count)]),
-    }
+    batch = random_batch(count, side)
 
     def functions(form):
         """(forward, step) of a form; each waits for its result."""
@@ -97,14 +90,14 @@ def main(argv):
     for form in forms:
         cells = []
         for what, steps in (("forward", lambda form: 1), ("step", steps_in_a_call)):
-            wall, processor = (each / steps(form) for each in times[form, what])
-            base, base_processor = (each / steps(forms[0]) for each in times[forms[0], what])
+            wall, processor = (time / steps(form) for time in times[form, what])
+            base, base_processor = (time / steps(forms[0]) for time in times[forms[0], what])
             cells += [f"{1e3 * wall:.0f}", f"{base / wall:.2f} ({base_processor / processor:.2f})"]
             cells += [f"{count / wall:.1f}"]
         rows.append((form, *cells))
-    size = f"width {arguments.width}, {count} pictures of {side} x {side}"
+    size = f"width {arguments.width}, {count} images of {side} x {side}"
     print(f"{arguments.recipe} on {device}: {size}; in brackets by processor time")
-    table(("", "forward, ms", "x", "pictures / s", "step, ms", "x", "pictures / s"), rows)
+    table(("", "forward, ms", "x", "images / s", "step, ms", "x", "images / s"), rows)
     return cli.DONE
 
 

@@ -2,15 +2,15 @@
 
     python benchmarks/training_step.py [--side 256] [--batch 2] [--repeats 5]
 
-Gradients of the generator's losses, critics included, and of the critics' losses, without the optimisers. "literal" has
-the attention that builds every patch, one picture after the other, as the release does; "none" has no attention.
+Gradients of the generator's losses, discriminators included, and of theirs, without the optimizers. "literal" has the
+attention that builds every patch, one image after the other, as the release does; "none" has no attention.
 """
 
 import os
 import sys
 
 import numpy as np
-from measuring import medians, table
+from measuring import medians, random_batch, table
 
 from tf_inpaint import cli
 
@@ -18,7 +18,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def steps(recipe, batch, attention=None):
-    """{"generator": function, "critics": function} that compute losses and gradients."""
+    """{"generator": function, "discriminators": function} that compute losses and gradients."""
     import tensorflow as tf
 
     layer = recipe.generator.refinement.attention
@@ -36,7 +36,7 @@ def steps(recipe, batch, attention=None):
 
     return {
         "generator": step(recipe.generator_losses, recipe.generator.trainable_variables),
-        "critics": step(recipe.discriminator_losses, recipe.discriminator.trainable_variables),
+        "discriminators": step(recipe.discriminator_losses, recipe.discriminator.trainable_variables),
     }
 
 
@@ -55,16 +55,11 @@ def main(argv):
     from test_contextual_attention import literal_attention  # the tests' oracle
 
     side, count = arguments.side, arguments.batch
-    mask = np.zeros([count, side, side, 1], np.float32)
-    mask[:, side // 4 : side // 4 + side // 2, side // 4 : side // 4 + side // 2] = 1
-    seed = tf.constant([[0, i] for i in range(count)])
-    image = tf.random.stateless_uniform([count, side, side, 3], [0, 1], -1, 1)
-    batch = {"image": image, "mask": tf.constant(mask), "seed": seed}
+    batch = random_batch(count, side)
 
     def literal(inputs):
-        foreground, background, holes = inputs
-        pictures = [slice(i, i + 1) for i in range(count)]
-        output = tf.concat([literal_attention(foreground[i], background[i], holes[i]) for i in pictures], axis=0)
+        one_by_one = zip(*(tf.split(tensor, count) for tensor in inputs))  # foreground, background, mask
+        output = tf.concat([literal_attention(*one) for one in one_by_one], axis=0)
         return output, tf.zeros([count, side // 8, side // 8, 2], tf.int32)
 
     functions = {}
@@ -82,12 +77,12 @@ def main(argv):
         return (label, *cells)
 
     rows = []
-    for network in ("generator", "critics"):
+    for network in ("generator", "discriminators"):
         for name in forms:
             rows.append(row(f"{network}, {name} attention", times[name, network], times["literal", network]))
-    totals = {name: np.add(times[name, "generator"], 5 * np.array(times[name, "critics"])) for name in forms}
+    totals = {name: np.add(times[name, "generator"], 5 * np.array(times[name, "discriminators"])) for name in forms}
     rows += [row(f"step of 5 + 1 updates, {name}", total, totals["literal"]) for name, total in totals.items()]
-    print(f"{count} pictures of {side} x {side}: seconds (times the literal form's speed)")
+    print(f"{count} images of {side} x {side}: seconds (times the literal form's speed)")
     table(("gradients of", "wall", "processor"), rows)
     return cli.DONE
 

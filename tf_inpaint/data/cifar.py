@@ -94,7 +94,7 @@ def _read_batch(name: str, file: BinaryIO) -> tuple[np.ndarray, list[str]]:
             raise ValueError(f"{len(names)} names for {pixels.dtype} {pixels.shape}")
     except Exception as error:  # a damaged pickle can raise anything
         raise InputError(f"{name} is no batch of CIFAR-10's python version ({error})") from error
-    return np.ascontiguousarray(pixels), [f"{name}:{each.decode(errors='replace')}" for each in names]
+    return np.ascontiguousarray(pixels), [f"{name}:{file.decode(errors='replace')}" for file in names]
 
 
 class _Unpickler(pickle.Unpickler):

@@ -31,7 +31,7 @@ class Masks:
             size: (height, width) of the images.
             max_broken_fraction: reading fails when more than this share of the mask files cannot be used.
         Raises:
-            InputError: if there are no mask files where some are asked for, or too many of them are no pictures.
+            InputError: if there are no mask files where some are asked for, or too many of them are no images.
         """
         self._options = options
         self._size = tuple(size)

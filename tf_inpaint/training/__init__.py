@@ -1,1 +1,1 @@
-"""The one training loop: it knows strategies, optimisers, checkpoints and logs, and no loss."""
+"""The one training loop: it knows strategies, optimizers, checkpoints and logs, and no loss."""

@@ -111,8 +111,8 @@ def cluster_from_slurm(environment: Mapping[str, str] = os.environ) -> Cluster:
 def expand_hosts(text: str) -> list[str]:
     """Slurm's short form of a list of nodes, written out: "n[08-10],m" -> ["n08", "n09", "n10", "m"]."""
     hosts = []
-    for part in re.findall(r"(?:[^,\[\]]|\[[^\[\]]*\])+", text):
-        pieces = re.split(r"\[([^\]]*)\]", part)  # text and ranges in turn
+    for item in re.findall(r"(?:[^,\[\]]|\[[^\[\]]*\])+", text):
+        pieces = re.split(r"\[([^\]]*)\]", item)  # text and ranges in turn
         choices = [_expand_ranges(piece) if i % 2 else [piece] for i, piece in enumerate(pieces)]
         hosts += ["".join(choice) for choice in itertools.product(*choices)]
     return hosts
@@ -121,8 +121,8 @@ def expand_hosts(text: str) -> list[str]:
 def _expand_ranges(text):
     """ "08-10,12" -> ["08", "09", "10", "12"]."""
     numbers = []
-    for part in text.split(","):
-        first, _, last = part.partition("-")
+    for item in text.split(","):
+        first, _, last = item.partition("-")
         numbers += [str(number).zfill(len(first)) for number in range(int(first), int(last or first) + 1)]
     return numbers
 
@@ -130,10 +130,10 @@ def _expand_ranges(text):
 def _expand_counts(text):
     """ "2(x3),1" -> [2, 2, 2, 1]."""
     counts = []
-    for part in text.split(","):
-        found = re.fullmatch(r"(\d+)(?:\(x(\d+)\))?", part)
+    for item in text.split(","):
+        found = re.fullmatch(r"(\d+)(?:\(x(\d+)\))?", item)
         if found is None:
-            raise ValueError(part)
+            raise ValueError(item)
         counts += [int(found[1])] * int(found[2] or 1)
     return counts
 

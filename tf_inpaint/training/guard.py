@@ -39,15 +39,14 @@ class Guard:
         """
         held, self._held = self._held, []
         for first, count, updates in held:
-            updates = [{name: np.reshape(tensor, [count]) for name, tensor in values.items()} for values in updates]
+            values = [(name, np.reshape(value, [count])) for update in updates for name, value in update.items()]
             for index in range(count):
-                for values in updates:
-                    for name, of_steps in values.items():
-                        value = float(of_steps[index])
-                        if not math.isfinite(value):
-                            return f"`{name}` became {value} at step {first + index}"
-                        self._sums[name] += value
-                        self._counts[name] += 1
+                for name, of_steps in values:
+                    value = float(of_steps[index])
+                    if not math.isfinite(value):
+                        return f"`{name}` became {value} at step {first + index}"
+                    self._sums[name] += value
+                    self._counts[name] += 1
         return None
 
     def take_means(self):

@@ -1,9 +1,9 @@
-"""Both networks with their optimisers: all that training changes, and the only thing a checkpoint holds.
+"""Both networks with their optimizers: all that training changes, and the only thing a checkpoint holds.
 
 A step is `n_critic` updates of the discriminator and one of the generator, each on its own global batch: update j of
-step s takes batch s * (n_critic + 1) + j of an endless sequence. Since pictures, holes and random numbers are pure
-functions of their place in it, weights, moments and the step are all that is needed to go on as if training had never
-stopped.
+step s takes batch s * (n_critic + 1) + j of an endless sequence. Since images, masks and random numbers are pure
+functions of their position in it, weights, moments and the step are all that is needed to go on as if training had
+never stopped.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tf_inpaint.training.update import Trained, Update
 
 
 class Learner:
-    """Networks, optimisers and updates of a config, under a strategy.
+    """Networks, optimizers and updates of a config, under a strategy.
 
     TensorFlow's seeds are set to `training.seed`, on which alone the initial weights depend, not on the replicas.
 

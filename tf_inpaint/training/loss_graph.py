@@ -1,4 +1,4 @@
-"""The losses of a run as a picture: one graph for each network, and one for the error on validation pictures."""
+"""The losses of a run as an image: one graph for each network, and one for the error on validation images."""
 
 from __future__ import annotations
 

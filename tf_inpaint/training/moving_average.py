@@ -38,26 +38,26 @@ class MovingAverage:
 
     def update(self):
         """One step towards the weights; in cross-replica context, eager or in a graph."""
+
+        def approach(average, weight):
+            return average.assign_sub((1.0 - self._decay) * (average - weight))
+
+        def assign(average, weight):
+            return average.assign(weight)
+
         for name, weight in self._weights.items():
-            step = self._approach if weight.trainable else _assign
+            step = approach if weight.trainable else assign
             self._strategy.extended.update(self.variables[name], step, args=(weight,))
 
     @contextlib.contextmanager
     def in_place_of_weights(self):
-        """Within this context the network computes with the averages; afterwards it has its own weights again."""
-        own = {name: weight.numpy() for name, weight in self._weights.items()}
+        """Within this context the generator computes with the averages; afterwards it has its weights back."""
+        weights = {name: weight.numpy() for name, weight in self._weights.items()}
         try:
             _copy(self.variables, self._weights)
             yield
         finally:
-            _copy(own, self._weights)
-
-    def _approach(self, average, weight):
-        return average.assign_sub((1.0 - self._decay) * (average - weight))
-
-
-def _assign(average, weight):
-    return average.assign(weight)
+            _copy(weights, self._weights)
 
 
 def _copy(source, target):

@@ -1,8 +1,8 @@
 """Adam for both networks, and learning rates as pure functions of the step.
 
-The TF1 releases drive both networks with one Adam object, whose bias correction counts every update, critic or
-generator: with five critic updates first, the generator's first update is corrected as the sixth. `shared_count` keeps
-that: one Keras object, built on all weights and applied to one network's at a time. Without it each has its own.
+The TF1 releases drive both networks with one Adam object, whose bias correction counts the updates of both: with five
+of the discriminator first, the generator's first is corrected as the sixth. `shared_count` keeps that: one Keras
+object, built on all weights and applied to one network's at a time. Without it there are two.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ def learning_rate_factor(options, step, steps):
     if step < options.warmup_steps:
         return (step + 1) / options.warmup_steps
     done = step - options.warmup_steps
-    share = min(done / max(steps - options.warmup_steps, 1), 1.0)
+    progress = min(done / max(steps - options.warmup_steps, 1), 1.0)
     if options.schedule == "constant":
         return 1.0
     if options.schedule == "step":
         falling = min(done, options.decay_until) if options.decay_until else done
         return options.decay_rate ** (falling // options.decay_every)
     if options.schedule == "linear":
-        return 1.0 - share
+        return 1.0 - progress
     if options.schedule == "cosine":
-        return 0.5 * (1.0 + math.cos(math.pi * share))
+        return 0.5 * (1.0 + math.cos(math.pi * progress))
     raise ValueError(f"`options.schedule` must be constant, step, linear or cosine. Received: {options.schedule!r}")
 
 
@@ -59,10 +59,8 @@ class Optimizers:
         self._options = options
         if options.shared_count:
             self.generator = self.discriminator = adam(options)
-            weights = {
-                **{f"generator.{name}": weight for name, weight in generator.items()},
-                **{f"discriminator.{name}": weight for name, weight in discriminator.items()},
-            }
+            weights = {f"generator.{name}": weight for name, weight in generator.items()}
+            weights.update({f"discriminator.{name}": weight for name, weight in discriminator.items()})
             self._built = {"optimizer": (self.generator, weights)}
         else:
             self.generator, self.discriminator = adam(options), adam(options)
@@ -79,8 +77,8 @@ class Optimizers:
         options, factor = self._options, learning_rate_factor(self._options, step, steps)
         rates = {"learning_rate": factor * options.learning_rate}
         if not options.shared_count:
-            own = options.discriminator_learning_rate
-            rates["discriminator_learning_rate"] = factor * (options.learning_rate if own is None else own)
+            other = options.discriminator_learning_rate
+            rates["discriminator_learning_rate"] = factor * (options.learning_rate if other is None else other)
         return rates
 
     def assign_learning_rates(self, rates):
@@ -107,9 +105,9 @@ class Optimizers:
                 values = moments.get(weight)
                 if values is None or values[0].shape != tuple(first.shape):
                     lacking.append(weight)
-                    continue
-                first.assign(values[0])
-                second.assign(values[1])
+                else:
+                    first.assign(values[0])
+                    second.assign(values[1])
         return lacking
 
     def variables(self):

@@ -4,12 +4,13 @@
     versions.json     what ran it: one record for every start
     scalars.jsonl     one JSON object a line: "step" and the mean of each value since the line before
     checkpoints/      step-XXXXXXXX.{index,data-*}, and TensorFlow's state file `checkpoint`
-    views/            step-XXXXXXXX.png, picture grids
+    views/            step-XXXXXXXX.png, grids of images
     losses.png        the losses so far, as graphs
     tensorboard/      the same scalars and grids for TensorBoard
 
 Whatever was whole stays whole: files are written under another name first, an old checkpoint goes only when a new one
-is complete, and a checkpoint counts only once the state file names it.
+is complete, and a checkpoint counts only once the state file names it. `tf.train.CheckpointManager` does the same, but
+names checkpoints without zeros, and adds a counter to what they hold, which those of older run folders lack.
 """
 
 from __future__ import annotations
@@ -167,7 +168,7 @@ class RunFolder:
             self._events.flush()
 
     def write_views(self, step, grid):
-        """Write a picture grid, uint8 [H, W, 3]."""
+        """Write a grid of images, uint8 [H, W, 3]."""
         with self._writing("views"):
             write_png(str(self.path / "views" / f"step-{step:08d}.png"), grid)
             with self._events.as_default(step=step):

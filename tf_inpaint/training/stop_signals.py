@@ -31,7 +31,7 @@ class StopSignals:
 
     def _handle(self, number, frame):
         self.received = signal.Signals(number).name
-        for each in self._SIGNALS:
-            signal.signal(each, signal.SIG_DFL)
+        for name in self._SIGNALS:
+            signal.signal(name, signal.SIG_DFL)
         # Not print: the signal may have come in the middle of one.
         os.write(2, f"{self.received}: finishing this step, then saving; once more to quit at once\n".encode())

@@ -8,7 +8,7 @@ _STAGES = ("coarse", "predicted", "completed")
 
 
 def view_rows(batch, outputs):
-    """What a grid shows, from the top: holed picture, the recipe's outputs, truth.
+    """What a grid shows, from the top: masked image, the recipe's outputs, truth.
 
     Args:
         batch: dict of "image", "mask" and, for guided recipes, "edges", drawn white into the holes.

@@ -65,9 +65,9 @@ class Workers:
         for dtype in sorted({variable.dtype for variable in variables}, key=str):  # in the same order everywhere
             alike = [variable for variable in variables if variable.dtype == dtype]
             values = self._of_chief(tf.concat([tf.reshape(variable, [-1]) for variable in alike], axis=0))
-            parts = tf.split(values, [variable.shape.num_elements() for variable in alike])
-            for variable, part in zip(alike, parts):
-                variable.assign(tf.reshape(part, variable.shape))
+            values = tf.split(values, [variable.shape.num_elements() for variable in alike])
+            for variable, value in zip(alike, values):
+                variable.assign(tf.reshape(value, variable.shape))
 
     def check_same(self, texts):
         """Raise InputError at the workers where a text, by what it is, is not the chief's."""
