@@ -158,11 +158,6 @@ class ImageData:
         masks = self._masks.dataset(indices.map(plainly(mask_seed)), self._data.parallel_calls)
         return self._batches(layers, self._view, masks, batch_size, drop_remainder=False)
 
-    def fixed_views(self, count: int) -> dict[str, tf.Tensor]:
-        """The examples of `validation(count, ...)` as one batch, to watch a run on."""
-        with self.explained_errors():
-            return next(iter(self.validation(count, count)))
-
     def _files_at(self, position, count):
         """The file of a training position, and those that would take its place: the next ones of that epoch."""
         key = tf.stack([self._key(_ORDER), position // self.count])  # of the epoch

@@ -6,12 +6,11 @@ import tarfile
 
 import numpy as np
 import pytest
+from examples import first_batch, image_data, validation_batch
 
-from tf_inpaint.config import DataConfig
 from tf_inpaint.data.cifar import is_cifar, read_cifar
-from tf_inpaint.data.dataset import ImageData
 from tf_inpaint.errors import InputError
-from tf_inpaint.ops.masks import MaskOptions
+from tf_inpaint.ops.images import to_uint8
 
 
 def _batch(first, count):
@@ -48,13 +47,11 @@ def test_images_come_in_order_and_in_colour(source):
 
 
 def test_training_reads_it_as_it_is(source):
-    data = DataConfig(train=str(source), validation=str(source), image_size=(32, 32), flip=False, batch_size=6)
-    images = ImageData(data, MaskOptions(height=16, width=16, max_delta_height=0, max_delta_width=0), seed=1)
-    assert images.count == 6
-    batch = next(iter(images.dataset(0, 6)))
-    levels = np.round((batch["image"].numpy()[:, 9, 9, 0] + 1) * 127.5)
-    assert sorted(levels) == [0, 1, 2, 3, 4, 5]
-    assert np.round((images.fixed_views(2)["image"].numpy()[:, 9, 9, 0] + 1) * 127.5).tolist() == [100, 101]
+    data = image_data(source, validation=str(source), flip=False, seed=1)
+    assert data.count == 6
+    levels, views = (to_uint8(batch["image"]).numpy() for batch in (first_batch(data, 6), validation_batch(data, 2)))
+    assert sorted(levels[:, 9, 9, 0]) == [0, 1, 2, 3, 4, 5]
+    assert views[:, 9, 9, 0].tolist() == [100, 101]
 
 
 class _Harmful:

@@ -4,17 +4,13 @@ import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
+from examples import first_batch, image_data, joined, take, validation_batch
 from PIL import Image
 
-from tf_inpaint.config import DataConfig
 from tf_inpaint.data.augment import fit
-from tf_inpaint.data.dataset import ImageData
 from tf_inpaint.errors import InputError
 from tf_inpaint.ops.edges import canny_edges
 from tf_inpaint.ops.images import to_uint8
-from tf_inpaint.ops.masks import MaskOptions
-
-MASK = MaskOptions(height=8, width=8, max_delta_height=0, max_delta_width=0)
 
 
 @pytest.fixture
@@ -34,13 +30,7 @@ def folder(tmp_path):
 
 
 def _data(train, **options):
-    options = {"image_size": (32, 32), "edges": "paired", "max_broken_fraction": 0.5, **options}
-    return ImageData(DataConfig(train=str(train), **options), MASK, seed=0)
-
-
-def _take(data, count=40):
-    (batch,) = data.dataset(0, count).take(1)
-    return {name: value.numpy() for name, value in batch.items()}
+    return image_data(train, **{"edges": "paired", **options})
 
 
 def _assert_aligned(batch):
@@ -50,15 +40,15 @@ def _assert_aligned(batch):
 def test_paired_edges_are_cut_and_mirrored_as_their_images(folder):
     data = _data(folder, fit="crop")
     assert data.count == 5  # edges are no images
-    batch = _take(data)
+    batch = first_batch(data)
     assert batch["edges"].shape == (40, 32, 32, 1) and batch["edges"].dtype == np.float32
     assert set(np.unique(batch["edges"])) == {0, 1}
     _assert_aligned(batch)
-    _assert_aligned({name: value.numpy() for name, value in data.fixed_views(5).items()})
+    _assert_aligned(validation_batch(data, 5))
 
 
 def test_what_is_read_without_edges_does_not_change(folder):
-    with_edges, without = _take(_data(folder)), _take(_data(folder, edges="none"))
+    with_edges, without = first_batch(_data(folder)), first_batch(_data(folder, edges="none"))
     assert "edges" not in without
     for name, value in without.items():
         np.testing.assert_array_equal(with_edges[name], value)
@@ -98,7 +88,7 @@ def test_drawn_edges_are_the_example_s_own(tmp_path):
         np.random.default_rng(1).integers(0, 256, (5, 6, 3), dtype=np.uint8), np.ones((12, 12, 1), np.uint8)
     )
     Image.fromarray(smooth).save(tmp_path / "a.png")
-    batch = _take(_data(tmp_path, edges="canny"), 8)
+    batch = first_batch(_data(tmp_path, edges="canny"), 8)
     assert batch["edges"].mean() > 0.01
     for image, edges in zip(to_uint8(batch["image"]).numpy(), batch["edges"]):
         np.testing.assert_array_equal(edges[..., 0] * 255, canny_edges(image))
@@ -106,21 +96,21 @@ def test_drawn_edges_are_the_example_s_own(tmp_path):
 
 def test_some_edges_are_dropped_whole_and_none_in_views(folder):
     data = _data(folder, edges_drop=0.3, fit="crop")
-    drawn = _take(data, 300)["edges"].any(axis=(1, 2, 3))
+    drawn = first_batch(data, 300)["edges"].any(axis=(1, 2, 3))
     assert abs(drawn.mean() - 0.7) < 0.08
-    again = _take(_data(folder, edges_drop=0.3, fit="crop"), 300)["edges"].any(axis=(1, 2, 3))
+    again = first_batch(_data(folder, edges_drop=0.3, fit="crop"), 300)["edges"].any(axis=(1, 2, 3))
     np.testing.assert_array_equal(drawn, again)
-    _assert_aligned({name: value.numpy() for name, value in data.fixed_views(5).items()})
-    everything, nothing = (_take(_data(folder, edges_drop=share))["edges"].any() for share in (0.0, 1.0))
+    _assert_aligned(validation_batch(data, 5))
+    everything, nothing = (first_batch(_data(folder, edges_drop=share))["edges"].any() for share in (0.0, 1.0))
     assert everything and not nothing
 
 
 def test_two_replicas_see_what_one_sees(folder):
     data = _data(folder, edges_drop=0.3)
-    one = _take(data, 4)
-    two = [{name: value.numpy() for name, value in part.items()} for part in data.dataset(0, 4, 0, 1, 2).take(2)]
+    one = first_batch(data, 4)
+    two = joined(take(data.dataset(0, 4, replicas_per_pipeline=2), 2))
     for name in one:
-        np.testing.assert_array_equal(one[name], np.concatenate([part[name] for part in two]))
+        np.testing.assert_array_equal(one[name], two[name])
 
 
 def test_missing_edges_are_named_at_the_start(folder):
@@ -134,7 +124,7 @@ def test_missing_edges_are_named_at_the_start(folder):
 def test_edges_of_another_size_are_a_broken_image(folder):
     Image.new("L", (5, 5)).save(folder / "3_edge.png")
     data = _data(folder, fit="crop")
-    _assert_aligned(_take(data))
+    _assert_aligned(first_batch(data))
     ((file, reason),) = data.broken
     assert file.endswith("3.png") and "has 56 x 43 pixels, but its edges" in reason and reason.endswith("have 5 x 5")
 
@@ -152,7 +142,7 @@ def test_edges_drawn_on_transparent_layers_are_read_as_by_test_py(folder):
         layer = np.zeros((*lines.shape, 4), np.uint8)  # black strokes
         layer[..., 3] = 255 * lines
         Image.fromarray(layer).save(path)
-    _assert_aligned(_take(_data(folder, fit="crop")))
+    _assert_aligned(first_batch(_data(folder, fit="crop")))
 
 
 @pytest.mark.parametrize("subfolder", ["", "photos"])
@@ -166,7 +156,7 @@ def test_edges_in_a_folder_of_their_own(folder, tmp_path, subfolder):
         edges.rename(apart / edges.name)
     data = _data(tmp_path / "photos", edges_folder=str(tmp_path / "lines"), fit="crop")
     assert data.count == 5
-    _assert_aligned(_take(data))
+    _assert_aligned(first_batch(data))
     with pytest.raises(InputError, match="5 of 5 images of data.train have no edges in .*other, such as 0_edge.png"):
         (tmp_path / "other").mkdir()
         _data(tmp_path / "photos", edges_folder=str(tmp_path / "other"))
@@ -178,4 +168,4 @@ def test_images_that_python_reads_have_their_edges(folder):
     for number in range(5):
         Image.open(folder / f"{number}.png").save(folder / f"{number}.bmp")
         (folder / f"{number}.png").unlink()
-    _assert_aligned(_take(_data(folder, fit="crop")))
+    _assert_aligned(first_batch(_data(folder, fit="crop")))
