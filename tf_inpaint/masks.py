@@ -58,16 +58,12 @@ def sample(config, count: int, seed: int = 0) -> np.ndarray:
     import tensorflow as tf
 
     from tf_inpaint.data.masks import Masks
-    from tf_inpaint.data.reader import plainly
+    from tf_inpaint.data.reader import explained_errors, plainly
 
     drawn = Masks(config.mask, config.data.image_size, config.data.max_broken_fraction)
     seeds = tf.data.Dataset.range(count).map(plainly(lambda index: tf.stack([seed, tf.cast(index, tf.int32)])))
-    try:
+    with explained_errors(drawn):
         return np.stack([mask.numpy()[..., 0] > 0.5 for mask in drawn.dataset(seeds)])
-    except tf.errors.OpError as error:
-        if drawn.failure is None:
-            raise
-        raise drawn.failure from error
 
 
 def sheet(masks: np.ndarray) -> np.ndarray:

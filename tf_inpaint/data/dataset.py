@@ -8,7 +8,6 @@ once, and any number of replicas and workers sees the same batches.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -68,19 +67,6 @@ class ImageData:
     @property
     def failure(self) -> InputError | None:
         return self._train.failure or self._views.failure or self._masks.failure
-
-    @contextlib.contextmanager
-    def explained_errors(self):
-        """Turns the TensorFlow error in which a dataset's InputError arrives back into that sentence.
-
-        Put it around whatever takes elements: `with data.explained_errors(): batch = next(iterator)`.
-        """
-        try:
-            yield
-        except tf.errors.OpError as error:
-            if self.failure is None:
-                raise
-            raise self.failure from error
 
     def dataset(
         self,

@@ -6,6 +6,7 @@ give up: it reads all other kinds (WebP, TIFF, ...), and finds another file for 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
@@ -27,6 +28,23 @@ _SUBSTITUTES = 64  # files tried in place of one that cannot be read
 
 # AutoGraph off: nothing of ours needs Python control flow translated, and translating takes seconds.
 plainly = tf.autograph.experimental.do_not_convert
+
+
+@contextlib.contextmanager
+def explained_errors(source):
+    """Turns the TensorFlow error in which a dataset's InputError arrives back into that sentence.
+
+    Put it around whatever takes elements: `with explained_errors(files): batch = next(iterator)`.
+
+    Args:
+        source: what made the dataset and has its `failure`.
+    """
+    try:
+        yield
+    except tf.errors.OpError as error:
+        if source.failure is None:
+            raise
+        raise source.failure from error
 
 
 class ImageFiles:

@@ -35,6 +35,7 @@ class Learner:
         recipe: holds both networks.
         strategy: as given.
         weights: dicts of every weight by name, of the "generator" and the "discriminator".
+        complete: function of a batch to the recipe's outputs, on the first device.
     """
 
     def __init__(self, config, strategy):
@@ -69,7 +70,7 @@ class Learner:
         update_generator = update("generator", recipe.generator_losses, self._optimizers.generator, self._average)
         self._updates = [update_discriminator] * recipe.n_critic + [update_generator] * recipe.n_generator
         self._steps_in_graph = tf.function(self._many_steps, autograph=False)
-        self._complete = tf.function(recipe.preview, autograph=False)
+        self.complete = tf.function(recipe.preview, autograph=False)
 
     @property
     def step(self):
@@ -134,10 +135,6 @@ class Learner:
             values.append(update(batch))
         return values
 
-    def complete(self, batch):
-        """The recipe's outputs for a batch, on the first device."""
-        return self._complete(batch)
-
     def averaged_weights(self):
         """Context in which the generator has its averaged weights, if an average is kept."""
         return self._average.in_place_of_weights() if self._average else contextlib.nullcontext()
@@ -146,7 +143,7 @@ class Learner:
         """Go on where another training stopped, whose weights have been loaded.
 
         Args:
-            state: `pretrained.TrainingState`.
+            state: `checkpoints.training_state.TrainingState`.
         Returns:
             Names of weights whose moments begin at 0 all the same.
         """

@@ -13,6 +13,7 @@ from tf_inpaint.checkpoints.load import load_weights
 from tf_inpaint.checkpoints.training_state import read_training_state
 from tf_inpaint.config import to_yaml
 from tf_inpaint.data.dataset import ImageData
+from tf_inpaint.data.reader import explained_errors
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.grid import image_grid
 from tf_inpaint.models.weights import parameter_count
@@ -221,7 +222,7 @@ class Trainer:
         """A step, or as many as a call makes and nothing has to be written between; returns how many."""
         first, count = self.learner.step + 1, self._steps_until_due()
         try:
-            with self.data.explained_errors():
+            with explained_errors(self.data):
                 values, self._rates = self.learner.take_steps(batches, count)
         except tf.errors.OpError as error:
             said = str(error).lower()
@@ -293,7 +294,7 @@ class Trainer:
 
     def _of_validation_images(self, count, function):
         """The dict of arrays function(batch, outputs) of all, in batches no larger than those of training itself."""
-        with self.data.explained_errors(), self.learner.averaged_weights():
+        with explained_errors(self.data), self.learner.averaged_weights():
             batches = self.data.validation(count, self._microbatch_size)
             found = [function(batch, self.learner.complete(batch)) for batch in batches]
         return {name: np.concatenate([arrays[name] for arrays in found]) for name in found[0]}

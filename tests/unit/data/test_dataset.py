@@ -10,6 +10,7 @@ from examples import image_data, joined, take, validation_batch
 from PIL import Image, ImageOps
 
 from tf_inpaint.data import reader as reading
+from tf_inpaint.data.reader import explained_errors
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.images import read_image
 from tf_inpaint.io.listing import list_files
@@ -94,12 +95,12 @@ def test_useless_masks_are_reported_with_the_images(folder, masks):
     Image.new("L", (20, 20)).save(masks / "empty.png")
     options = dataclasses.replace(MASK, kind="files", files=str(masks))
     data = image_data(folder, options)
-    with data.explained_errors():
+    with explained_errors(data):
         assert set(joined(take(data.dataset(0, 8), 4))["mask"].mean((1, 2, 3))) == {0.5}
     ((file, reason),) = data.broken
     assert file.endswith("empty.png") and reason == "is all known as a mask"
     data = image_data(folder, options, max_broken_fraction=0.1)
-    with pytest.raises(InputError, match="1 of 3 files of mask.files cannot be read"), data.explained_errors():
+    with pytest.raises(InputError, match="1 of 3 files of mask.files cannot be read"), explained_errors(data):
         take(data.dataset(0, 8), 4)
 
 
@@ -355,7 +356,7 @@ def test_too_many_broken_files_stop_on_the_way(folder):
     data = image_data(folder, max_broken_fraction=0.2)
     assert data.broken == [] and data.failure is None
     with pytest.raises(InputError, match="2 of 7 files of data.train cannot be read") as caught:
-        with data.explained_errors():
+        with explained_errors(data):
             take(data.dataset(0, 7), 1)
     assert caught.value is data.failure and len(data.broken) == 2
 
@@ -368,7 +369,7 @@ def test_a_folder_without_any_good_file_stops(folder):
 
 def test_other_errors_stay_what_they_are(folder):
     with pytest.raises(tf.errors.InvalidArgumentError):
-        with image_data(folder).explained_errors():
+        with explained_errors(image_data(folder)):
             tf.io.decode_jpeg(b"no")
 
 

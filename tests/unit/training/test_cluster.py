@@ -116,6 +116,7 @@ def test_slurm_variables_nobody_can_understand(environment):
         cluster_from_slurm(environment)
 
 
+@pytest.mark.slow
 def test_reading_a_config_computes_nothing():
     """Workers must be joined before TensorFlow computes anything, and a config is read before that."""
     program = (

@@ -30,6 +30,14 @@ def started(config):
     return start
 
 
+@pytest.fixture
+def saved(tmp_path, started):
+    """A started run folder with the checkpoint of step 3."""
+    folder = started(tmp_path)
+    folder.save(checkpoint()[0], 3)
+    return folder
+
+
 def checkpoint(value=0.0, size=1):
     weights = {"conv.kernel": tf.Variable(tf.fill([size], value))}
     return tf.train.Checkpoint(step=tf.Variable(0, dtype=tf.int64), generator=weights), weights
@@ -56,10 +64,8 @@ def test_a_new_folder_explains_itself(tmp_path, config, started):
     assert lines(tmp_path / "run") == []
 
 
-def test_a_folder_written_under_old_names_of_keys_goes_on_and_takes_the_new_ones(tmp_path, config, started, caplog):
-    folder = started(tmp_path)
-    folder.save(checkpoint()[0], 3)
-    folder.close()
+def test_a_folder_written_under_old_names_of_keys_goes_on_and_takes_the_new_ones(tmp_path, saved, started, caplog):
+    saved.close()
     file = tmp_path / "config.yml"
     new = file.read_text()
     old = new.replace("max_broken_fraction", "max_broken_share").replace("noise_fraction", "noise_share")
@@ -92,35 +98,27 @@ def test_a_run_folder_can_be_moved(tmp_path, started):
     assert tf.train.latest_checkpoint(str(tmp_path / "there" / "checkpoints")) == moved
 
 
-def test_a_checkpoint_that_the_state_file_does_not_name_does_not_count(tmp_path, started):
-    folder = started(tmp_path)
-    folder.save(checkpoint()[0], 3)
+def test_a_checkpoint_that_the_state_file_does_not_name_does_not_count(tmp_path, saved):
     (tmp_path / "checkpoints" / "step-00000006.index").write_bytes(b"torn by a kill")
     assert RunFolder(tmp_path).last_step() == 3
 
 
-def test_without_a_state_file_the_last_checkpoint_counts(tmp_path, started):
-    folder = started(tmp_path)
-    folder.save(checkpoint()[0], 3)
+def test_without_a_state_file_the_last_checkpoint_counts(tmp_path, saved):
     (tmp_path / "checkpoints" / "checkpoint").unlink()
     assert RunFolder(tmp_path).last_step() == 3
 
 
-def test_a_damaged_checkpoint_is_one_sentence(tmp_path, started):
-    folder = started(tmp_path)
-    folder.save(checkpoint()[0], 3)
+def test_a_damaged_checkpoint_is_one_sentence(tmp_path, saved):
     (tmp_path / "checkpoints" / "step-00000003.index").write_bytes(b"")
     with pytest.raises(InputError, match="cannot go on from checkpoint .*step-00000003: ") as error:
-        folder.restore(checkpoint()[0])
+        saved.restore(checkpoint()[0])
     assert "\n" not in str(error.value)
 
 
-def test_a_checkpoint_of_another_network_is_one_sentence(tmp_path, started):
-    folder = started(tmp_path)
-    folder.save(checkpoint()[0], 3)
+def test_a_checkpoint_of_another_network_is_one_sentence(saved):
     for other in (tf.train.Checkpoint(generator={"other": tf.Variable(0.0)}), checkpoint(size=2)[0]):
         with pytest.raises(InputError, match="cannot go on from checkpoint") as error:
-            folder.restore(other)
+            saved.restore(other)
         assert "\n" not in str(error.value)
 
 
@@ -146,8 +144,7 @@ def test_a_folder_without_a_checkpoint_is_begun_anew(tmp_path, toy_config, start
     assert lines(tmp_path) == []
 
 
-def test_another_config_is_refused_by_the_names_of_its_keys(tmp_path, toy_config, started):
-    started(tmp_path).save(checkpoint()[0], 3)
+def test_another_config_is_refused_by_the_names_of_its_keys(tmp_path, toy_config, saved, started):
     before = (tmp_path / "config.yml").read_text()
     other = toy_config(optimizer={"learning_rate": 0.02}, training={"steps": 9})
     with pytest.raises(InputError, match=r"differs in optimizer.learning_rate \(0.01 there, 0.02 now\): ") as error:
@@ -156,14 +153,12 @@ def test_another_config_is_refused_by_the_names_of_its_keys(tmp_path, toy_config
     assert (tmp_path / "config.yml").read_text() == before
 
 
-def test_what_does_not_change_the_numbers_may_change(tmp_path, toy_config, started):
-    started(tmp_path).save(checkpoint()[0], 3)
+def test_what_does_not_change_the_numbers_may_change(tmp_path, toy_config, saved, started):
     started(tmp_path, toy_config(training={"steps": 9, "strategy": "mirrored", "keep_checkpoints": 1}))
     assert "steps: 9" in (tmp_path / "config.yml").read_text()
 
 
-def test_a_key_that_an_older_version_did_not_know_counts_as_its_default(tmp_path, started):
-    started(tmp_path).save(checkpoint()[0], 3)
+def test_a_key_that_an_older_version_did_not_know_counts_as_its_default(tmp_path, saved, started):
     file = tmp_path / "config.yml"
     file.write_text("".join(x for x in file.read_text().splitlines(keepends=True) if "ema_decay" not in x))
     assert started(tmp_path).last_step() == 3

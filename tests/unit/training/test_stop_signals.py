@@ -20,6 +20,7 @@ def test_first_signal_is_a_wish_and_handlers_come_back(number, capfd):
     assert "once more to quit at once" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_second_signal_ends_the_program():
     program = (
         "import os, signal\n"

@@ -84,10 +84,9 @@ def test_a_lost_worker_is_one_sentence(message, named):
         with Workers(Strategy(0)).explained_loss(lambda: "run/checkpoints/step-00000004"):
             raise tf.errors.UnavailableError(None, None, message)
     text = str(error.value)
-    assert text.startswith("another worker has ended or cannot be reached") and ("(TensorFlow names" in text) == bool(
-        named
-    )
-    assert named in text and text.endswith("go on from run/checkpoints/step-00000004") and "\n" not in text
+    assert text.startswith("another worker has ended or cannot be reached")
+    assert named in text and ("(TensorFlow names" in text) == bool(named)
+    assert text.endswith("go on from run/checkpoints/step-00000004") and "\n" not in text
 
 
 def test_other_errors_stay_what_they_are():
