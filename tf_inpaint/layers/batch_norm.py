@@ -15,23 +15,25 @@ class BatchNorm(tf.keras.layers.Layer):
     Args:
         momentum: share of a batch in the running statistics, in (0, 1].
         epsilon: > 0, added to the variance.
+        gamma_initializer: name of a Keras initializer; None is N(1, 0.02), as in Torch.
     Call:
         inputs: float [B, ..., C].
         training: use the batch's statistics, not the running ones.
         returns: (outputs of the shape of `inputs`, statistics): (mean [C], unbiased variance [C]) of the batch in
             training, otherwise ().
-    Reference: Ioffe and Szegedy 2015, with Torch's constants; gamma starts as N(1, 0.02).
+    Reference: Ioffe and Szegedy 2015, with Torch's constants.
     Deviations: over several replicas the statistics are the whole batch's.
     """
 
-    def __init__(self, momentum=0.1, epsilon=1e-5, name=None, **kwargs):
+    def __init__(self, momentum=0.1, epsilon=1e-5, gamma_initializer=None, name=None, **kwargs):
         super().__init__(name=name, **kwargs)
+        self.gamma_initializer = gamma_initializer
         self.momentum = momentum
         self.epsilon = epsilon
 
     def build(self, input_shape):
         shape = (input_shape[-1],)
-        gamma = tf.keras.initializers.RandomNormal(1.0, 0.02)
+        gamma = self.gamma_initializer or tf.keras.initializers.RandomNormal(1.0, 0.02)
         self.gamma = self.add_weight(name="gamma", shape=shape, initializer=gamma, trainable=True)
         self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros", trainable=True)
         self.moving_mean = self.add_weight(name="moving_mean", shape=shape, initializer="zeros", trainable=False)
@@ -54,7 +56,27 @@ class BatchNorm(tf.keras.layers.Layer):
             running.assign(running + self.momentum * (seen - running))
 
     def get_config(self):
-        return {**super().get_config(), "momentum": self.momentum, "epsilon": self.epsilon}
+        return {
+            **super().get_config(),
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+            "gamma_initializer": self.gamma_initializer,
+        }
+
+
+def advance_statistics(owner, statistics):
+    """Move on the running statistics of every `BatchNorm` below a layer.
+
+    Args:
+        owner: a layer or model.
+        statistics: what its passes in training handed back, nested dicts by attribute; () is passed over.
+    """
+    for name, seen in statistics.items():
+        child = getattr(owner, name)
+        if isinstance(child, BatchNorm):
+            child.advance(seen)
+        else:
+            advance_statistics(child, seen)
 
 
 def _moments(inputs):

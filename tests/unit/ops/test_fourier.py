@@ -1,0 +1,44 @@
+"""Fourier transforms by matrices and by the fast transform against NumPy's, for odd and even sizes."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_inpaint.ops import fourier
+
+SIZES = [(8, 8), (9, 7), (7, 12), (1, 8), (6, 1), (64, 64)]
+
+
+@pytest.fixture(params=["product", "fft", "unknown sizes"])
+def form(request, monkeypatch):
+    """Both forms, and the choice between them where sizes are not known while tracing."""
+    if request.param != "unknown sizes":
+        monkeypatch.setattr(fourier, "LARGEST_PRODUCT", 1000 if request.param == "product" else 0)
+    return request.param
+
+
+def _traced(function, form, *arrays):
+    if form != "unknown sizes":
+        return function(*map(tf.constant, arrays))
+    specs = [tf.TensorSpec([None] * np.ndim(array), np.asarray(array).dtype) for array in arrays]
+    return tf.function(function, input_signature=specs, autograph=False)(*arrays)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_forward_and_back(size, form):
+    x = np.random.default_rng(0).normal(size=(2, *size, 3)).astype(np.float32)
+    expected = np.fft.rfft2(x, axes=(1, 2), norm="ortho")
+    real, imaginary = _traced(fourier.real_fourier, form, x)
+    np.testing.assert_allclose(real, expected.real, atol=1e-5)
+    np.testing.assert_allclose(imaginary, expected.imag, atol=1e-5)
+    width = np.int32(size[1])
+    np.testing.assert_allclose(_traced(fourier.inverse_real_fourier, form, real, imaginary, width), x, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_inverse_of_what_is_no_spectrum(size, form):
+    half = size[1] // 2 + 1
+    real, imaginary = np.random.default_rng(1).normal(size=(2, 2, size[0], half, 3)).astype(np.float32)
+    expected = np.fft.irfft2(real + 1j * imaginary, s=size, axes=(1, 2), norm="ortho")
+    found = _traced(fourier.inverse_real_fourier, form, real, imaginary, np.int32(size[1]))
+    np.testing.assert_allclose(found, expected, atol=1e-5)

@@ -1,0 +1,208 @@
+"""Fast Fourier convolutions: a local path of plain kernels, a global one that sees the map through its spectrum."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from tf_inpaint.layers.batch_norm import BatchNorm
+from tf_inpaint.layers.composite import Composite
+from tf_inpaint.layers.convolution import MirrorConv2D
+from tf_inpaint.ops.fourier import inverse_real_fourier, real_fourier
+
+# PyTorch's default: uniform within 1 / sqrt(fan_in).
+UNIFORM = {"class_name": "VarianceScaling", "config": {"scale": 1 / 3, "mode": "fan_in", "distribution": "uniform"}}
+
+
+def convolution(filters, kernel_size, name, strides=1, padding="REFLECT", use_bias=False, **settings):
+    """A linear `MirrorConv2D` with PyTorch's initial values."""
+    initializer = tf.keras.initializers.deserialize(UNIFORM)
+    settings = {"activation": None, "kernel_initializer": initializer, **settings}
+    return MirrorConv2D(filters, kernel_size, strides, padding=padding, use_bias=use_bias, name=name, **settings)
+
+
+def norm(name):
+    """Batch normalisation with PyTorch's initial values."""
+    return BatchNorm(gamma_initializer="ones", name=name)
+
+
+class FourierUnit(Composite):
+    """A 1 x 1 convolution of a map's spectrum: every position of the output sees every position of the input.
+
+    Args:
+        filters: channels of the output.
+    Call:
+        inputs: float [B, H, W, C] of any size.
+        training: as in `BatchNorm`.
+        returns: (float32 [B, H, W, filters], the normalisation's statistics by attribute).
+    Reference: Suvorov et al. 2022, section 2.1; Chi et al. 2020.
+    Deviations: none. Transforms are float32 in every precision: 16-bit ones overflow.
+    """
+
+    def __init__(self, filters, name=None, **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.filters = filters
+        self.conv = convolution(2 * filters, 1, "conv", padding="SAME")
+        self.norm = norm("norm")
+
+    def call(self, inputs, training=False):
+        height, width = (inputs.shape[axis] or tf.shape(inputs)[axis] for axis in (1, 2))
+        real, imaginary = real_fourier(tf.cast(inputs, tf.float32))  # [B, H, W // 2 + 1, C] each
+        x = self.conv(_interleave(real, imaginary))  # [B, H, W // 2 + 1, 2 filters]
+        x, seen = self.norm(tf.cast(x, tf.float32), training=training)
+        real, imaginary = _part(tf.nn.relu(x), height, width)
+        x = inverse_real_fourier(real, imaginary, width)
+        return tf.ensure_shape(x, [*inputs.shape[:3], self.filters]), {"norm": seen}
+
+    def get_config(self):
+        return {**super().get_config(), "filters": self.filters}
+
+
+def _interleave(real, imaginary):
+    """[B, h, w, 2 C]: the real part of channel c at 2 c, the imaginary at 2 c + 1."""
+    batch, height, width, channels = (real.shape[i] or tf.shape(real)[i] for i in range(4))
+    x = tf.reshape(tf.stack([real, imaginary], axis=-1), [batch, height, width, 2 * channels])
+    return tf.ensure_shape(x, [*real.shape[:3], None if real.shape[3] is None else 2 * real.shape[3]])
+
+
+def _part(x, height, width):
+    """The real and the imaginary channels of an interleaved spectrum."""
+    batch, channels = x.shape[0] or tf.shape(x)[0], x.shape[3] // 2
+    return tf.unstack(tf.reshape(x, [batch, height, width // 2 + 1, channels, 2]), axis=-1)
+
+
+class SpectralTransform(Composite):
+    """The global path of a Fourier convolution: narrow, transform beside a skip, widen.
+
+    Args:
+        filters: channels of the output, even.
+        strides: 2 averages pairs of rows and columns first.
+    Call:
+        inputs: float [B, H, W, C].
+        training: as in `BatchNorm`.
+        returns: (float [B, H / strides, W / strides, filters], statistics by attribute).
+    Reference: Suvorov et al. 2022, figure 2.
+    Deviations: no local Fourier unit, which no published network switches on.
+    """
+
+    def __init__(self, filters, strides=1, name=None, **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.filters = filters
+        self.strides = strides
+        self.conv1 = convolution(filters // 2, 1, "conv1", padding="SAME")
+        self.norm1 = norm("norm1")
+        self.unit = FourierUnit(filters // 2, name="unit")
+        self.conv2 = convolution(filters, 1, "conv2", padding="SAME")
+
+    def call(self, inputs, training=False):
+        if self.strides > 1:
+            inputs = tf.nn.avg_pool2d(inputs, self.strides, self.strides, "VALID")
+        x, seen = self.norm1(tf.cast(self.conv1(inputs), tf.float32), training=training)
+        x = tf.nn.relu(x)
+        transformed, seen_by_unit = self.unit(x, training=training)
+        return self.conv2(x + transformed), {"norm1": seen, "unit": seen_by_unit}
+
+    def get_config(self):
+        return {**super().get_config(), "filters": self.filters, "strides": self.strides}
+
+
+class FourierConv2D(Composite):
+    """A convolution of two maps, local and global, in four paths: three of plain kernels, global to global by spectrum.
+
+    A path exists where both of its ends have channels; of c channels int(c * ratio) are global.
+
+    Args:
+        filters: channels of both outputs together.
+        kernel_size: odd side of the plain kernels.
+        strides: 1 or 2.
+        ratio_in, ratio_out: of the channels that are global, in [0, 1].
+        border: pixels added on every side; None keeps the size but for the stride.
+    Call:
+        inputs: (local, global): float [B, H, W, C] each, None where there are no channels.
+        training: as in `BatchNorm`.
+        returns: ((local, global), statistics by attribute).
+    Reference: Suvorov et al. 2022, section 2.1; Chi et al. 2020.
+    """
+
+    def __init__(self, filters, kernel_size, strides=1, ratio_in=0.0, ratio_out=0.0, border=None, name=None, **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.filters, self.kernel_size, self.strides, self.border = filters, kernel_size, strides, border
+        self.ratio_in, self.ratio_out = ratio_in, ratio_out
+        to_global = int(filters * ratio_out)
+        to_local = filters - to_global
+
+        def plain(channels, name):
+            return convolution(channels, kernel_size, name, strides, border=border) if channels else None
+
+        self.local_to_local = plain(to_local, "local_to_local") if ratio_in < 1 else None
+        self.local_to_global = plain(to_global, "local_to_global") if ratio_in < 1 else None
+        self.global_to_local = plain(to_local, "global_to_local") if ratio_in > 0 else None
+        spectral = ratio_in > 0 and to_global
+        self.global_to_global = SpectralTransform(to_global, strides, name="global_to_global") if spectral else None
+
+    def call(self, inputs, training=False):
+        local, others = inputs
+        to_local = [path(x) for path, x in ((self.local_to_local, local), (self.global_to_local, others)) if path]
+        to_global = [self.local_to_global(local)] if self.local_to_global else []
+        seen = {}
+        if self.global_to_global:
+            transformed, seen["global_to_global"] = self.global_to_global(others, training=training)
+            to_global.append(transformed)
+        return tuple(tf.add_n(paths) if paths else None for paths in (to_local, to_global)), seen
+
+    def get_config(self):
+        names = ("filters", "kernel_size", "strides", "ratio_in", "ratio_out", "border")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+class NormFourierConv2D(Composite):
+    """A `FourierConv2D`, then batch normalisation and ReLU of each part that has channels; arguments as there."""
+
+    def __init__(self, filters, kernel_size, strides=1, ratio_in=0.0, ratio_out=0.0, border=None, name=None, **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.conv = FourierConv2D(filters, kernel_size, strides, ratio_in, ratio_out, border, name="conv")
+        self.norm_local = norm("norm_local") if ratio_out < 1 else None
+        self.norm_global = norm("norm_global") if ratio_out > 0 else None
+
+    def call(self, inputs, training=False):
+        (local, others), seen_by_conv = self.conv(inputs, training=training)
+        seen = {"conv": seen_by_conv}
+        if self.norm_local:
+            local, seen["norm_local"] = self.norm_local(tf.cast(local, tf.float32), training=training)
+            local = tf.nn.relu(local)
+        if self.norm_global:
+            others, seen["norm_global"] = self.norm_global(tf.cast(others, tf.float32), training=training)
+            others = tf.nn.relu(others)
+        return (local, others), seen
+
+    def get_config(self):
+        names = ("filters", "kernel_size", "strides", "ratio_in", "ratio_out", "border")
+        return {**super().get_config(), **{name: getattr(self.conv, name) for name in names}}
+
+
+class FourierResidualBlock(Composite):
+    """Two 3 x 3 `NormFourierConv2D`, both with ReLU, beside a skip.
+
+    Args:
+        filters: channels of both parts together, of input and output.
+        ratio: of the channels that are global.
+        kernel_size: of the plain kernels.
+    Call:
+        inputs: (local, global).
+        training: as in `BatchNorm`.
+        returns: ((local, global), statistics by attribute).
+    Reference: Suvorov et al. 2022, figure 2.
+    """
+
+    def __init__(self, filters, ratio=0.75, kernel_size=3, name=None, **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.filters, self.ratio, self.kernel_size = filters, ratio, kernel_size
+        self.conv1 = NormFourierConv2D(filters, kernel_size, 1, ratio, ratio, name="conv1")
+        self.conv2 = NormFourierConv2D(filters, kernel_size, 1, ratio, ratio, name="conv2")
+
+    def call(self, inputs, training=False):
+        outputs, seen1 = self.conv1(inputs, training=training)
+        outputs, seen2 = self.conv2(outputs, training=training)
+        return tuple(x + y for x, y in zip(inputs, outputs)), {"conv1": seen1, "conv2": seen2}
+
+    def get_config(self):
+        return {**super().get_config(), "filters": self.filters, "ratio": self.ratio, "kernel_size": self.kernel_size}
