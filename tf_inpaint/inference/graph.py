@@ -63,8 +63,8 @@ class Completion:
         if self._residuals:
             offsets, stride = outputs["offsets"], self._recipe.generator.attention.stride
             completed = composite(completed, image, mask)
-            in_part = not self._all_outputs
-            completed = add_residuals(completed, mask, offsets, stride, self._residuals, in_part=in_part)
+            in_box = not self._all_outputs
+            completed = add_residuals(completed, mask, offsets, stride, self._residuals, in_box)
             results["offsets"] = offsets
         results["completed"] = to_uint8(completed)
         if not self._all_outputs:

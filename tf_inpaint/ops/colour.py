@@ -1,4 +1,4 @@
-"""Random changes of a picture's colours."""
+"""Random changes of an image's colours."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def jitter_colours(image, seed, strength):
         image: float [H, W, 3] in [0, 1], RGB.
         seed: int32 [2], stateless.
         strength: in [0, 0.5]: the first three are multiplied by a factor in 1 - strength .. 1 + strength, the hue
-            turned by at most this share of the circle.
+            turned by at most this fraction of the circle.
     Returns:
         float32 [H, W, 3] in [0, 1].
     Reference: the augmentation of PEN-Net's release (torchvision's ColorJitter).

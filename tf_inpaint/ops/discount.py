@@ -33,10 +33,10 @@ def hole_distance(mask):
     Returns:
         distance: float32 [B, H, W, 1]; 0 on known pixels; H + W throughout where nothing is known.
     """
+    # Distance squared is separable: the lowest of parabolas along columns, then along rows.
     far = tf.cast(tf.shape(mask)[1] + tf.shape(mask)[2], tf.float32)
 
-    def lowest_parabola(values):
-        """min over j' of values[..., j'] + (j - j')^2, for every j; values [R, N]."""
+    def lowest_parabola(values):  # [R, N]: min over j' of values[:, j'] + (j - j')^2, for every j
         index = tf.range(tf.shape(values)[1], dtype=tf.float32)
         squares = tf.square(index[:, tf.newaxis] - index[tf.newaxis, :])
         return tf.reduce_min(values[:, tf.newaxis, :] + squares, axis=2)

@@ -32,9 +32,8 @@ def flow_to_image(offsets, cumulative=False):
 
     Args:
         offsets: [B, h, w, 2], (row, column) displacements.
-        cumulative: lengths are measured against the longest offset of this picture (False), or of this and the
-            pictures before it in the batch (True, as the release does, which lets a picture's colours depend on its
-            neighbours).
+        cumulative: lengths are measured against the longest offset of this image (False), or of this and those before
+            it in the batch (True, as the release does, which lets an image's colours depend on its neighbours).
     Returns:
         float32 [B, h, w, 3] in [-1, 1], RGB.
     Reference: Baker et al. 2011, in the form of release 1.0.0 (rows play u, columns v).
@@ -47,11 +46,13 @@ def flow_to_image(offsets, cumulative=False):
         longest = tf.scan(tf.maximum, longest)
     radius = radius / (longest[:, tf.newaxis, tf.newaxis] + np.finfo(np.float32).eps)
 
+    # [B, h, w]: the angle as a position on the wheel, between two of its colours
     wheel = tf.constant(colour_wheel() / 255.0)
     count = wheel.shape[0]
     position = (tf.atan2(-v, -u) / np.pi + 1.0) / 2.0 * (count - 1)
     lower = tf.cast(tf.floor(position), tf.int32)
     between = (position - tf.floor(position))[..., tf.newaxis]
     colour = (1 - between) * tf.gather(wheel, lower % count) + between * tf.gather(wheel, (lower + 1) % count)
+    # Towards white the shorter the offset.
     colour = 1.0 - radius[..., tf.newaxis] * (1.0 - colour)
     return from_levels(tf.floor(255.0 * colour))

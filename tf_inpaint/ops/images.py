@@ -1,4 +1,4 @@
-"""Pictures as tensors: float32 [B, H, W, C] in [-1, 1], RGB, resized the way the original graphs do."""
+"""Images as tensors: float32 [B, H, W, C] in [-1, 1], RGB, resized the way the original graphs do."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 
 def uniform_per_example(seed, stream):
-    """One number in [0, 1) for each example.
+    """A number in [0, 1) for each example.
 
     Args:
         seed: int32 [B, 2], a stateless seed for every example.

@@ -46,16 +46,15 @@ def resample_plainly(features, positions):
     batch, height, width, channels = (tf.shape(features)[i] for i in range(4))
     pixels = tf.reshape(features, [batch, height * width, channels])
     corner = tf.floor(positions)
-    beyond = positions - corner  # [B, h, w, 2], in [0, 1)
+    fraction = positions - corner  # [B, h, w, 2], in [0, 1)
     # A position far outside must not overflow as a whole number; whatever is further than a pixel outside is 0.
     corner = tf.cast(tf.clip_by_value(corner, -2.0, tf.cast([height, width], corner.dtype)), tf.int32)
     total = 0.0
     for down in (0, 1):
         for right in (0, 1):
             row, column = corner[..., 0] + down, corner[..., 1] + right
-            weight = (beyond[..., 0] if down else 1.0 - beyond[..., 0]) * (
-                beyond[..., 1] if right else 1.0 - beyond[..., 1]
-            )
+            along, across = fraction[..., 0], fraction[..., 1]
+            weight = (along if down else 1.0 - along) * (across if right else 1.0 - across)  # [B, h, w]
             inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
             index = tf.where(inside, row * width + column, 0)
             weight = tf.where(inside, weight, 0.0)

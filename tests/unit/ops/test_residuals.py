@@ -50,7 +50,7 @@ def test_cells_that_match_alike_paste_one_piece():
     )
 
 
-def test_a_part_is_pasted_as_in_the_whole():
+def test_a_box_is_pasted_as_in_the_whole():
     residuals = RNG.normal(size=(2, 48, 72, 3)).astype(np.float32)
     offsets = _random_offsets(2, 6, 9)
     whole = paste_residuals(residuals, offsets, 8).numpy()
@@ -69,11 +69,11 @@ def _textured(hole):
     return picture * (1 - mask), mask, _offsets_to(best)
 
 
-def test_in_part_it_is_the_same():
+def test_in_a_box_it_is_the_same():
     for hole in (np.s_[16:48, 56:88], np.s_[0:9, 49:95], np.s_[50:64, 90:96]):
         picture, mask, offsets = _textured(hole)
         whole = add_residuals(picture, mask, offsets, 8, 1.0)
-        np.testing.assert_allclose(add_residuals(picture, mask, offsets, 8, 1.0, in_part=True), whole, atol=1e-6)
+        np.testing.assert_allclose(add_residuals(picture, mask, offsets, 8, 1.0, in_box=True), whole, atol=1e-6)
         assert np.abs(whole - picture).max() > 0.1
 
 
