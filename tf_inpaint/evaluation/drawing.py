@@ -41,20 +41,18 @@ class Draws:
         return least + self.below(greatest - least + 1)
 
 
-def centre(draws: Draws, size: int, index: int) -> np.ndarray:
-    """The square of half the image's side in its middle, always the same."""
-    return _square(size, size // 2)
-
-
-def small_centre(draws: Draws, size: int, index: int) -> np.ndarray:
-    """The square of a quarter of the image's side in its middle, always the same."""
-    return _square(size, size // 4)
+def square(size: int, side: int, top: int | None = None, left: int | None = None) -> np.ndarray:
+    """A square hole, in the middle unless it is said where."""
+    top, left = ((size - side) // 2 if at is None else at for at in (top, left))
+    mask = np.zeros((size, size), bool)
+    mask[top : top + side, left : left + side] = True
+    return mask
 
 
 def rectangle(draws: Draws, size: int, index: int) -> np.ndarray:
     """The square of half the image's side at any place inside it, all as likely."""
     room = size - size // 2
-    return _square(size, size // 2, draws.between(0, room), draws.between(0, room))
+    return square(size, size // 2, draws.between(0, room), draws.between(0, room))
 
 
 def strokes(draws: Draws, size: int, index: int) -> np.ndarray:
@@ -108,14 +106,6 @@ def ratio_limits(bin_index: int, size: int) -> tuple[int, int]:
     return size * size * max(10 * bin_index, _LEAST_RATIO) // 100, size * size * 10 * (bin_index + 1) // 100
 
 
-def _square(size, side, top=None, left=None):
-    """A square hole, in the middle unless it is said where."""
-    top, left = ((size - side) // 2 if at is None else at for at in (top, left))
-    mask = np.zeros((size, size), bool)
-    mask[top : top + side, left : left + side] = True
-    return mask
-
-
 def _zigzag(mask, draws):
     """Adds one stroke of the free-form procedure."""
     size = len(mask)
@@ -166,8 +156,8 @@ def _segment(mask, start, end, brush):
 
 
 DRAWINGS = {
-    "centre": centre,
-    "small_centre": small_centre,
+    "centre": lambda draws, size, index: square(size, size // 2),
+    "small_centre": lambda draws, size, index: square(size, size // 4),
     "rectangle": rectangle,
     "strokes": strokes,
     "ratio_bin": ratio_bin,

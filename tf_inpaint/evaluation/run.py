@@ -258,12 +258,14 @@ def _results(tasks, methods, journal, summary, ruler, fid, left_out):
 
 
 def _draw(folder, results, journal, summary, tasks, methods):
-    names = [method.name for method in methods]
-    lines = []
+    """The sheet, of the worst, the median and the best image, and the plots."""
+    names, rows = [method.name for method in methods], []
     for rank, index in summary.ranked().items():
         task, values = tasks[index], journal.row(index)["values"]
-        completed = [method.complete([task])[0] for method in methods]
-        lines.append(sheet.Line(rank, task, completed, [values[name]["psnr"] for name in names]))
-    write_png(folder / "sheet.png", sheet.draw(lines, names))
+        masked_image = np.where(task.mask[..., np.newaxis], np.uint8(255), task.image)
+        images = [masked_image, *(method.complete([task])[0] for method in methods), task.image]
+        captions = ["", *(f"{values[name]['psnr']:.2f} dB" for name in names), ""]
+        rows.append((f"{rank} by PSNR of {names[0]}: {task.name}", images, captions))
+    write_png(folder / "sheet.png", sheet.draw(rows, ["input", *names, "truth"]))
     plots.draw_by_ratio(folder / "by_hole_share.png", results)
     plots.draw_training(folder / "training.png", _folders(methods))
