@@ -42,6 +42,7 @@ setup(
         "opencv-python>=4.6,<4.12; python_version < '3.12'",
         "opencv-python>=4.10,<6; python_version >= '3.12'",
         "pillow>=9.1",
+        "protobuf>=4.22",  # TensorFlow's, for the messages of TensorFlow Serving
         "pyyaml>=6.0",
         "matplotlib>=3.5",
         "jinja2>=3",

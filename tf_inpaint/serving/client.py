@@ -19,14 +19,13 @@ import numpy as np
 from tf_inpaint import cli
 from tf_inpaint.errors import InputError, one_line
 from tf_inpaint.io.images import encode_png, read_image, write_png
-from tf_inpaint.serving import messages
 
 REST, GRPC = ("http://", "https://"), "grpc://"
 _MOST_BYTES = 1 << 28  # of a gRPC message
 
 
 class Client:
-    """Completes pictures on a server. Each call is one request; any number of threads may call at once.
+    """Completes images on a server. Each call is one request; any number of threads may call at once.
 
     Args:
         address: "http://host:8501" or "https://..." for REST, "grpc://host:8500" for gRPC (needs `grpcio`).
@@ -46,12 +45,12 @@ class Client:
         self._channel = _channel(self.address[len(GRPC) :]) if address.startswith(GRPC) else None
 
     def complete(self, image: np.ndarray, mask: np.ndarray, edges: np.ndarray | None = None) -> np.ndarray:
-        """Completes a picture.
+        """Completes an image.
 
         Args:
             image: uint8 [H, W, 3], RGB.
             mask: bool (True = hole) or uint8 (above half = hole), [H, W].
-            edges: a sketch, for guided models only: bool (True = line) or uint8 (above 0.6 of white = line), [H, W].
+            edges: for guided models only: bool (True = edge) or uint8 (above 0.6 of white = edge), [H, W].
         Returns:
             uint8 [H, W, 3].
         """
@@ -59,7 +58,7 @@ class Client:
         return read_image(self.complete_files(*files)).rgb
 
     def complete_files(self, image: bytes, mask: bytes, edges: bytes | None = None) -> bytes:
-        """Completes a picture file.
+        """Completes an image file.
 
         Args:
             image, mask, edges: the contents of PNG or JPEG files, of one size.
@@ -72,12 +71,18 @@ class Client:
     def ready(self) -> bool:
         """Whether the server answers and has loaded the model."""
         try:
-            if self._channel is None:
-                statuses = json.loads(self._ask(f"{self._url()}"))["model_version_status"]
-                return any(status["state"] == "AVAILABLE" for status in statuses)
-            answer = self._call("ModelService/GetModelStatus", messages.status_request(self.model))
+            return self._ready_by_rest() if self._channel is None else self._ready_by_grpc()
         except InputError:
             return False
+
+    def _ready_by_rest(self):
+        statuses = json.loads(self._ask(self._url()))["model_version_status"]
+        return any(status["state"] == "AVAILABLE" for status in statuses)
+
+    def _ready_by_grpc(self):
+        from tf_inpaint.serving import messages  # needs protobuf, which REST does not
+
+        answer = self._call("ModelService/GetModelStatus", messages.status_request(self.model))
         return messages.AVAILABLE in messages.read_status_response(answer).values()
 
     def _by_rest(self, files):
@@ -88,6 +93,8 @@ class Client:
         return base64.b64decode(prediction.get("completed_bytes", prediction)["b64"])
 
     def _by_grpc(self, files):
+        from tf_inpaint.serving import messages
+
         inputs = {name: np.array([contents], object) for name, contents in files.items()}
         request = messages.predict_request(self.model, "encoded", inputs, self.version)
         answer = self._call("PredictionService/Predict", request)
@@ -121,10 +128,11 @@ class Client:
 
 def _channel(target):
     try:
+        import google.protobuf  # noqa: F401
         import grpc
     except ImportError as error:
         raise InputError(
-            "gRPC needs a package: pip install 'tf_inpaint[serving]', or take an http:// address"
+            "gRPC needs packages: pip install 'tf_inpaint[serving]', or take an http:// address"
         ) from error
     options = [("grpc.max_send_message_length", _MOST_BYTES), ("grpc.max_receive_message_length", _MOST_BYTES)]
     return grpc.insecure_channel(target, options)
@@ -153,15 +161,15 @@ def _png(array):
 
 def main(argv) -> int:
     """Runs the command; returns its exit code (see `tf_inpaint.cli`)."""
-    parser = cli.Parser(prog="python -m tf_inpaint.serving.client", description="Complete a picture on a server.")
+    parser = cli.Parser(prog="python -m tf_inpaint.serving.client", description="Complete an image on a server.")
     add = parser.add_argument
     add("--address", default="http://localhost:8501", help="http://host:8501 or grpc://host:8500")
     add("--model", default="deepfill", help="its name on the server (default: deepfill)")
     add("--version", type=int, help="of the model (default: the newest)")
-    add("--image", required=True, help="a picture, PNG or JPEG")
+    add("--image", required=True, help="PNG or JPEG")
     add("--mask", required=True, help="white where the hole is, PNG or JPEG")
-    add("--edges", help="for guided models: a sketch, white lines on black, PNG or JPEG")
-    add("--output", required=True, help="the completed picture, a PNG")
+    add("--edges", help="for guided models: white edges on black, PNG or JPEG")
+    add("--output", required=True, help="the completed image, a PNG")
     add("--timeout", type=float, default=60.0, help="seconds to wait for an answer (default: 60)")
     args = parser.parse_args(argv)
     files = []

@@ -1,19 +1,59 @@
-"""TensorFlow Serving's messages on the wire, without its libraries.
+"""TensorFlow Serving's messages without its own package, which needs TensorFlow and is tied to one release of it.
 
-A Predict call and a warm-up record are a handful of protocol-buffer fields around arrays, and the format is simple: a
-number (field << 3 | kind), then a variable-length integer (kind 0) or a length and bytes (kind 2). Written by hand,
-they need no package that is tied to one release of TensorFlow; tests hold them to the real ones.
+A protocol buffer is read by the numbers of its fields. What passes between clients and exported models is declared here
+with Serving's numbers; tests hold it to the real messages.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError
 
+# Name of a message -> its fields, in the words of .proto files. A map is a list of entries.
+_DECLARED = {
+    "Version": "int64 value = 1",
+    "ModelSpec": "string name = 1; Version version = 2; string signature_name = 3",
+    "Dim": "int64 size = 1",
+    "Shape": "repeated Dim dim = 2",
+    "Tensor": "int32 dtype = 1; Shape tensor_shape = 2; bytes tensor_content = 4; repeated int32 int_val = 7; "
+    "repeated bytes string_val = 8",
+    "Entry": "string key = 1; Tensor value = 2",
+    "PredictRequest": "ModelSpec model_spec = 1; repeated Entry inputs = 2",
+    "PredictResponse": "repeated Entry outputs = 1",
+    "GetModelStatusRequest": "ModelSpec model_spec = 1",
+    "ModelVersionStatus": "int64 version = 1; int32 state = 2",
+    "GetModelStatusResponse": "repeated ModelVersionStatus model_version_status = 1",
+    "PredictLog": "PredictRequest request = 1",
+    "PredictionLog": "PredictLog predict_log = 6",
+}
+_PACKAGE = "tf_inpaint.serving"
 # DataType of TensorFlow's types.proto, for what passes between clients and exported models.
 _UINT8, _STRING = 4, 7
 AVAILABLE = 30  # ModelVersionStatus.State
+
+
+def _message_classes():
+    file = descriptor_pb2.FileDescriptorProto(name="tf_inpaint/serving.proto", package=_PACKAGE, syntax="proto3")
+    for name, fields in _DECLARED.items():
+        message = file.message_type.add(name=name)
+        for declared in fields.split("; "):
+            *repeated, kind, field, _, number = declared.split()
+            field = message.field.add(name=field, number=int(number))
+            field.label = field.LABEL_REPEATED if repeated else field.LABEL_OPTIONAL
+            if kind in _DECLARED:
+                field.type, field.type_name = field.TYPE_MESSAGE, f".{_PACKAGE}.{kind}"
+            else:
+                field.type = field.Type.Value(f"TYPE_{kind.upper()}")
+    pool = descriptor_pool.DescriptorPool()
+    pool.AddSerializedFile(file.SerializeToString())
+    found = {name: pool.FindMessageTypeByName(f"{_PACKAGE}.{name}") for name in _DECLARED}
+    return {name: message_factory.GetMessageClass(descriptor) for name, descriptor in found.items()}
+
+
+_CLASSES = _message_classes()
 
 
 def predict_request(model: str, signature: str, inputs: Mapping[str, np.ndarray], version: int | None = None) -> bytes:
@@ -25,148 +65,81 @@ def predict_request(model: str, signature: str, inputs: Mapping[str, np.ndarray]
         inputs: name -> uint8 array, or array of bytes (dtype object).
         version: of the model; None is the newest.
     """
-    chosen = b"" if version is None else _field(2, _field(1, version))
-    spec = _field(1, model.encode()) + chosen + _field(3, signature.encode())
-    return _field(1, spec) + b"".join(_entry(2, name, array) for name, array in inputs.items())
+    spec = {"name": model, "signature_name": signature}
+    if version is not None:
+        spec["version"] = {"value": version}
+    return _written("PredictRequest", model_spec=spec, inputs=_entries(inputs))
 
 
 def read_predict_request(message: bytes) -> tuple[str, str, dict[str, np.ndarray]]:
     """(model, signature, inputs) of a PredictRequest; the signature is "" where none is named."""
-    model, signature, inputs = "", "", {}
-    for number, value in _fields(message):
-        if number == 1:
-            spec = dict(_fields(value))
-            model, signature = spec.get(1, b"").decode(), spec.get(3, b"").decode()
-        elif number == 2:
-            name, array = _read_entry(value)
-            inputs[name] = array
-    return model, signature, inputs
+    request = _read("PredictRequest", message)
+    return request.model_spec.name, request.model_spec.signature_name, _arrays(request.inputs)
 
 
 def predict_response(outputs: Mapping[str, np.ndarray]) -> bytes:
     """A PredictResponse of arrays as `predict_request` takes them."""
-    return b"".join(_entry(1, name, array) for name, array in outputs.items())
+    return _written("PredictResponse", outputs=_entries(outputs))
 
 
 def read_predict_response(message: bytes) -> dict[str, np.ndarray]:
     """The outputs of a PredictResponse: uint8 arrays and arrays of bytes (dtype object)."""
-    return dict(_read_entry(value) for number, value in _fields(message) if number == 1)
+    return _arrays(_read("PredictResponse", message).outputs)
 
 
 def status_request(model: str) -> bytes:
     """A GetModelStatusRequest."""
-    return _field(1, _field(1, model.encode()))
+    return _written("GetModelStatusRequest", model_spec={"name": model})
 
 
 def read_status_response(message: bytes) -> dict[int, int]:
     """Version -> state of a GetModelStatusResponse; `AVAILABLE` is the state of one that answers."""
-    statuses = [dict(_fields(value)) for number, value in _fields(message) if number == 1]
-    return {status.get(1, 0): status.get(2, 0) for status in statuses}
+    statuses = _read("GetModelStatusResponse", message).model_version_status
+    return {status.version: status.state for status in statuses}
 
 
 def warmup_record(request: bytes) -> bytes:
     """A PredictionLog of a PredictRequest: one record of a model's `tf_serving_warmup_requests`."""
-    return _field(6, _field(1, request))
+    return _written("PredictionLog", predict_log={"request": _read("PredictRequest", request)})
 
 
-def _entry(number, name, array):
-    return _field(number, _field(1, name.encode()) + _field(2, _tensor(np.asarray(array))))
+def _written(name, **fields):
+    return _CLASSES[name](**fields).SerializeToString()
 
 
-def _read_entry(message):
-    entry = dict(_fields(message))
-    return entry[1].decode(), _read_tensor(entry[2])
+def _read(name, message):
+    try:
+        return _CLASSES[name].FromString(message)
+    except DecodeError as error:
+        raise ValueError(f"`message` must be a whole protocol buffer. Received: {len(message)} bytes") from error
+
+
+def _entries(arrays):
+    return [{"key": name, "value": _tensor(np.asarray(array))} for name, array in arrays.items()]
+
+
+def _arrays(entries):
+    return {entry.key: _array(entry.value) for entry in entries}
 
 
 def _tensor(array):
-    """A TensorProto."""
-    if array.dtype != np.uint8 and array.dtype != object:
-        raise ValueError(f"`array` must be uint8 or of bytes. Received: {array.dtype}")
-    shape = b"".join(_field(2, _field(1, side)) for side in array.shape)
+    """The fields of a TensorProto."""
     if array.dtype == np.uint8:
-        kind, contents = _UINT8, _field(4, array.tobytes())
+        fields = {"dtype": _UINT8, "tensor_content": array.tobytes()}
+    elif array.dtype == object:
+        fields = {"dtype": _STRING, "string_val": list(array.flat)}
     else:
-        kind, contents = _STRING, b"".join(_field(8, value) for value in array.reshape(-1))
-    return _field(1, kind) + _field(2, shape) + contents
+        raise ValueError(f"`array` must be uint8 or of bytes. Received: {array.dtype}")
+    return {**fields, "tensor_shape": {"dim": [{"size": side} for side in array.shape]}}
 
 
-def _read_tensor(message):
-    kind, sides, contents, strings, levels = None, [], None, [], b""
-    for number, value in _fields(message):
-        if number == 1:
-            kind = value
-        elif number == 2:
-            sides = [dict(_fields(side)).get(1, 0) for place, side in _fields(value) if place == 2]
-        elif number == 4:
-            contents = value
-        elif number == 7:  # levels one by one, as servers send them
-            levels += value if isinstance(value, bytes) else _varint(value)
-        elif number == 8:
-            strings.append(value)
-    if kind == _STRING:
-        array = np.empty(len(strings), object)
-        array[:] = strings
-    elif kind == _UINT8:
-        array = _levels(levels) if contents is None else np.frombuffer(contents, np.uint8)
+def _array(tensor):
+    if tensor.dtype == _STRING:
+        array = np.array([*tensor.string_val, None], object)[:-1]  # of bytes alone NumPy makes another type
+    elif tensor.dtype == _UINT8:  # levels one by one, as servers send them, or as they lie in memory
+        array = np.array(tensor.int_val, np.uint8) if tensor.int_val else np.frombuffer(tensor.tensor_content, np.uint8)
     else:
-        raise ValueError(f"`message` must hold a tensor of uint8 or strings. Received: type {kind}")
+        raise ValueError(f"`message` must hold a tensor of uint8 or strings. Received: type {tensor.dtype}")
+    sides = [dim.size for dim in tensor.tensor_shape.dim]
     missing = int(np.prod(sides)) - array.size  # the last value stands for all that follow
     return np.pad(array, (0, missing if array.size else 0), "edge").reshape(sides)
-
-
-def _levels(varints):
-    """uint8 [N] of numbers 0 .. 255 one after the other, each in a byte or, from 128, in two."""
-    data = np.frombuffer(varints, np.uint8)
-    goes_on = data > 0x7F
-    begins = np.ones(data.shape, bool)
-    begins[1:] = ~goes_on[:-1]
-    return (data & 0x7F | np.where(goes_on, 0x80, 0).astype(np.uint8))[begins]
-
-
-def _field(number, value):
-    if isinstance(value, bytes):
-        return _varint(number << 3 | 2) + _varint(len(value)) + value
-    return _varint(number << 3) + _varint(value)
-
-
-def _varint(value):
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*encoded, value])
-
-
-def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """(number, value) of each field, a whole number or bytes; others than these two kinds are passed over."""
-    place = 0
-    while place < len(message):
-        tag, place = _read_varint(message, place)
-        number, kind = tag >> 3, tag & 7
-        if kind == 0:
-            value, place = _read_varint(message, place)
-            yield number, value
-        elif kind == 2:
-            length, place = _read_varint(message, place)
-            if place + length > len(message):
-                raise ValueError(
-                    f"`message` must be whole. Received: {len(message)} bytes of at least {place + length}"
-                )
-            yield number, message[place : place + length]
-            place += length
-        elif kind in (1, 5):
-            place += 8 if kind == 1 else 4
-        else:
-            raise ValueError(f"`message` must be a protocol buffer. Received: a field of kind {kind}")
-
-
-def _read_varint(message, place):
-    value = shift = 0
-    while True:
-        if place >= len(message) or shift > 63:
-            raise ValueError(f"`message` must be whole. Received: {len(message)} bytes that end within a number")
-        byte = message[place]
-        value |= (byte & 0x7F) << shift
-        place, shift = place + 1, shift + 7
-        if byte < 0x80:
-            return value, place
