@@ -1,4 +1,4 @@
-"""Memory and time of an exported model against picture size and batch: the table of docs/serving.md.
+"""Memory and time of an exported model against image size and batch: the table of docs/serving.md.
 
     python benchmarks/serving.py --model models/deepfill --sizes 256 512 --batches 1 4
 
@@ -28,10 +28,10 @@ def measure(folder, side, batch, repeats):
     rng = np.random.default_rng(0)
     masks = np.zeros((batch, side, side, 1), np.uint8)
     masks[:, side // 4 : side // 2, side // 4 : side // 2] = 255
-    planes = {"image": rng.integers(0, 256, (batch, side, side, 3), np.uint8), "mask": masks}
+    arrays = {"image": rng.integers(0, 256, (batch, side, side, 3), np.uint8), "mask": masks}
     if "edges" in serve.structured_input_signature[1]:
-        planes["edges"] = np.zeros_like(masks)
-    inputs = {name: tf.constant(plane) for name, plane in planes.items()}
+        arrays["edges"] = np.zeros_like(masks)
+    inputs = {name: tf.constant(array) for name, array in arrays.items()}
     at_rest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     walls, processors = [], []
     for _ in range(repeats + 1):
@@ -52,8 +52,8 @@ def measure(folder, side, batch, repeats):
 def main(argv):
     parser = cli.Parser(prog="serving.py", description=__doc__.splitlines()[0])
     parser.add_argument("--model", required=True, help="folder of an exported model")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512, 1024], help="sides of square pictures")
-    parser.add_argument("--batches", type=int, nargs="+", default=[1, 4], help="pictures in a request")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512, 1024], help="sides of square images")
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 4], help="images in a request")
     parser.add_argument("--repeats", type=int, default=3, help="requests of which the median is taken (default: 3)")
     parser.add_argument("--row", type=int, nargs=2, help="measure this size and batch alone, and print JSON")
     args = parser.parse_args(argv)

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Completes a picture on a TensorFlow Serving with nothing but curl, base64 and sed:
-#   serving/complete.sh x.png mask.png completed.png [http://localhost:8501] [deepfill] [sketch.png]
-# A guided model wants a sketch; /dev/null is an empty one.
+# Completes an image on a TensorFlow Serving with nothing but curl, base64 and sed:
+#   serving/complete.sh x.png mask.png completed.png [http://localhost:8501] [deepfill] [edges.png]
+# A guided model wants edges; /dev/null is none.
 set -euo pipefail
-image=$1 mask=$2 output=$3 address=${4:-http://localhost:8501} model=${5:-deepfill} sketch=${6:-}
+image=$1 mask=$2 output=$3 address=${4:-http://localhost:8501} model=${5:-deepfill} edges=${6:-}
 
 file() { printf '"%s": {"b64": "%s"}' "$1" "$(base64 "$2" | tr -d '\n')"; }
 
 instance="$(file image_bytes "$image"), $(file mask_bytes "$mask")"
-[ -z "$sketch" ] || instance="$instance, $(file edges_bytes "$sketch")"
+[ -z "$edges" ] || instance="$instance, $(file edges_bytes "$edges")"
 answer=$(printf '{"signature_name": "encoded", "instances": [{%s}]}' "$instance" |
     curl -sS --data-binary @- "$address/v1/models/$model:predict")
 if ! grep -q '"predictions"' <<<"$answer"; then

@@ -20,27 +20,14 @@ EXTRA_FOLDER = "assets.extra"  # Serving's name for files beside a model
 NOTES_FILE = "tf_inpaint.json"
 FORMATS = ("saved_model", "tflite", "onnx", "npz")
 _PRECISIONS = ("float32", "bfloat16", "float16")
-MAX_PIXELS = 1 << 20  # larger pictures would keep a server's other guests waiting
+MAX_PIXELS = 1 << 20  # larger images would keep a server's other guests waiting
 MAX_MEMORY = "4G"  # of the server, whatever this machine has
 _OUTPUTS = {"coarse": "coarse", "attention_flow": "offsets"}  # by name: what of a generator they show
 
 
 def main(argv) -> int:
     """Runs the command; returns its exit code (see `tf_inpaint.cli`)."""
-    parser = _parser()
-    args = parser.parse_args(argv)
-    if args.size and min(args.size) < 1:
-        parser.error("--size must be two positive numbers, height and width")
-    if args.format == "npz":
-        if args.size or args.with_outputs or args.precision == "bfloat16" or not args.output.endswith(ENDING):
-            parser.error("--format npz is for an --output that ends in .npz, float16 or float32, and nothing else")
-    elif args.format != "saved_model":
-        if args.size is None:
-            parser.error(f"--format {args.format} needs a --size")
-        if args.with_outputs or args.precision == "bfloat16" or (args.format, args.precision) == ("onnx", "float16"):
-            parser.error(f"--format {args.format} has no further outputs, and not all of the precisions")
-        if not args.output.endswith(f".{args.format}"):
-            parser.error(f"--output must end in .{args.format}")
+    args = _arguments(argv)
     checkpoint = open_checkpoint(args.checkpoint_dir)
     checkpoint.refuse_exported()
     cli.import_tensorflow()
@@ -54,14 +41,13 @@ def main(argv) -> int:
         residuals=args.residuals,
     )
     print(inpainter.origin)
-    precision = args.precision or ("float16" if args.format == "npz" else "float32")
-    if args.format == "npz":
-        export_weights(inpainter, args.output, args.about, half=precision == "float16")
+    if args.format == "saved_model":
+        print(export(inpainter, args.output, args.precision, args.size, args.with_outputs))
+    elif args.format == "npz":
+        export_weights(inpainter, args.output, args.about, half=args.precision == "float16")
         print(f"{args.output}: {os.path.getsize(args.output) / 1e6:.1f} MB, for --checkpoint_dir")
-    elif args.format == "saved_model":
-        print(export(inpainter, args.output, precision, args.size, args.with_outputs))
     else:
-        difference = export_file(inpainter, args.output, args.format, args.size, precision)
+        difference = export_file(inpainter, args.output, args.format, args.size, args.precision)
         print(f"{args.output}: predictions differ by at most {difference:.2g} from the network's, which are in [-1, 1]")
     return cli.DONE
 
@@ -129,16 +115,16 @@ def export_weights(inpainter, output: str, text: str = "", half: bool = True) ->
     if recipe.completes_with_critic:
         raise InputError("this model completes with its critic too, which such a file does not hold")
     weights = {name: weight.numpy() for name, weight in named_weights(recipe.generator).items()}
-    name = next(name for name, each in RECIPES.items() if isinstance(recipe, each))
+    name = next(name for name, kind in RECIPES.items() if isinstance(recipe, kind))
     options = dataclasses.asdict(recipe.options)
     about = About(name, options, inpainter.trained_size, text, inpainter.residuals)
     write_weight_file(output, weights, about, half)
 
 
 def export_file(inpainter, output: str, kind: str, size, precision: str = "float32") -> float:
-    """Writes a model of one picture size as a file of TensorFlow Lite or ONNX, whose inputs `serving.lite` tells.
+    """Writes a model of one image size as a file of TensorFlow Lite or ONNX, whose inputs `serving.lite` tells.
 
-    A network of one picture size is written as it is, without a window around the hole: for pictures of its size with
+    A network of one image size is written as it is, without a window around the hole: for images of its size with
     holes where it was trained on them.
 
     Args:
@@ -153,17 +139,15 @@ def export_file(inpainter, output: str, kind: str, size, precision: str = "float
         InputError: if this model cannot be exported so, or the file not be written there.
     """
     from tf_inpaint.serving import lite
-    from tf_inpaint.serving.signatures import ServedModel
 
     _check(inpainter, size[0] * size[1], size, ())
-    own = inpainter.recipe.generator.fixed_size
-    if own is not None and tuple(size) != (own, own):
-        raise InputError(f"this network takes pictures of one size: --size {own} {own}")
-    model = ServedModel(inpainter.recipe, size[0] * size[1], residuals=inpainter.residuals)
+    side = inpainter.recipe.generator.fixed_size
+    if side is not None and tuple(size) != (side, side):
+        raise InputError(f"this network takes images of one size: --size {side} {side}")
     if kind == "tflite":
-        contents, difference = lite.to_tflite(model, size, precision == "float16")
+        contents, difference = lite.to_tflite(inpainter, size, precision == "float16")
     else:
-        contents, difference = lite.to_onnx(model, size)
+        contents, difference = lite.to_onnx(inpainter, size)
     write_whole(output, contents)
     return difference
 
@@ -183,7 +167,7 @@ def _check(inpainter, max_pixels, size, outputs):
     needed = inpainter.memory(*largest)
     if needed > inpainter.engine.max_memory:
         raise InputError(
-            f"pictures of {largest[1]} x {largest[0]} pixels would take about {needed / 2**30:.1f} GiB of memory: "
+            f"images of {largest[1]} x {largest[0]} pixels would take about {needed / 2**30:.1f} GiB of memory: "
             "raise --max_memory or lower --max_pixels"
         )
     for name in outputs:
@@ -213,7 +197,7 @@ def _write_version(folder: str, write) -> str:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _parser() -> cli.Parser:
+def _arguments(argv):
     parser = cli.Parser(prog="python -m tf_inpaint.export", description="Export a trained model for serving.")
     add = parser.add_argument
     add("--checkpoint_dir", required=True, help="a run folder of train.py, or the authors' checkpoint")
@@ -234,7 +218,7 @@ def _parser() -> cli.Parser:
         help="how weights are kept; arithmetic is in float32 (default: float32; of npz float16)",
     )
     add("--about", default="", help="with --format npz: one line that says what these weights are")
-    add("--size", type=int, nargs=2, metavar=("H", "W"), help="pictures of this size alone (default: any)")
+    add("--size", type=int, nargs=2, metavar=("H", "W"), help="images of this size alone (default: any)")
     add("--with_outputs", nargs="+", choices=_OUTPUTS, default=[], help="further outputs of both signatures")
     add("--padding", choices=("SAME", "SYMMETRIC", "REFLECT"), help="border of the convolutions (default: as trained)")
     add(
@@ -244,9 +228,24 @@ def _parser() -> cli.Parser:
         help="fine detail from where attention looked, 0 to 1; an .npz file keeps it as what suits its weights "
         "(default: as the weights say)",
     )
-    add("--max_pixels", type=int, help="largest picture accepted, height x width (default: 1024 x 1024)")
+    add("--max_pixels", type=int, help="largest image accepted, height x width (default: 1024 x 1024)")
     add("--max_memory", default=MAX_MEMORY, help="how much memory completing may take (default: 4G); more is quicker")
-    return parser
+    args = parser.parse_args(argv)
+
+    if args.size and min(args.size) < 1:
+        parser.error("--size must be two positive numbers, height and width")
+    if args.format == "npz":
+        if args.size or args.with_outputs or args.precision == "bfloat16" or not args.output.endswith(ENDING):
+            parser.error("--format npz is for an --output that ends in .npz, float16 or float32, and nothing else")
+    elif args.format != "saved_model":
+        if args.size is None:
+            parser.error(f"--format {args.format} needs a --size")
+        if args.with_outputs or args.precision == "bfloat16" or (args.format, args.precision) == ("onnx", "float16"):
+            parser.error(f"--format {args.format} has no further outputs, and not all of the precisions")
+        if not args.output.endswith(f".{args.format}"):
+            parser.error(f"--output must end in .{args.format}")
+    args.precision = args.precision or ("float16" if args.format == "npz" else "float32")
+    return args
 
 
 if __name__ == "__main__":

@@ -1,42 +1,60 @@
-"""Models of one picture size as a file: TensorFlow Lite, of its built-in operations alone, and ONNX.
+"""Models of one image size as a file: TensorFlow Lite, of its built-in operations alone, and ONNX.
 
 Their inputs are `image` uint8 [1, H, W, 3] and `mask` uint8 [1, H, W, 1] (above half = hole), guided ones' also `edges`
-uint8 [1, H, W, 1] (above 0.6 of white = line); their outputs `completed` uint8 and `predicted` float32 in [-1, 1], both
+uint8 [1, H, W, 1] (above 0.6 of white = edge); their outputs `completed` uint8 and `predicted` float32 in [-1, 1], both
 [1, H, W, 3]. Nothing checks what they are given.
 """
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import numpy as np
 import tensorflow as tf
 
 from tf_inpaint.errors import InputError, first_line
+from tf_inpaint.inference.graph import Completion
+from tf_inpaint.ops.images import composite
+from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD
+from tf_inpaint.serving.signatures import input_channels
+from tf_inpaint.serving.weights import weights_module
 
 _OPSET = 17
 _MOST = 1e-3  # by which the predictions of a float32 file may differ from the network's, in [-1, 1]
 
 
-def graph_of(model, size):
-    """A tf.function of a `ServedModel` for one picture of (height, width)."""
-    planes = {"image": 3, "mask": 1, **({"edges": 1} if model.guided else {})}
-    specs = [tf.TensorSpec([1, *size, depth], tf.uint8, name) for name, depth in planes.items()]
-    return tf.function(model.draw, input_signature=specs, autograph=False)
+def graph_of(inpainter, size):
+    """A tf.function of an `Inpainter`'s completion for one image of (height, width)."""
+    channels = input_channels(inpainter.takes_edges)
+    signature = [tf.TensorSpec([1, *size, depth], tf.uint8, name) for name, depth in channels.items()]
+    completion = Completion(inpainter.recipe, windows=False, residuals=inpainter.residuals)
+
+    def complete(image, mask, edges=None):
+        hole = tf.cast(mask, tf.int32) > MASK_THRESHOLD  # [1, H, W, 1]
+        edge = tf.zeros_like(hole) if edges is None else tf.cast(edges, tf.int32) > EDGE_THRESHOLD
+        with _attention_at_once(inpainter.recipe.generator):
+            outputs = completion(image, hole[..., 0], edge[..., 0])
+        levels = (tf.cast(value, tf.float32) for value in (outputs["completed"], image))
+        completed = tf.cast(composite(*levels, tf.cast(hole, tf.float32)), tf.uint8)
+        return {"completed": completed, "predicted": outputs["predicted"]}
+
+    return tf.function(complete, input_signature=signature, autograph=False)
 
 
-def to_tflite(model, size, half: bool = False) -> tuple[bytes, float]:
-    """A TensorFlow Lite model, tried on a picture of noise.
+def to_tflite(inpainter, size, half: bool = False) -> tuple[bytes, float]:
+    """A TensorFlow Lite model, tried on an image of noise.
 
     Args:
-        model: a `ServedModel` whose weights are kept as float32.
-        size: (height, width) of its pictures.
+        inpainter: an `Inpainter`.
+        size: (height, width) of its images.
         half: keep the weights as float16; arithmetic stays in float32, unless a device's delegate is told otherwise.
     Returns:
         (contents of the file, largest difference of its predictions from the network's).
     Raises:
         InputError: if it needs an operation that TensorFlow Lite lacks, or with float32 differs by more than 1e-3.
     """
-    drawing = graph_of(model, size).get_concrete_function()
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([drawing], model.root)
+    graph, weights = graph_of(inpainter, size), weights_module(inpainter.recipe)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([graph.get_concrete_function()], weights)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     if half:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -49,10 +67,10 @@ def to_tflite(model, size, half: bool = False) -> tuple[bytes, float]:
     plainly = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     interpreter = tf.lite.Interpreter(model_content=contents, experimental_op_resolver_type=plainly)
     run = interpreter.get_signature_runner()
-    return contents, _compared("TensorFlow Lite", model, size, lambda inputs: run(**inputs)["predicted"], not half)
+    return contents, _difference("TensorFlow Lite", graph, lambda inputs: run(**inputs)["predicted"], not half)
 
 
-def to_onnx(model, size) -> tuple[bytes, float]:
+def to_onnx(inpainter, size) -> tuple[bytes, float]:
     """An ONNX model; arguments, result and errors as `to_tflite`.
 
     Needs the packages `tf2onnx` and `onnxruntime`, whose absence is an error too.
@@ -62,7 +80,7 @@ def to_onnx(model, size) -> tuple[bytes, float]:
         import tf2onnx
     except ImportError as error:
         raise InputError(f"ONNX needs packages ({error}): pip install 'tf_inpaint[onnx]'") from error
-    graph = graph_of(model, size)
+    graph = graph_of(inpainter, size)
     proto, _ = tf2onnx.convert.from_function(graph, input_signature=graph.input_signature, opset=_OPSET)
     contents = proto.SerializeToString()
 
@@ -70,22 +88,38 @@ def to_onnx(model, size) -> tuple[bytes, float]:
         session = onnxruntime.InferenceSession(contents, providers=["CPUExecutionProvider"])
         return session.run(None, inputs)[1]
 
-    return contents, _compared("ONNX", model, size, predict)
+    return contents, _difference("ONNX", graph, predict)
 
 
-def _compared(what, model, size, predict, exactly=True):
+def _difference(kind, graph, predict, exactly=True):
     """The largest difference of `predict(inputs)` from the network's prediction."""
     rng = np.random.default_rng(0)
-    mask = np.zeros((1, *size, 1), np.uint8)
-    mask[:, size[0] * 3 // 8 : size[0] * 5 // 8, size[1] * 3 // 8 : size[1] * 5 // 8] = 255
-    inputs = {"image": rng.integers(0, 256, (1, *size, 3), np.uint8), "mask": mask}
-    if model.guided:
-        inputs["edges"] = np.where(rng.random(mask.shape) < 0.1, np.uint8(255), np.uint8(0))
-    expected = graph_of(model, size)(**inputs)["predicted"].numpy()
+    shapes = {spec.name: spec.shape.as_list() for spec in graph.input_signature}
+    _, height, width, _ = shapes["image"]
+    mask = np.zeros(shapes["mask"], np.uint8)
+    mask[:, height * 3 // 8 : height * 5 // 8, width * 3 // 8 : width * 5 // 8] = 255
+    inputs = {"image": rng.integers(0, 256, shapes["image"], np.uint8), "mask": mask}
+    if "edges" in shapes:
+        inputs["edges"] = np.where(rng.random(shapes["edges"]) < 0.1, np.uint8(255), np.uint8(0))
+    expected = graph(**inputs)["predicted"].numpy()
     try:
         difference = float(np.abs(predict(inputs) - expected).max())
     except Exception as error:  # runtimes have exceptions of their own
-        raise InputError(f"as {what} this model does not run ({error})") from error
+        raise InputError(f"as {kind} this model does not run ({error})") from error
     if exactly and not difference < _MOST:
-        raise InputError(f"as {what} this model's predictions differ by {difference:.2g}: nothing is written")
+        raise InputError(f"as {kind} this model's predictions differ by {difference:.2g}: nothing is written")
     return difference
+
+
+@contextmanager
+def _attention_at_once(generator):
+    """While this lasts, no attention is traced that would do large images in chunks."""
+    layers = generator.attention.layers if generator.attention else ()
+    kept = [layer.max_memory for layer in layers]
+    try:
+        for layer in layers:
+            layer.max_memory = None
+        yield
+    finally:
+        for layer, max_memory in zip(layers, kept):
+            layer.max_memory = max_memory

@@ -14,21 +14,21 @@ _SIDE = 256
 
 
 def write_warmup(folder: str, model: str, guided: bool, size=None) -> None:
-    """Writes one request for each signature, of a grey picture with a hole in its middle.
+    """Writes one request for each signature, of a grey image with a hole in its middle.
 
     Args:
         folder: `assets.extra` of the model.
         model: its name; servers do not look at it.
-        guided: whether pictures come with a sketch.
-        size: (height, width) of the picture; None is 256 x 256.
+        guided: whether images come with edges.
+        size: (height, width) of the image; None is 256 x 256.
     """
     height, width = size or (_SIDE, _SIDE)
     image, mask = np.full((height, width, 3), 128, np.uint8), np.zeros((height, width, 1), np.uint8)
     mask[height // 4 : height - height // 4, width // 4 : width - width // 4] = 255
-    planes = {"image": image, "mask": mask, **({"edges": np.zeros_like(mask)} if guided else {})}
-    files = {f"{name}_bytes": tf.io.encode_png(plane).numpy() for name, plane in planes.items()}
+    arrays = {"image": image, "mask": mask, **({"edges": np.zeros_like(mask)} if guided else {})}
+    files = {f"{name}_bytes": tf.io.encode_png(array).numpy() for name, array in arrays.items()}
     requests = {
-        "serving_default": {name: plane[np.newaxis] for name, plane in planes.items()},
+        "serving_default": {name: array[np.newaxis] for name, array in arrays.items()},
         "encoded": {name: np.array([contents], object) for name, contents in files.items()},
     }
     with tf.io.TFRecordWriter(os.path.join(folder, FILE)) as writer:

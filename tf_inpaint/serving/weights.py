@@ -1,49 +1,51 @@
-"""Networks run with other weights than their own, such as ones kept in half the bytes."""
+"""The weights of an exported model: a recipe's, or a copy of them in half the bytes."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-
 import tensorflow as tf
 
+from tf_inpaint.models.weights import named_weights
 
-@contextmanager
-def replaced_weights(model, replacements):
-    """While this lasts, the layers of `model` compute with tensors in place of some of their variables.
 
-    For tracing a graph that shall not refer to the model's own variables.
+class _KeptAs(tf.keras.mixed_precision.Policy):
+    """Weights of one type, which layers read as float32, and arithmetic in float32."""
+
+    def __init__(self, precision):
+        super().__init__("float32")
+        self._precision = precision
+
+    @property
+    def variable_dtype(self):
+        return self._precision
+
+
+def keep_weights(recipe, precision):
+    """A recipe that completes with weights of a type, in float32 arithmetic.
 
     Args:
-        model: a built Keras model whose sublayers are attributes.
-        replacements: {id of a tf.Variable: tensor of its shape, of the type the layers compute in}.
-    Raises:
-        ValueError: if a variable belongs to no attribute of any layer.
+        recipe: a recipe whose generator is built.
+        precision: "bfloat16" or "float16", of which a copy is made; or "float32", which the recipe has itself.
     """
-    kept = []
+    if precision == "float32":
+        return recipe
+    usual = tf.keras.mixed_precision.global_policy()
+    tf.keras.mixed_precision.set_global_policy(_KeptAs(precision))
     try:
-        for layer in _layers(model):
-            for name, value in list(vars(layer).items()):
-                key = id(value if isinstance(value, tf.Variable) else getattr(value, "value", None))
-                if key in replacements:
-                    kept.append((layer, name, value))
-                    vars(layer)[name] = replacements[key]
-        if len(kept) < len(replacements):
-            missing = len(replacements) - len(kept)
-            raise ValueError(
-                f"`replacements` must be of variables that layers hold. Received: {missing} that none holds"
-            )
-        yield
+        copy = type(recipe)(recipe.options)
+        copy.build_generator()
     finally:
-        for layer, name, value in kept:
-            vars(layer)[name] = value
+        tf.keras.mixed_precision.set_global_policy(usual)
+    weights = named_weights(copy.generator)
+    for name, weight in named_weights(recipe.generator).items():
+        weights[name].assign(tf.cast(weight, precision))
+    if recipe.generator.attention:
+        for layer, original in zip(copy.generator.attention.layers, recipe.generator.attention.layers):
+            layer.max_memory = original.max_memory
+    return copy
 
 
-def _layers(layer, seen=None):
-    """A layer and all layers within, each once."""
-    seen = set() if seen is None else seen
-    if id(layer) not in seen:
-        seen.add(id(layer))
-        yield layer
-        for name, child in list(vars(layer).items()):
-            if not name.startswith("_") and isinstance(child, tf.keras.layers.Layer):
-                yield from _layers(child, seen)
+def weights_module(recipe):
+    """A tf.Module that holds the generator's weights and nothing else, to be saved with its signatures."""
+    module = tf.Module(name="served")
+    module.weights = list(named_weights(recipe.generator).values())
+    return module
