@@ -1,4 +1,4 @@
-"""Exported models where there is no tf_inpaint: their answers are what Inpainter makes of each picture, bit for bit."""
+"""Exported models where there is no tf_inpaint: their answers are what Inpainter makes of each image, bit for bit."""
 
 import json
 import subprocess
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+MODELS = ["deepfill_v1", "deepfill_v2", "guided", "pen_net", "context_encoder"]
 SIZES = [(64, 64), (50, 91), (9, 5)]
 THOROUGH = ["guided"]  # at all sizes, and by a session too
 
@@ -58,7 +59,7 @@ def answers(tmp_path_factory, exported, make_case):
     """(model -> [(key, signature, case)], "key|output" -> array) of a process of its own."""
     folder = tmp_path_factory.mktemp("alone")
     calls, inputs, models = {}, {}, {}
-    for model in ("deepfill_v1", "deepfill_v2", "guided", "pen_net", "context_encoder"):
+    for model in MODELS:
         models[model] = exported(model).folder
         guided = exported(model).inpainter.takes_edges
         thorough = model in THOROUGH
@@ -66,7 +67,7 @@ def answers(tmp_path_factory, exported, make_case):
         for height, width in SIZES if thorough else SIZES[1:2]:
             for count in (1, 3) if thorough else (2,):
                 case = make_case(height, width, count)
-                for signature, given in (("serving_default", case.tensors(guided)), ("encoded", case.files(guided))):
+                for signature, given in (("serving_default", case.arrays(guided)), ("encoded", case.files(guided))):
                     key = f"{model} {signature} {count} of {height} x {width}"
                     calls[model].append((key, signature, case))
                     inputs.update({f"{key}|{name}": value for name, value in given.items()})
@@ -79,7 +80,7 @@ def answers(tmp_path_factory, exported, make_case):
     return calls, dict(np.load(folder / "outputs.npz", allow_pickle=True))
 
 
-@pytest.mark.parametrize("model", ["deepfill_v1", "deepfill_v2", "guided", "pen_net", "context_encoder"])
+@pytest.mark.parametrize("model", MODELS)
 def test_the_answers_are_those_of_inpainter(answers, exported, model):
     calls, outputs = answers
     for key, signature, case in calls[model]:

@@ -1,5 +1,6 @@
 """The command, the folders it writes, what is in their graphs, what they refuse, and test.py with them."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -15,16 +16,9 @@ from tf_inpaint import cli
 from tf_inpaint import export as command
 from tf_inpaint.errors import InputError
 from tf_inpaint.inference.inpainter import Inpainter
-from tf_inpaint.io.images import read_image, write_png
+from tf_inpaint.io.images import read_image
 from tf_inpaint.predict import command as complete
 from tf_inpaint.recipes import RECIPES
-
-
-@pytest.fixture(scope="module")
-def loaded(exported):
-    """The signatures of the guided model."""
-    model = tf.saved_model.load(exported("guided").folder)
-    yield model.signatures
 
 
 def _operations(folder):
@@ -37,9 +31,8 @@ def _operations(folder):
 
 
 def test_there_are_only_tensorflow_s_own_operations(exported):
-    used = {
-        model: _operations(exported(model).folder) for model in ("deepfill_v1", "guided", "pen_net", "context_encoder")
-    }
+    models = ("deepfill_v1", "guided", "pen_net", "context_encoder")
+    used = {model: _operations(exported(model).folder) for model in models}
     for model, names in used.items():
         assert {"Conv2D", "DecodePng", "EncodePng", "Assert"} <= names, model
     # The registry of a process without Addons and without us; Python's functions are in it, but die with their process.
@@ -75,75 +68,63 @@ def test_a_version_is_whole_and_the_next_free_number(exported, tmp_path, monkeyp
 @pytest.mark.slow
 @pytest.mark.parametrize("precision, most", [("float16", 2), ("bfloat16", 12)])
 def test_weights_in_half_the_bytes_change_little(exported, make_case, tmp_path, precision, most):
-    inpainter, whole = exported("deepfill_v2")
-    folder = command.export(inpainter, str(tmp_path / "model"), precision)
-    sizes = [os.path.getsize(f"{place}/variables/variables.data-00000-of-00001") for place in (whole, folder)]
+    whole = exported("deepfill_v2")
+    half = dataclasses.replace(whole, folder=command.export(whole.inpainter, str(tmp_path / "model"), precision))
+    sizes = [os.path.getsize(f"{made.folder}/variables/variables.data-00000-of-00001") for made in (whole, half)]
     assert sizes[1] < 0.6 * sizes[0]
     case = make_case(64, 64)
-    got = (
-        tf.saved_model.load(folder)
-        .signatures["serving_default"](**{name: tf.constant(value) for name, value in case.tensors(False).items()})[
-            "completed"
-        ]
-        .numpy()
-    )
-    expected = case.expected(inpainter)["completed"]
-    difference = np.abs(got.astype(int) - expected)
+    expected = case.expected(whole.inpainter)["completed"]
+    difference = np.abs(half.ask(case.arrays(guided=False))["completed"].astype(int) - expected)
     assert 0 < difference.mean() and np.percentile(difference, 99) <= most
 
 
 def test_one_size_alone(exported, make_case, tmp_path):
     inpainter = exported("deepfill_v1").inpainter
     folder = command.export(inpainter, str(tmp_path / "model"), size=(50, 90), outputs=("coarse",))
+    model = dataclasses.replace(exported("deepfill_v1"), folder=folder)
     case = make_case(50, 90, 2)
-    signatures = tf.saved_model.load(folder).signatures
-    got = signatures["serving_default"](**{name: tf.constant(value) for name, value in case.tensors(False).items()})
+    got = model.ask(case.arrays(guided=False))
     assert set(got) == {"completed", "coarse"} and got["completed"].shape[1:] == (50, 90, 3)
     expected = case.expected(inpainter)
     for name in got:
         np.testing.assert_array_equal(got[name], expected[name])
-    other = {name: tf.constant(value) for name, value in make_case(90, 50).files(False).items()}
     with pytest.raises(tf.errors.InvalidArgumentError, match="must be 50 x 90 pixels high and wide"):
-        signatures["encoded"](**other)
+        model.ask(make_case(90, 50).files(guided=False), "encoded")
     saved = Inpainter.load(folder)
     with pytest.raises(InputError, match="exported for images of 90 x 50 pixels alone"):
         saved.complete(np.zeros((64, 64, 3), np.uint8), np.zeros((64, 64), bool))
 
 
-def test_wrong_files_are_refused_with_a_reason(loaded, make_case):
-    right = {name: value[0] for name, value in make_case(20, 20).files(guided=True).items()}
-    other = {name: value[0] for name, value in make_case(20, 21).files(guided=True).items()}
+def test_wrong_files_are_refused_with_a_reason(exported, make_case):
+    right, other = ({name: value[0] for name, value in make_case(20, side).files().items()} for side in (20, 21))
     huge = bytearray(right["image_bytes"])
     huge[16:24] = (1 << 20).to_bytes(4, "big") * 2
     levels = tf.io.encode_png(np.eye(20, dtype=np.uint8)[..., np.newaxis]).numpy()
 
     def ask(**changes):
-        return loaded["encoded"](**{name: tf.constant([value]) for name, value in {**right, **changes}.items()})
+        inputs = {**{name: [value] for name, value in right.items()}, **changes}
+        return exported("guided").ask(inputs, "encoded")
 
     for changes, said in (
-        ({"image_bytes": b""}, "`image_bytes` must be a PNG or JPEG file"),
-        ({"mask_bytes": b"BM nonsense"}, "`mask_bytes` must be a PNG or JPEG file"),
-        ({"image_bytes": right["image_bytes"][:70]}, "PNG"),
-        ({"image_bytes": b"\x89PNG"}, "`image_bytes` must have 1 to"),
-        ({"image_bytes": bytes(huge)}, "`image_bytes` must have 1 to 1048576 pixels.*1048576"),
-        ({"mask_bytes": other["mask_bytes"]}, "`mask` must have the size of the image"),
-        ({"edges_bytes": other["edges_bytes"]}, "`edges` must have the size of the image"),
-        ({"mask_bytes": levels}, "`mask` counts where above 127"),
+        ({"image_bytes": [b""]}, "`image_bytes` must be a PNG or JPEG file"),
+        ({"mask_bytes": [b"BM nonsense"]}, "`mask_bytes` must be a PNG or JPEG file"),
+        ({"image_bytes": [right["image_bytes"][:70]]}, "PNG"),
+        ({"image_bytes": [b"\x89PNG"]}, "`image_bytes` must have 1 to"),
+        ({"image_bytes": [bytes(huge)]}, "`image_bytes` must have 1 to 1048576 pixels.*1048576"),
+        ({"mask_bytes": [other["mask_bytes"]]}, "`mask` must have the size of the image"),
+        ({"edges_bytes": [other["edges_bytes"]]}, "`edges` must have the size of the image"),
+        ({"mask_bytes": [levels]}, "`mask` counts where above 127"),
     ):
         with pytest.raises(tf.errors.OpError, match=said):
             ask(**changes)
     with pytest.raises(tf.errors.InvalidArgumentError, match="as many as `image_bytes`"):
-        two = tf.constant([right["mask_bytes"]] * 2)
-        loaded["encoded"](
-            **{name: tf.constant([value]) for name, value in right.items() if "mask" not in name}, mask_bytes=two
-        )
-    nothing = tf.constant([], tf.string)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="at least one picture"):
-        loaded["encoded"](image_bytes=nothing, mask_bytes=nothing, edges_bytes=nothing)
+        ask(mask_bytes=[right["mask_bytes"]] * 2)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="at least one image"):
+        ask(**{name: np.array([], object) for name in right})
     assert ask()["completed_bytes"].shape == (1,)
 
 
-def test_files_are_read_as_test_py_reads_them(loaded, exported, make_case, tmp_path):
+def test_files_are_read_as_test_py_reads_them(exported, make_case, tmp_path):
     """A JPEG lying on its side, a mask painted on a transparent layer, no sketch."""
     from PIL import Image
 
@@ -154,70 +135,59 @@ def test_files_are_read_as_test_py_reads_them(loaded, exported, make_case, tmp_p
     layer = np.zeros((56, 40, 4), np.uint8)
     layer[30:, 10:] = (10, 0, 0, 255)
     Image.fromarray(layer).save(tmp_path / "m.png")
-    files = {"image_bytes": "x.jpg", "mask_bytes": "m.png"}
-    given = {name: tf.constant([(tmp_path / path).read_bytes()]) for name, path in files.items()}
-    got = loaded["encoded"](**given, edges_bytes=tf.constant([b""]))["completed_bytes"][0]
+    image, mask = ((tmp_path / path).read_bytes() for path in ("x.jpg", "m.png"))
+    inputs = {"image_bytes": [image], "mask_bytes": [mask], "edges_bytes": [b""]}
+    got = exported("guided").ask(inputs, "encoded")["completed_bytes"][0]
     expected = exported("guided").inpainter.complete(read_image(str(tmp_path / "x.jpg")).rgb, layer[..., 3] > 0)
     np.testing.assert_array_equal(tf.io.decode_png(got), expected)
 
 
 def test_wrong_arrays_are_refused_where_nobody_looks_at_shapes(exported):
     """TensorFlow Serving hands arrays to the graph whatever their shape; so does a session's callable."""
-    image, plane = np.zeros((1, 8, 8, 3), np.uint8), np.zeros((1, 8, 8, 1), np.uint8)
+    image, mask = np.zeros((1, 8, 8, 3), np.uint8), np.zeros((1, 8, 8, 1), np.uint8)
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        signature = tf.compat.v1.saved_model.load(session, ["serve"], exported("guided").folder).signature_def[
-            "serving_default"
-        ]
-        names = ["image", "mask", "edges"]
-        wanted = config_pb2.CallableOptions(
-            feed=[signature.inputs[name].name for name in names], fetch=[signature.outputs["completed"].name]
-        )
-        run = session._make_callable_from_options(wanted)
+        model = tf.compat.v1.saved_model.load(session, ["serve"], exported("guided").folder)
+        signature = model.signature_def["serving_default"]
+        feed = [signature.inputs[name].name for name in ("image", "mask", "edges")]
+        fetch = [signature.outputs["completed"].name]
+        run = session._make_callable_from_options(config_pb2.CallableOptions(feed=feed, fetch=fetch))
         for arrays, said in (
-            ((image[..., :2], plane, plane), r"`image` must be \[N, H, W, 3\]. Received:\] \[1 8 8 2\]"),
-            ((image[0], plane, plane), r"`image` must be \[N, H, W, 3\]. Received:\] \[8 8 3\]"),
-            ((image, plane[..., 0], plane), r"`mask` must be \[N, H, W, 1\]. Received:\] \[1 8 8\]"),
-            ((image, image, plane), r"`mask` must be \[N, H, W, 1\]"),
-            ((image, plane[:, :7], plane), r"`mask` must have the size of the image. Received:\] \[1 7 8\] \[1 8 8\]"),
-            ((image, np.repeat(plane, 2, axis=0), plane), "`mask` must have the size of the image"),
-            ((image, plane, plane[:, :, :5]), "`edges` must have the size of the image"),
-            ((image, plane + 1, plane), "`mask` counts where above 127"),
-            ((image[:0], plane[:0], plane[:0]), "at least one picture"),
-            ((image[:, :0], plane[:, :0], plane[:, :0]), "`image` must have 1 to"),
+            ((image[..., :2], mask, mask), r"`image` must be \[N, H, W, 3\]. Received:\] \[1 8 8 2\]"),
+            ((image[0], mask, mask), r"`image` must be \[N, H, W, 3\]. Received:\] \[8 8 3\]"),
+            ((image, mask[..., 0], mask), r"`mask` must be \[N, H, W, 1\]. Received:\] \[1 8 8\]"),
+            ((image, image, mask), r"`mask` must be \[N, H, W, 1\]"),
+            ((image, mask[:, :7], mask), r"`mask` must have the size of the image. Received:\] \[1 7 8\] \[1 8 8\]"),
+            ((image, np.repeat(mask, 2, axis=0), mask), "`mask` must have the size of the image"),
+            ((image, mask, mask[:, :, :5]), "`edges` must have the size of the image"),
+            ((image, mask + 1, mask), "`mask` counts where above 127"),
+            ((image[:0], mask[:0], mask[:0]), "at least one image"),
+            ((image[:, :0], mask[:, :0], mask[:, :0]), "`image` must have 1 to"),
         ):
             with pytest.raises(tf.errors.InvalidArgumentError, match=said):
                 run(*arrays)
-        assert run(image, plane, plane)[0].shape == image.shape
+        assert run(image, mask, mask)[0].shape == image.shape
 
 
 @pytest.mark.slow
 def test_saved_model_cli_runs_it(exported, make_case, tmp_path):
+    inpainter, folder = exported("deepfill_v1").inpainter, exported("deepfill_v1").folder
     case = make_case(30, 40)
-    for name, value in case.tensors(False).items():
+    for name, value in case.arrays(guided=False).items():
         np.save(tmp_path / f"{name}.npy", value)
-    program = "from tensorflow.python.tools.saved_model_cli import main; main()"
-    options = [
-        "run",
-        "--dir",
-        exported("deepfill_v1").folder,
-        "--tag_set",
-        "serve",
-        "--signature_def",
-        "serving_default",
-    ]
+    program = [sys.executable, "-c", "from tensorflow.python.tools.saved_model_cli import main; main()", "run"]
+    options = ["--dir", folder, "--tag_set", "serve", "--signature_def", "serving_default"]
     options += ["--inputs", "image=image.npy;mask=mask.npy", "--outdir", "."]
-    done = subprocess.run([sys.executable, "-c", program, *options], capture_output=True, text=True, cwd=tmp_path)
+    done = subprocess.run([*program, *options], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-1000:]
-    for name, value in case.expected(exported("deepfill_v1").inpainter).items():
+    for name, value in case.expected(inpainter).items():
         name = {"attention": "attention_flow"}.get(name, name)
         np.testing.assert_array_equal(np.load(tmp_path / f"{name}.npy"), value)
 
 
 def test_test_py_takes_an_exported_model(exported, make_case, tmp_path, capsys):
-    inpainter, folder = exported("deepfill_v1")
+    inpainter, folder = exported("deepfill_v1").inpainter, exported("deepfill_v1").folder
     case = make_case(33, 47)
-    write_png(tmp_path / "x.png", case.images[0])
-    write_png(tmp_path / "m.png", case.masks[0])
+    case.write(tmp_path)
     files = ["--image", tmp_path / "x.png", "--mask", tmp_path / "m.png", "--output", tmp_path / "o.png"]
     options = [*map(str, files), "--save_coarse", "--save_attention", "--checkpoint_dir"]
     expected = case.expected(inpainter)
@@ -235,13 +205,11 @@ def test_test_py_takes_an_exported_model(exported, make_case, tmp_path, capsys):
         Inpainter.load(tmp_path / "stranger")
 
 
-def test_a_guided_one_takes_a_sketch(exported, make_case):
-    inpainter, folder = exported("guided")
-    saved, case = Inpainter.load(folder), make_case(40, 24)
+def test_a_guided_one_takes_edges(exported, make_case):
+    inpainter, saved = exported("guided").inpainter, Inpainter.load(exported("guided").folder)
     assert saved.takes_edges
-    planes = case.images[0], case.masks[0, ..., 0], case.edges[0, ..., 0]
-    np.testing.assert_array_equal(saved.complete(*planes), inpainter.complete(*planes))
-    np.testing.assert_array_equal(saved.complete(*planes[:2]), inpainter.complete(*planes[:2]))
+    for inputs in (make_case(40, 24).first(), make_case(40, 24).first(guided=False)):
+        np.testing.assert_array_equal(saved.complete(*inputs), inpainter.complete(*inputs))
     with pytest.raises(InputError, match="`image` must have 1 to 1048576 pixels"):
         saved.complete(np.zeros((1025, 1024, 3), np.uint8), np.zeros((1025, 1024), bool))
 
@@ -277,12 +245,10 @@ def test_tensorflow_lite_of_built_in_operations_alone(exported, make_case, tmp_p
     kinds = {operation["op_name"] for operation in interpreter._get_ops_details()}
     assert not [kind for kind in kinds if kind.startswith("Flex") or "CUSTOM" in kind]
     case = make_case(side, side)
-    mask = np.zeros_like(case.masks)
-    mask[:, side * 3 // 8 : side * 5 // 8, side * 3 // 8 : side * 5 // 8] = 255
-    given = case._replace(masks=mask).tensors(inpainter.takes_edges)
-    got = interpreter.get_signature_runner()(**given)
-    sketch = [case.edges[0, ..., 0]] if inpainter.takes_edges else []
-    expected = inpainter.outputs(case.images[0], mask[0, ..., 0], *sketch)
+    case.masks[:] = 0
+    case.masks[:, side * 3 // 8 : side * 5 // 8, side * 3 // 8 : side * 5 // 8] = 255
+    got = interpreter.get_signature_runner()(**case.arrays(inpainter.takes_edges))
+    expected = inpainter.outputs(*case.first(inpainter.takes_edges))
     np.testing.assert_allclose(got["predicted"][0], expected["predicted"], atol=1e-3)
     np.testing.assert_allclose(got["completed"][0].astype(int), expected["completed"], atol=1)
     assert os.listdir(path.parent) == ["model.tflite"]
@@ -306,7 +272,7 @@ def test_onnx_where_its_packages_are_installed(exported, tmp_path):
 
 
 def test_what_cannot_be_served_is_said(exported):
-    with pytest.raises(InputError, match="pictures of one size: --size 32 32"):
+    with pytest.raises(InputError, match="images of one size: --size 32 32"):
         command.export_file(exported("context_encoder").inpainter, "unused.tflite", "tflite", (64, 64))
 
     recipe = RECIPES["dcgan"](RECIPES["dcgan"].Options(image_size=16, width=2, critic_width=2))
