@@ -7,8 +7,7 @@ longer be undone, so that neither memory nor the time of an undo grows without e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Union
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -56,9 +55,6 @@ class Fill:
     values: np.ndarray | None = None
 
 
-Action = Union[Stroke, Fill]
-
-
 class Session:
     """One image being worked on.
 
@@ -80,8 +76,8 @@ class Session:
         self.result: dict | None = None
         self.result_mask: np.ndarray | None = None
         self.revision = 0
-        self._done: list[list[Action]] = []
-        self._undone: list[list[Action]] = []
+        self._done: list[list[Stroke | Fill]] = []
+        self._undone: list[list[Stroke | Fill]] = []
         self._layers: dict[str, np.ndarray] = {}  # as drawn
         self._base: dict[str, np.ndarray] = {}  # the same before the actions that can be undone
         self._shown: tuple | None = None  # (size, the image at that size)
@@ -149,13 +145,10 @@ class Session:
 
     def extend(self, x: float, y: float) -> None:
         """Lengthen the newest stroke to a point; it stays one action."""
-        if not self._done or not isinstance(self._done[-1][0], Stroke):
-            return
-        stroke = self._done[-1][0]
-        if len(stroke.points) < MOST_POINTS:
-            longer = Stroke(stroke.layer, (*stroke.points, (x, y)), stroke.size, stroke.erase)
-            self._done[-1] = [longer]
-            _paint(self._layers[stroke.layer], Stroke(stroke.layer, longer.points[-2:], stroke.size, stroke.erase))
+        stroke = self._done[-1][0] if self._done else None
+        if isinstance(stroke, Stroke) and len(stroke.points) < MOST_POINTS:
+            self._done[-1] = [replace(stroke, points=(*stroke.points, (x, y)))]
+            _paint(self._layers[stroke.layer], replace(stroke, points=(stroke.points[-1], (x, y))))
             self.revision += 1
 
     def clear(self) -> None:
@@ -165,15 +158,11 @@ class Session:
 
     def undo(self) -> None:
         """Take back the newest action, if there is one."""
-        if self._done:
-            self._undone.append(self._done.pop())
-            self._redraw()
+        self._move(self._done, self._undone)
 
     def redo(self) -> None:
         """Do again what was undone last, if nothing was drawn since."""
-        if self._undone:
-            self._done.append(self._undone.pop())
-            self._redraw()
+        self._move(self._undone, self._done)
 
     @property
     def can_undo(self) -> bool:
@@ -299,11 +288,15 @@ class Session:
         while len(self._done) > MOST_ACTIONS or len(self._done) > 1 and sum(map(_cost, self._done)) > MOST_COST:
             _paint_all(self._base, self._done.pop(0))
 
-    def _redraw(self):
+    def _move(self, actions, others):
+        """Take the last of the actions to others, and draw again what remains done."""
+        if not actions:
+            return
+        others.append(actions.pop())
         for name, layer in self._layers.items():
             layer[:] = self._base[name]
-        for actions in self._done:
-            _paint_all(self._layers, actions)
+        for done in self._done:
+            _paint_all(self._layers, done)
         self.revision += 1
 
     def _layers_at(self, scale):

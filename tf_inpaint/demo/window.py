@@ -85,13 +85,11 @@ class Window:
         self._help_lines = [line for line in _HELP if session.takes_edges or line not in _EDGES_HELP]
         self._message = "h: help"
         self._keys = {
-            " ": self._complete,
-            "\r": self._complete,
+            **dict.fromkeys(" \r", self._complete),
             "u": lambda: self._change(session.undo),
             "r": lambda: self._change(session.redo),
             "c": lambda: self._change(session.clear),
-            "+": lambda: self._resize(MASK, 1.25),
-            "=": lambda: self._resize(MASK, 1.25),
+            **dict.fromkeys("+=", lambda: self._resize(MASK, 1.25)),
             "-": lambda: self._resize(MASK, 0.8),
             "]": lambda: self._resize(EDGES, 1.25),
             "[": lambda: self._resize(EDGES, 0.8),
@@ -127,11 +125,10 @@ class Window:
 
     def press(self, key: str) -> None:
         """Do what a key stands for; mistakes are shown in the window."""
-        action = self._keys.get(key)
-        if action is None:
+        if key not in self._keys:
             return
         try:
-            action()
+            self._keys[key]()
         except InputError as error:
             self._message = str(error)
         self._refresh()
@@ -193,8 +190,8 @@ class Window:
 
     def _resize(self, layer, factor):
         size = self._sizes[layer]
-        larger = max(1, size + max(1, round(size * abs(factor - 1))) * (1 if factor > 1 else -1))
-        self._sizes[layer] = min(larger, max(self._session.size))
+        change = max(1, round(size * abs(factor - 1))) * (1 if factor > 1 else -1)
+        self._sizes[layer] = min(max(1, size + change), max(self._session.size))
         self._message = self._brushes()
 
     def _toggle_eraser(self):

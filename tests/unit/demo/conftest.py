@@ -1,5 +1,7 @@
 """A stand-in for the network: it fills holes with one colour and draws the sketch into them."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -7,11 +9,18 @@ from tf_inpaint.io.images import ImageFile
 
 
 class FakeInpainter:
+    """Attributes: `seen`, the arguments so far; `started` counts completions, which last until `go` is set."""
+
     def __init__(self, takes_edges=True, max_pixels=1 << 20):
         self.takes_edges, self.max_pixels, self.origin = takes_edges, max_pixels, "a stand-in"
-        self.seen = []
+        self.seen, self.started, self.go, self._turn = [], threading.Semaphore(0), threading.Event(), threading.Lock()
+        self.go.set()
 
     def outputs(self, image, mask, edges=None):
+        assert self._turn.acquire(blocking=False)  # one at a time
+        self.started.release()
+        self.go.wait(20)
+        self._turn.release()
         self.seen.append((image, mask, edges))
         completed = image.copy()
         completed[mask] = (10, 20, 30)

@@ -1,14 +1,8 @@
 import numpy as np
 import pytest
 
-from tf_inpaint.demo.session import (
-    EDGES_COLOUR,
-    MOST_ACTIONS,
-    MOST_COST,
-    MOST_POINTS,
-    Session,
-    Stroke,
-)
+from tf_inpaint.demo import session as session_module
+from tf_inpaint.demo.session import EDGES_COLOUR, MOST_COST, MOST_POINTS, Session, Stroke
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.images import ImageFile
 
@@ -198,17 +192,18 @@ def test_strokes_may_leave_the_picture(session):
     assert session.mask()[30].all()
 
 
-def test_the_oldest_of_many_strokes_stay_but_cannot_be_undone(session):
+def test_the_oldest_of_many_strokes_stay_but_cannot_be_undone(session, monkeypatch):
+    monkeypatch.setattr(session_module, "MOST_ACTIONS", 60)
     session.draw(_line(y=10))
     oldest = session.mask()
-    for number in range(MOST_ACTIONS):
-        session.draw(Stroke("mask", ((number % 80, 50),), 3))
+    for x in range(60):
+        session.draw(Stroke("mask", ((x, 50),), 3))
     drawn = session.mask()
-    for _ in range(MOST_ACTIONS):
+    for _ in range(60):
         session.undo()
     assert not session.can_undo
     np.testing.assert_array_equal(session.mask(), oldest)
-    for _ in range(MOST_ACTIONS):
+    for _ in range(60):
         session.redo()
     np.testing.assert_array_equal(session.mask(), drawn)
     session.clear()

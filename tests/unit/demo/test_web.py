@@ -2,8 +2,8 @@
 
 import io
 import socket
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -65,6 +65,25 @@ def photo(image_file):
     return _bytes(image_file.rgb)
 
 
+@pytest.fixture
+def loaded(visitor, photo):
+    """A visitor with an image."""
+    visitor.post("/api/picture", photo)
+    return visitor
+
+
+@pytest.fixture
+def ready(visitor, photo):
+    """A visitor with a mask drawn on it."""
+    return _ready(visitor, photo)
+
+
+def _ready(visitor, photo):
+    visitor.post("/api/picture", photo)
+    visitor.post("/api/stroke", json=HOLE)
+    return visitor
+
+
 HOLE = {"layer": "mask", "points": [[20, 30], [60, 30]], "size": 10}
 LINE = {"layer": "edges", "points": [[20, 30], [60, 30]], "size": 2}
 
@@ -95,14 +114,13 @@ def test_from_upload_to_download(visitor, image_file, photo, inpainter):
     assert visitor.post("/api/clear").get_json()["empty"]
 
 
-def test_a_mask_and_a_sketch_can_be_uploaded(visitor, photo):
-    visitor.post("/api/picture", photo)
+def test_a_mask_and_a_sketch_can_be_uploaded(loaded):
     layer = np.zeros((60, 80), np.uint8)
     layer[10:20] = 140  # a hole, but too grey for a line
-    assert visitor.post("/api/layer/mask", _bytes(layer)).status_code == 200
-    np.testing.assert_array_equal(_array(visitor.get("/api/mask.png")) > 0, layer > 0)
-    visitor.post("/api/layer/edges", _bytes(layer))
-    assert not _array(visitor.get("/api/edges.png")).any()
+    assert loaded.post("/api/layer/mask", _bytes(layer)).status_code == 200
+    np.testing.assert_array_equal(_array(loaded.get("/api/mask.png")) > 0, layer > 0)
+    loaded.post("/api/layer/edges", _bytes(layer))
+    assert not _array(loaded.get("/api/edges.png")).any()
 
 
 def test_alpha_and_grey_come_back(visitor):
@@ -151,9 +169,8 @@ def test_a_truncated_picture_is_said(visitor, photo):
     assert "the upload is damaged" in visitor.says(visitor.post("/api/picture", photo[: len(photo) // 2]))
 
 
-def test_a_mask_of_another_size(visitor, photo):
-    visitor.post("/api/picture", photo)
-    said = visitor.says(visitor.post("/api/layer/mask", _bytes(np.zeros((5, 6), np.uint8))))
+def test_a_mask_of_another_size(loaded):
+    said = loaded.says(loaded.post("/api/layer/mask", _bytes(np.zeros((5, 6), np.uint8))))
     assert said == "the mask has 6 x 5 pixels, but the picture has 80 x 60"
 
 
@@ -174,11 +191,10 @@ def test_a_mask_of_another_size(visitor, photo):
         b"7" * ((1 << 20) + 1),
     ],
 )
-def test_garbage_for_a_stroke(visitor, photo, body):
-    visitor.post("/api/picture", photo)
-    answer = visitor.client.post("/api/stroke", data=body, headers={**HEADERS, "Content-Type": "application/json"})
-    visitor.says(answer)
-    assert visitor.get("/api/state").get_json()["empty"]
+def test_garbage_for_a_stroke(loaded, body):
+    answer = loaded.client.post("/api/stroke", data=body, headers={**HEADERS, "Content-Type": "application/json"})
+    loaded.says(answer)
+    assert loaded.get("/api/state").get_json()["empty"]
 
 
 def test_too_many_bytes(visitor, monkeypatch, inpainter, photo):
@@ -207,9 +223,7 @@ def test_places_that_are_not_there(visitor):
 
 
 def test_visitors_do_not_see_each_other(app, image_file, photo):
-    one, other = Visitor(app), Visitor(app)
-    one.post("/api/picture", photo)
-    one.post("/api/stroke", json=HOLE)
+    one, other = _ready(Visitor(app), photo), Visitor(app)
     one.post("/api/complete")
     assert other.get("/api/state").get_json()["loaded"] is False
     for path in ("/api/view/picture.png", "/api/completed.png", "/api/mask.png"):
@@ -257,78 +271,41 @@ def test_headers_keep_other_scripts_out(visitor):
         assert headers["X-Content-Type-Options"] == "nosniff" and headers["Cache-Control"] == "no-store"
 
 
-def test_a_defect_is_one_sentence_and_the_server_goes_on(visitor, photo, inpainter, monkeypatch):
-    visitor.post("/api/picture", photo)
-    visitor.post("/api/stroke", json=HOLE)
-
+def test_a_defect_is_one_sentence_and_the_server_goes_on(ready, inpainter, monkeypatch):
     def fail(*_):
         raise RuntimeError("secret detail")
 
     with monkeypatch.context() as patch:
         patch.setattr(inpainter, "outputs", fail)
-        said = visitor.says(visitor.post("/api/complete"), 500)
+        said = ready.says(ready.post("/api/complete"), 500)
         assert "secret" not in said
-    assert visitor.post("/api/complete").status_code == 200
+    assert ready.post("/api/complete").status_code == 200
 
 
-def test_completions_take_turns_and_too_many_are_told(app, photo, inpainter, monkeypatch):
-    visitors = [Visitor(app) for _ in range(MOST_WAITING + 1)]
-    for each in visitors:
-        each.post("/api/picture", photo)
-        each.post("/api/stroke", json=HOLE)
-    started, go, at_once = threading.Semaphore(0), threading.Event(), []
-    outputs = inpainter.outputs
-
-    def slow(*args):
-        at_once.append(1)
-        started.release()
-        go.wait(20)
-        at_once.pop()
-        assert not at_once  # one at a time
-        return outputs(*args)
-
-    monkeypatch.setattr(inpainter, "outputs", slow)
-    answers = {}
-    threads = [
-        threading.Thread(target=lambda i=i, each=each: answers.update({i: each.post("/api/complete")}))
-        for i, each in enumerate(visitors[:-1])
-    ]
-    for thread in threads:
-        thread.start()
-    assert started.acquire(timeout=20)
-    time.sleep(0.5)  # until the others have queued up
-    refused = visitors[-1].post("/api/complete")
-    assert "too many pictures are being completed" in visitors[-1].says(refused)
-    go.set()
-    for thread in threads:
-        thread.join(20)
-    assert [answers[i].status_code for i in sorted(answers)] == [200] * len(threads)
+def test_completions_take_turns_and_too_many_are_told(app, photo, inpainter):
+    *waiting, last = [_ready(Visitor(app), photo) for _ in range(MOST_WAITING + 1)]
+    inpainter.go.clear()
+    with ThreadPoolExecutor(MOST_WAITING) as pool:
+        answers = pool.map(lambda visitor: visitor.post("/api/complete"), waiting)
+        assert inpainter.started.acquire(timeout=20)
+        time.sleep(0.5)  # until the others have queued up
+        assert "too many pictures are being completed" in last.says(last.post("/api/complete"))
+        inpainter.go.set()
+    assert [answer.status_code for answer in answers] == [200] * MOST_WAITING
 
 
-def test_a_visitor_who_waits_holds_no_other_request(app, photo, inpainter, monkeypatch):
+def test_a_visitor_who_waits_holds_no_other_request(app, ready, inpainter):
     """Else one visitor with some tabs would hold every thread of the server for as long as a completion takes."""
-    visitor = Visitor(app)
-    visitor.post("/api/picture", photo)
-    visitor.post("/api/stroke", json=HOLE)
-    started, go, answers = threading.Event(), threading.Event(), []
-    outputs = inpainter.outputs
-
-    def slow(*args):
-        started.set()
-        go.wait(20)
-        return outputs(*args)
-
-    monkeypatch.setattr(inpainter, "outputs", slow)
-    thread = threading.Thread(target=lambda: answers.append(visitor.post("/api/complete")))
-    thread.start()
-    assert started.wait(20)
-    same = app.test_client()  # the browser's second tab
-    same.set_cookie("tf_inpaint_session_80", visitor.client.get_cookie("tf_inpaint_session_80").value)
-    assert same.post("/api/stroke", json=LINE, headers=HEADERS).status_code == 200
-    assert not answers
-    go.set()
-    thread.join(20)
-    assert answers[0].status_code == 200
+    inpainter.go.clear()
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(ready.post, "/api/complete")
+        assert inpainter.started.acquire(timeout=20)
+        same = app.test_client()  # the browser's second tab
+        same.set_cookie("tf_inpaint_session_80", ready.client.get_cookie("tf_inpaint_session_80").value)
+        assert same.post("/api/stroke", json=LINE, headers=HEADERS).status_code == 200
+        assert not answer.done()
+        inpainter.go.set()
+    assert answer.result().status_code == 200
 
 
 def test_two_demos_on_one_machine_keep_their_sessions(inpainter, unguided):
@@ -357,7 +334,7 @@ def test_old_sessions_make_room(app, photo, monkeypatch):
     visitors = [Visitor(app) for _ in range(3)]
     visitors[0].get("/api/state")  # now the second rested longest
     Visitor(app)
-    assert [each.get("/api/state").status_code for each in visitors] == [200, 410, 200]
+    assert [visitor.get("/api/state").status_code for visitor in visitors] == [200, 410, 200]
     monkeypatch.setattr(visitors_module, "IDLE_SECONDS", -1)
     Visitor(app)
     assert visitors[0].get("/api/state").status_code == 410
