@@ -72,28 +72,20 @@ class ToyRecipe(Recipe):
 
 @pytest.fixture
 def toy_config(tmp_path, monkeypatch):
-    """A function of section updates to a Config of the toy recipe, on six small images and a fresh run folder."""
+    """A function of a run folder's name and section updates to a Config of the toy recipe, on six small images."""
     monkeypatch.setitem(RECIPES, "toy", ToyRecipe)
     folder = tmp_path / "images"
     write_images(folder, 6)
 
-    def make(**sections):
+    def make(run="run", **sections):
         values = {
             "recipe": "toy",
             "options": {},
             "data": {"train": str(folder), "validation": str(folder), "image_size": 16, "batch_size": 4},
             "mask": {"height": 8, "width": 8, "max_delta_height": 2, "max_delta_width": 2},
             "optimizer": {"learning_rate": 0.01},
-            "training": {
-                "steps": 4,
-                "run_folder": str(tmp_path / "run"),
-                "strategy": "one_device",
-                "deterministic": False,
-                "log_every": 1,
-                "view_every": 0,
-                "view_count": 3,
-                "checkpoint_every": 2,
-            },
+            "training": {"run_folder": str(tmp_path / run), "strategy": "one_device", "deterministic": False}
+            | {"steps": 4, "log_every": 1, "view_every": 0, "view_count": 3, "checkpoint_every": 2},
         }
         for section, changes in sections.items():
             values[section].update(changes)

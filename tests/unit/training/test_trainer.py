@@ -94,13 +94,10 @@ def test_a_run_leaves_checkpoints_scalars_and_a_last_line(toy_config):
     assert any(progress.match(line) for line in lines)
 
 
-def test_logged_values_are_means_over_the_steps_between(toy_config, tmp_path):
-    each, thirds = (
-        toy_config(training={"steps": 6, "log_every": every, "run_folder": str(tmp_path / str(every))})
-        for every in (1, 3)
-    )
-    train(each), train(thirds)
-    expected = np.mean([line["l1"] for line in scalars(each)[3:]])
+def test_logged_values_are_means_over_the_steps_between(toy_config):
+    ones, thirds = (toy_config(f"{every}", training={"steps": 6, "log_every": every}) for every in (1, 3))
+    train(ones), train(thirds)
+    expected = np.mean([line["l1"] for line in scalars(ones)[3:]])
     assert [line["step"] for line in scalars(thirds)] == [3, 6]
     assert scalars(thirds)[1]["l1"] == pytest.approx(expected, rel=1e-6)
 
@@ -112,19 +109,16 @@ def test_logged_values_are_means_over_the_steps_between(toy_config, tmp_path):
         {"optimizer": {"shared_count": False, "schedule": "cosine", "clip_norm": 0.1}},
     ],
 )
-def test_stopping_and_going_on_is_the_same_run(toy_config, tmp_path, sections):
-    def config(folder):
-        changes = {**sections, "training": {**sections.get("training", {}), "run_folder": str(tmp_path / folder)}}
-        return toy_config(**changes)
-
-    whole, _ = train(config("whole"))
-    stopped = Trainer(config("parts"), report=interrupt_at(2))
+def test_stopping_and_going_on_is_the_same_run(toy_config, sections):
+    whole, parts = (toy_config(run, **sections) for run in ("whole", "parts"))
+    expected, _ = train(whole)
+    stopped = Trainer(parts, report=interrupt_at(2))
     stopped.train()
     assert stopped.folder.last_step() == 2
-    resumed, lines = train(config("parts"))
+    resumed, lines = train(parts)
     assert any(line.startswith("going on after step 2") for line in lines)
-    same(saved(whole), saved(resumed))
-    assert scalars(config("parts")) == scalars(config("whole"))
+    same(saved(expected), saved(resumed))
+    assert scalars(parts) == scalars(whole)
 
 
 def test_a_signal_finishes_the_step_and_saves(toy_config):
@@ -147,9 +141,9 @@ def test_a_finished_run_stays_as_it_is_and_goes_on_to_more_steps(toy_config):
     assert longer.folder.last_step() == 6
 
 
-def test_replicas_and_accumulation_make_the_same_run(toy_config, tmp_path):
-    def run(folder, **training):
-        return saved(train(toy_config(training={"run_folder": str(tmp_path / folder), **training}))[0])
+def test_replicas_and_accumulation_make_the_same_run(toy_config):
+    def run(name, **training):
+        return saved(train(toy_config(name, training=training))[0])
 
     one = run("one", ema_decay=0.9)
     same(one, run("two", ema_decay=0.9, strategy="mirrored"), rtol=1e-4, atol=1e-6)
@@ -252,7 +246,7 @@ def test_a_dry_run_reports_and_writes_nothing(toy_config, tmp_path):
     assert set(tmp_path.rglob("*")) == before
 
 
-def test_a_new_run_starts_from_the_weights_of_another(toy_config, tmp_path, monkeypatch):
+def test_a_new_run_starts_from_the_weights_of_another(toy_config, monkeypatch):
     from tf_inpaint.training import trainer as module
 
     opened = []
@@ -283,11 +277,11 @@ def test_a_new_run_starts_from_the_weights_of_another(toy_config, tmp_path, monk
 
 
 @pytest.mark.parametrize("strategy", ["one_device", "mirrored"])
-def test_several_steps_in_a_call_are_the_same_run(toy_config, tmp_path, strategy):
-    def run(folder, **training):
-        sections = {"run_folder": str(tmp_path / folder), "steps": 7, "log_every": 5, "strategy": strategy, **training}
+def test_several_steps_in_a_call_are_the_same_run(toy_config, strategy):
+    def run(name, **training):
+        common = {"steps": 7, "log_every": 5, "checkpoint_every": 3, "ema_decay": 0.5, "strategy": strategy}
         schedule = {"shared_count": False, "discriminator_learning_rate": 0.02, "schedule": "cosine"}
-        config = toy_config(training={"checkpoint_every": 3, "ema_decay": 0.5, **sections}, optimizer=schedule)
+        config = toy_config(name, training={**common, **training}, optimizer=schedule)
         trainer, _ = train(config)
         return trainer, saved(trainer), scalars(config)
 
@@ -296,21 +290,18 @@ def test_several_steps_in_a_call_are_the_same_run(toy_config, tmp_path, strategy
     same(expected, found)
     assert [line["step"] for line in lines] == [5, 7] and lines == expected_lines
     assert trainer.learner._steps_in_graph.experimental_get_tracing_count() == 1
-    kept = sorted(path.name for path in (tmp_path / "together" / "checkpoints").glob("*.index"))
+    kept = sorted(path.name for path in (trainer.folder.path / "checkpoints").glob("*.index"))
     assert kept == ["step-00000003.index", "step-00000006.index", "step-00000007.index"]
 
 
-def test_a_signal_is_followed_at_the_end_of_a_call_and_the_run_goes_on(toy_config, tmp_path):
-    def config(folder):
-        training = {"steps_per_call": 3, "steps": 9, "log_every": 4, "checkpoint_every": 100}
-        return toy_config(training={"run_folder": str(tmp_path / folder), **training})
-
-    whole, _ = train(config("whole"))
-    stopped = Trainer(config("parts"), report=interrupt_at(5))
+def test_a_signal_is_followed_at_the_end_of_a_call_and_the_run_goes_on(toy_config):
+    training = {"steps_per_call": 3, "steps": 9, "log_every": 4, "checkpoint_every": 100}
+    whole, parts = (toy_config(run, training=training) for run in ("whole", "parts"))
+    expected, _ = train(whole)
+    stopped = Trainer(parts, report=interrupt_at(5))
     stopped.train()
     assert stopped.folder.last_step() == 7  # 4 were logged, then a call of three
-    resumed, _ = train(config("parts"))
-    same(saved(whole), saved(resumed))
+    same(saved(expected), saved(train(parts)[0]))
 
 
 def test_a_step_that_is_no_number_within_a_call_is_named(toy_config):
@@ -329,10 +320,10 @@ def test_a_step_that_is_no_number_within_a_call_is_named(toy_config):
 
 
 @pytest.mark.parametrize("strategy", ["one_device", "mirrored"])
-def test_float16_goes_on_with_the_loss_scale_of_the_checkpoint(toy_config, tmp_path, strategy):
-    def config(folder, steps=4):
+def test_float16_goes_on_with_the_loss_scale_of_the_checkpoint(toy_config, strategy):
+    def config(run, steps=4):
         training = {"precision": "mixed_float16", "strategy": strategy, "steps": steps, "steps_per_call": 2}
-        return toy_config(training={"run_folder": str(tmp_path / folder), **training})
+        return toy_config(run, training=training)
 
     whole = saved(train(config("whole"))[0])
     assert whole["generator_loss_scale/scale"] == 2**15
