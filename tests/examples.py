@@ -6,11 +6,12 @@ from tf_inpaint.config import DataConfig
 from tf_inpaint.data.dataset import ImageData
 from tf_inpaint.ops.masks import MaskOptions
 
+MASK = MaskOptions(height=12, width=16, max_delta_height=4, max_delta_width=4)
 
-def image_data(train, mask=None, seed=0, **options):
+
+def image_data(train, mask=MASK, seed=0, **options):
     """Data of 32 x 32 with small boxes for masks, unless told otherwise."""
     options = {"image_size": (32, 32), "parallel_calls": 4, "max_broken_fraction": 0.5, **options}
-    mask = mask or MaskOptions(height=12, width=16, max_delta_height=4, max_delta_width=4)
     return ImageData(DataConfig(train=str(train), **options), mask, seed)
 
 

@@ -6,7 +6,7 @@ import logging
 import numpy as np
 import pytest
 import tensorflow as tf
-from examples import image_data, joined, take, validation_batch
+from examples import MASK, image_data, joined, take, validation_batch
 from PIL import Image, ImageOps
 
 from tf_inpaint.data import reader as reading
@@ -15,9 +15,7 @@ from tf_inpaint.errors import InputError
 from tf_inpaint.io.images import read_image
 from tf_inpaint.io.listing import list_files
 from tf_inpaint.ops.images import to_uint8
-from tf_inpaint.ops.masks import MASKS, MaskOptions
-
-MASK = MaskOptions(height=12, width=16, max_delta_height=4, max_delta_width=4)
+from tf_inpaint.ops.masks import MASKS
 
 
 def _photo(height=40, width=56, seed=0):
@@ -319,23 +317,19 @@ def test_the_next_of_the_epoch_takes_the_place_of_a_broken_file(tmp_path, caplog
     assert sorted(file[-5:] for file, _ in spoiled.broken) == ["2.png", "5.png", "6.png"]
     for name in ("2.png", "5.png", "6.png"):
         assert len([record for record in caplog.records if name in record.getMessage()]) == 1
-    # The same places hold the same pictures wherever a run starts, and whoever met the broken files before.
+    # The same places hold the same images wherever a run starts, and whoever met the broken files before.
     _assert_equal(found[3], take(image_data(good).dataset(3, 7), 1)[0])
     _assert_equal(found[3], take(spoiled.dataset(3, 7), 1)[0])
 
 
 def test_order_holds_when_every_other_file_is_read_by_python(tmp_path):
-    for number in range(12):
-        Image.new("RGB", (40, 36), (10 * number,) * 3).save(tmp_path / f"{number:02}.{'webp' if number % 2 else 'png'}")
-        Image.new("RGB", (40, 36), (10 * number,) * 3).save(_made(tmp_path.parent / "plain") / f"{number:02}.png")
-    mixed, plain = image_data(tmp_path, parallel_calls=3), image_data(tmp_path.parent / "plain", parallel_calls=1)
+    plain, mixed = _folder(tmp_path / "plain", 12), _folder(tmp_path / "mixed", 12)
+    for path in sorted(mixed.iterdir())[1::2]:
+        Image.open(path).save(path.with_suffix(".webp"))
+        path.unlink()
+    mixed, plain = image_data(mixed, parallel_calls=3), image_data(plain, parallel_calls=1)
     expected, found = (joined(take(data.dataset(0, 6), 12))["image"] for data in (plain, mixed))
     assert abs(expected - found).max() < 0.04  # WebP is lossy
-
-
-def _made(folder):
-    folder.mkdir(exist_ok=True)
-    return folder
 
 
 def test_too_many_broken_files_stop_at_the_start(folder):
