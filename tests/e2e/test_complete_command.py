@@ -179,36 +179,30 @@ def files(tmp_path_factory, run_folder):
     return folder
 
 
-RUN = "--checkpoint_dir run"
+JOB, RUN = "--image x.png --mask m.png", "--checkpoint_dir run"
 
 
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        ("--image x.png --mask m.png --weights places2", "there are no weights named 'places2'"),
-        ("--image x.png --mask m.png --checkpoint_dir empty", "there is no checkpoint in empty"),
-        ("--image x.png --mask m.png --checkpoint_dir nowhere", "there is no checkpoint at nowhere"),
-        ("--image x.png --mask m.png --checkpoint_dir stranger", "stranger/step-1 is a checkpoint of another model"),
+        (f"{JOB} --weights places2", "there are no weights named 'places2'"),
+        (f"{JOB} --checkpoint_dir empty", "there is no checkpoint in empty"),
+        (f"{JOB} --checkpoint_dir nowhere", "there is no checkpoint at nowhere"),
+        (f"{JOB} --checkpoint_dir stranger", "stranger/step-1 is a checkpoint of another model"),
         (f"--image absent.png --mask m.png {RUN}", "absent.png does not exist"),
         (f"--image x.png --mask absent.png {RUN}", "absent.png does not exist"),
         (f"--image text.png --mask m.png {RUN}", "text.png is not a picture"),
         (f"--image x.png --mask small.png {RUN}", "small.png has 63 x 64 pixels, but the picture x.png has 64 x 64"),
         (f"--image x.png --mask white.png {RUN}", "the mask white.png covers the whole picture"),
-        (f"--image x.png --mask m.png --output x.png {RUN}", "x.png is one of the inputs"),
-        (f"--image x.png --mask m.png --output o.jpg {RUN}", "the output o.jpg must end in .png"),
-        (f"--image x.png --mask m.png --max_pixels 100 {RUN}", "64 x 64 pixels are more than the limit of 100"),
-        (
-            f"--image x.png --mask m.png --shard 0/4 {RUN}",
-            "--shard must be i/n with i from 1 to n, such as 2/8, not 0/4",
-        ),
-        (f"--image x.png --mask m.png --residuals 2 {RUN}", "residuals is a strength, 0 to 1, not 2"),
-        (f"--image x.png --mask m.png --batch_size 0 {RUN}", "--batch_size must be at least 1, not 0"),
-        (f"--image x.png --mask m.png --edges absent.png {RUN}", "absent.png does not exist"),
-        (
-            f"--image x.png --mask m.png --edges small.png {RUN}",
-            "the sketch small.png has 63 x 64 pixels, but the picture",
-        ),
-        (f"--image x.png --mask m.png --edges white.png {RUN}", "this model follows no sketch: leave out white.png"),
+        (f"{JOB} --output x.png {RUN}", "x.png is one of the inputs"),
+        (f"{JOB} --output o.jpg {RUN}", "the output o.jpg must end in .png"),
+        (f"{JOB} --max_pixels 100 {RUN}", "64 x 64 pixels are more than the limit of 100"),
+        (f"{JOB} --shard 0/4 {RUN}", "--shard must be i/n with i from 1 to n, such as 2/8, not 0/4"),
+        (f"{JOB} --residuals 2 {RUN}", "residuals is a strength, 0 to 1, not 2"),
+        (f"{JOB} --batch_size 0 {RUN}", "--batch_size must be at least 1, not 0"),
+        (f"{JOB} --edges absent.png {RUN}", "absent.png does not exist"),
+        (f"{JOB} --edges small.png {RUN}", "the sketch small.png has 63 x 64 pixels, but the picture"),
+        (f"{JOB} --edges white.png {RUN}", "this model follows no sketch: leave out white.png"),
         (f"--image empty --mask m.png {RUN}", "empty holds no pictures"),
         (f"--flist absent.flist {RUN}", "the list absent.flist cannot be read"),
         (f"--image x.png {RUN}", "give --image and --mask, or --flist"),
@@ -235,11 +229,7 @@ def test_debug_shows_the_trace(files):
 
 @pytest.mark.parametrize(
     "arguments",
-    [
-        "--image x.png --mask m.png --weights places2",
-        f"--image x.png --mask small.png {RUN}",
-        f"--flist absent.flist {RUN}",
-    ],
+    [f"{JOB} --weights places2", f"--image x.png --mask small.png {RUN}", f"--flist absent.flist {RUN}"],
 )
 def test_what_needs_no_tensorflow_is_refused_without(files, arguments):
     program = f"import sys; from tf_inpaint.predict.command import main\ntry: main({arguments.split()})\n"

@@ -83,14 +83,14 @@ def _look(browser, name):
 
 
 def _drag(browser, points, button=MouseButton.LEFT):
-    """A stroke on the picture; points are (x, y) shares of its sides."""
+    """A stroke on the image; points are (x, y) fractions of its sides."""
     canvas = browser.find_element(By.ID, "live")
     box = canvas.rect
     builder = ActionBuilder(browser, duration=20)
     pointer = builder.pointer_action
-    for number, (x, y) in enumerate(points):
+    for index, (x, y) in enumerate(points):
         pointer.move_to(canvas, int((x - 0.5) * box["width"]), int((y - 0.5) * box["height"]))
-        if number == 0:
+        if index == 0:
             pointer.pointer_down(button)
     pointer.pointer_up(button)
     builder.perform()
@@ -103,6 +103,11 @@ def _downloaded(browser, folder, button, name):
     return folder / name
 
 
+def _open(browser, photo):
+    browser.find_element(By.ID, "open").send_keys(str(photo))
+    _wait(browser, lambda: browser.find_element(By.ID, "frame").is_displayed(), "the picture")
+
+
 def _idle(browser):
     _wait(browser, lambda: browser.execute_async_script("queue.then(() => arguments[0](true))"), "the server")
 
@@ -110,8 +115,7 @@ def _idle(browser):
 def test_upload_paint_complete_compare_download(address, browser, photo, tmp_path):
     browser.get(address)
     _look(browser, "empty")
-    browser.find_element(By.ID, "open").send_keys(str(photo))
-    _wait(browser, lambda: browser.find_element(By.ID, "frame").is_displayed(), "the picture")
+    _open(browser, photo)
     _idle(browser)
     assert browser.find_element(By.ID, "tool-edges").is_displayed()
     assert not browser.find_element(By.ID, "complete").is_enabled()  # nothing to complete yet
@@ -157,8 +161,7 @@ def test_mistakes_are_shown_and_the_page_goes_on(address, browser, photo, tmp_pa
     browser.get(address)
     browser.find_element(By.ID, "open").send_keys(str(text))
     _wait(browser, lambda: "the upload is not a picture" in _message(browser), "the sentence")
-    browser.find_element(By.ID, "open").send_keys(str(photo))
-    _wait(browser, lambda: browser.find_element(By.ID, "frame").is_displayed(), "the picture")
+    _open(browser, photo)
     browser.find_element(By.ID, "open-mask").send_keys(str(photo.parent / "photo.png"))
     _idle(browser)
     ActionChains(browser).key_down(Keys.CONTROL).send_keys("z").key_up(Keys.CONTROL).perform()
@@ -169,8 +172,7 @@ def test_mistakes_are_shown_and_the_page_goes_on(address, browser, photo, tmp_pa
 
 def test_a_second_finger_draws_nothing(address, browser, photo, tmp_path):
     browser.get(address)
-    browser.find_element(By.ID, "open").send_keys(str(photo))
-    _wait(browser, lambda: browser.find_element(By.ID, "frame").is_displayed(), "the picture")
+    _open(browser, photo)
     _idle(browser)
     browser.execute_script(
         """

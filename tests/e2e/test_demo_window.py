@@ -9,6 +9,7 @@ import time
 import cv2
 import numpy as np
 import pytest
+from PIL import ImageGrab
 from runs import ROOT, until
 
 from tf_inpaint.io.images import read_image, read_mask, write_png
@@ -49,17 +50,17 @@ def test_draw_complete_undo_save(screen, guided_run, photo, tmp_path):
         time.sleep(0.3)
 
     def drag(button, *points):
-        for number, (x, y) in enumerate(points):
-            xdotool("mousemove", "--window", window, 4 * x, 4 * y)  # so small a picture is shown enlarged
-            if number == 0:
+        for index, (x, y) in enumerate(points):
+            xdotool("mousemove", "--window", window, 4 * x, 4 * y)  # so small an image is shown enlarged
+            if index == 0:
                 xdotool("mousedown", button)
             time.sleep(0.1)
         xdotool("mouseup", button)
         time.sleep(0.3)
 
     def look(name):
-        if SCREENSHOTS and shutil.which("import"):
-            subprocess.run(["import", "-window", "root", f"{SCREENSHOTS}/window_{name}.png"], env=screen, check=False)
+        if SCREENSHOTS:
+            ImageGrab.grab(xdisplay=screen["DISPLAY"]).save(f"{SCREENSHOTS}/window_{name}.png")
 
     def saved(name):
         press("s")
@@ -108,9 +109,9 @@ def test_draw_complete_undo_save(screen, guided_run, photo, tmp_path):
 
 
 def _run(*arguments, **environment):
-    own = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    inherited = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
     command = [sys.executable, PROGRAM, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env={**own, **environment})
+    return subprocess.run(command, capture_output=True, text=True, env={**inherited, **environment})
 
 
 def test_one_completion_without_any_face(guided_run, photo, tmp_path):
