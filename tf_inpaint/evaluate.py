@@ -30,7 +30,7 @@ def main(argv: Sequence[str]) -> int:
     evaluation = Evaluation(**options)
     shard = Shard.parse(evaluation.shard)
     if folder:
-        if not shard.whole:
+        if not shard.covers_all:
             parser.error("--export_tasks writes all tasks: leave out --shard")
         tasks = evaluation.tasks()
         left_out = tasks.export(folder)
@@ -40,7 +40,7 @@ def main(argv: Sequence[str]) -> int:
         parser.error("give --output")
     with _Progress() as progress:
         results = evaluation.run(progress)
-    if shard.whole:
+    if shard.covers_all:
         print(terminal_table(results))
         by_ratio = bins_table(results, "psnr")
         if by_ratio:

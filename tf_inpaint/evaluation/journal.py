@@ -40,12 +40,12 @@ class Journal:
         for other in self._shards_there():
             if not restart:
                 self._refuse_other(other, settings)
-            elif other == shard or shard.whole:
+            elif other == shard or shard.covers_all:
                 self._rows(other).unlink()
         self.folder.mkdir(parents=True, exist_ok=True)
         self._settings(shard).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         self._places: dict[int, tuple[Shard, int]] = {}  # of each image: whose rows hold it, where its line begins
-        for other in self._shards_there() if shard.whole else [shard]:
+        for other in self._shards_there() if shard.covers_all else [shard]:
             self._find_rows(other)
         self._file = open(self._rows(shard), "ab")
 
@@ -113,7 +113,7 @@ class Journal:
         if not differing:
             return
         keys = ", ".join(f"{key} ({_short(old.get(key))} there, {_short(settings.get(key))} now)" for key in differing)
-        what = "an evaluation" if shard.whole else f"shard {shard} of an evaluation"
+        what = "an evaluation" if shard.covers_all else f"shard {shard} of an evaluation"
         remedy = "--restart to begin anew" if shard == self._shard else f"delete {self._rows(shard)}"
         raise InputError(f"{self.folder} holds {what} that differs in {keys}: give another --output, or {remedy}")
 

@@ -115,7 +115,7 @@ class Evaluation:
             indices = shard.of(range(len(tasks)))
             left_out, seconds = self._measure(tasks, indices, methods, ruler, journal, progress)
             results = {"pictures": {"count": len(journal.done), "left_out": left_out}}
-            if shard.whole:
+            if shard.covers_all:
                 if not journal.done:
                     raise InputError(f"no image could be evaluated; the first: {next(iter(left_out.values()))}")
                 summary = Summary(journal.rows(), [method.name for method in methods], ruler.metrics)
@@ -124,7 +124,7 @@ class Evaluation:
                 table.write_files(folder, results, journal.rows(), ruler.metrics)
                 _draw(folder, results, journal, summary, tasks, methods)
             self._write_run(shard, methods, seconds, started)
-            if shard.whole:
+            if shard.covers_all:
                 page.write(folder, results)
         return results
 

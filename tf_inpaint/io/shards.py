@@ -1,4 +1,4 @@
-"""The share of one of several machines that are given the same work."""
+"""A machine's part of a list, where several machines are given the same work."""
 
 from __future__ import annotations
 
@@ -30,26 +30,25 @@ class Shard:
         if text is None:
             return EVERYTHING
         match = re.fullmatch(r"([0-9]+)/([0-9]+)", text)
-        number, count = (int(each) for each in match.groups()) if match else (0, 0)
+        number, count = map(int, match.groups()) if match else (0, 0)
         if not 1 <= number <= count:
             raise InputError(f"--shard must be i/n with i from 1 to n, such as 2/8, not {text}")
         return cls(number, count)
 
     @property
-    def whole(self) -> bool:
-        """Whether it is everything."""
+    def covers_all(self) -> bool:
         return self.count == 1
 
     @property
     def suffix(self) -> str:
         """What tells the names of its files from those of the others: "-2-of-8", and nothing for everything."""
-        return "" if self.whole else f"-{self.number}-of-{self.count}"
+        return "" if self.covers_all else f"-{self.number}-of-{self.count}"
 
     def __str__(self):
         return f"{self.number}/{self.count}"
 
     def of(self, items):
-        """Its share of a sequence."""
+        """Those of a sequence that are in the shard."""
         return items[self.number - 1 :: self.count]
 
 

@@ -16,7 +16,7 @@ def test_shards_share_a_list_without_overlap():
 
 def test_files_of_a_shard_are_told_from_the_others():
     assert [Shard.parse(text).suffix for text in (None, "1/1", "2/8", "02/8")] == ["", "", "-2-of-8", "-2-of-8"]
-    assert str(Shard.parse("2/8")) == "2/8" and Shard.parse("1/1").whole and not Shard.parse("1/2").whole
+    assert str(Shard.parse("2/8")) == "2/8" and Shard.parse("1/1").covers_all and not Shard.parse("1/2").covers_all
 
 
 @pytest.mark.parametrize("part", ["0/4", "5/4", "1", "a/b", "-1/2", "1/0", "1/2/3", ""])
