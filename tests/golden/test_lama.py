@@ -130,9 +130,7 @@ def test_layer(arrays, agree, file, name, mode):
         outputs = tf.concat(outputs, axis=-1) if joined else outputs
         outputs = dict(zip("lg", outputs)) if pair else {"": outputs}
         outputs = {f"_{part}" if part else "": y for part, y in outputs.items() if y is not None}
-        product = tf.add_n(
-            [tf.reduce_sum(y * _nhwc(stored[f"{mode}/cotangent{part}"])) for part, y in outputs.items()]
-        )
+        product = tf.add_n([tf.reduce_sum(y * _nhwc(stored[f"{mode}/cotangent{part}"])) for part, y in outputs.items()])
     trained = {key: weight for key, weight in weights.items() if f"{mode}/grad/{key}" in stored}
     gradients, of_weights = tape.gradient(product, (given, trained))
     for part, y in outputs.items():

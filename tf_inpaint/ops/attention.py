@@ -52,13 +52,7 @@ def attend(queries, keys, norms, valid, background, *, max_memory=None, needed=N
 
 
 def attention_memory(queries, keys, max_memory, batch=1):
-    """Bytes that `attend` takes within `max_memory`, of whole numbers.
-
-    Args:
-        queries, keys: (rows, columns) of their grids.
-        max_memory: bytes.
-        batch: images at a time.
-    """
+    """Bytes that `attend` takes within `max_memory`, with grids of queries and keys of (rows, columns) each."""
     (h, w), (kh, kw) = queries, keys
     at_once = 4.0 * MATRICES * batch * h * w * kh * kw
     if at_once <= min(max_memory, AT_ONCE):

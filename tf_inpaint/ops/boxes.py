@@ -101,13 +101,9 @@ def corners_around(mask, height, width):
 
 
 def crop_boxes(images, corners, height, width):
-    """Cut a height x width box from each image.
+    """Cut a box from each image, [B, H, W, C], at its corner, int32 [B, 2]: [B, height, width, C].
 
-    Args:
-        images: [B, H, W, C].
-        corners: int32 [B, 2], (top, left), with the box inside the image.
-    Returns:
-        [B, height, width, C].
+    The boxes lie inside the images.
     """
     rows = corners[:, :1] + tf.range(height)  # [B, height]
     columns = corners[:, 1:] + tf.range(width)  # [B, width]
@@ -117,14 +113,9 @@ def crop_boxes(images, corners, height, width):
 
 
 def paste_boxes(crops, corners, height, width):
-    """The inverse of `crop_boxes`: each crop at its place on an empty image.
+    """The inverse of `crop_boxes`: crops, [B, h, w, C], at their corners on empty images, [B, height, width, C].
 
-    Args:
-        crops: [B, h, w, C].
-        corners: int32 [B, 2], (top, left); what lies beyond the image is dropped.
-        height, width: of the images.
-    Returns:
-        [B, height, width, C], 0 outside of the box.
+    What lies beyond the images is dropped.
     """
     for axis, length in ((1, height), (2, width)):
         extent = tf.shape(crops)[axis]
@@ -168,7 +159,7 @@ def crop_window(image, window, size):
 
     Args:
         image: float [H, W, C].
-        window: `Box`, see `window_around`.
+        window: square `Box`.
         size: side of the result.
     Returns:
         float32 [size, size, C], resized bilinearly where the window's side is not `size`, averaging where it shrinks.
@@ -197,13 +188,6 @@ def paste_window(completed, window, image):
 
 
 def mirrored(index, length):
-    """Indices brought into a side by mirroring at its ends, whose pixels are repeated.
-
-    Args:
-        index: int32 tensor of any shape and values.
-        length: of the side, at least 1.
-    Returns:
-        int32 of the shape of `index`, in 0 .. length - 1.
-    """
+    """Any indices brought into 0 .. length - 1 by mirroring at the ends, which are repeated: int32 of any shape."""
     index = index % (2 * length)
     return tf.minimum(index, 2 * length - 1 - index)

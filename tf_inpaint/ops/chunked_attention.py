@@ -62,13 +62,7 @@ def chunk_memory(columns, kh, kw):
 
 
 def chunk_columns(w, kh, kw, memory):
-    """Width of equal chunks that take at most `memory` bytes, as int32 scalar; 1 if none does.
-
-    Args:
-        w: width of the grid of queries.
-        kh, kw: sides of the grid of keys.
-        memory: bytes.
-    """
+    """Width of equal chunks of w columns that take at most `memory` bytes, as int32 scalar; 1 if none does."""
     w = tf.cast(w, tf.float32)
     widest = tf.clip_by_value(tf.floor(memory / chunk_memory(1 - 2 * MARGIN, kh, kw)) - 2.0 * MARGIN, 1.0, w)
     return tf.cast(tf.math.ceil(w / tf.math.ceil(w / widest)), tf.int32)
@@ -251,27 +245,20 @@ def _slice(tile, begin, size):
 
 
 def _phases(rate):
-    """Which two patches a pixel lies in, along one axis: its own position's and that of the one before or after.
+    """Which patches a position's `rate` pixels lie in, beside its own, along one axis.
 
-    Returns:
-        tuples (step, start, count): of a position's `rate` pixels, `count` from `start` lie in the patch at `step`, -1
-        or 1, too.
+    Tuples (step, start, count): `count` pixels from `start` lie in the patch of the position at `step`, -1 or 1.
     """
     before = rate - rate // 2
     return [phase for phase in ((-1, 0, before), (1, before, rate - before)) if phase[2]]
 
 
 def _pixels(background, rate):
-    """The pixels of each phase, as the matrix that weights are multiplied with.
+    """For each phase of rows a list, for each of columns, of the pixels that weights are multiplied with.
 
-    Args:
-        background: float [k * rate, l * rate, C].
-        rate: pixels, along an axis, of a position.
-    Returns:
-        for each phase of rows a list, for each of columns, of float [k * l, rows * columns * C].
+    From float [kh * rate, kw * rate, C] matrices [kh * kw, rows * columns * C].
     """
-    height, width = tf.shape(background)[0], tf.shape(background)[1]
-    kh, kw, c = height // rate, width // rate, background.shape[-1]
+    kh, kw, c = tf.shape(background)[0] // rate, tf.shape(background)[1] // rate, background.shape[-1]
     pixels = tf.reshape(background, [kh, rate, kw, rate, c])
     pixels = tf.transpose(pixels, [0, 2, 1, 3, 4])  # [kh, kw, rate, rate, C]
     return [

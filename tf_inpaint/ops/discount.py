@@ -26,12 +26,9 @@ def box_discount(height, width, gamma):
 
 
 def hole_distance(mask):
-    """Euclidean distance of every pixel to the nearest known one, in pixels.
+    """Euclidean distance of every pixel to the nearest known one, in pixels: float32 of the mask's shape.
 
-    Args:
-        mask: float [B, H, W, 1], 1 = hole.
-    Returns:
-        distance: float32 [B, H, W, 1]; 0 on known pixels; H + W throughout where nothing is known.
+    0 on known pixels; H + W throughout where nothing is known.
     """
     # Distance squared is separable: the lowest of parabolas along columns, then along rows.
     far = tf.cast(tf.shape(mask)[1] + tf.shape(mask)[2], tf.float32)

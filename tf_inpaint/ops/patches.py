@@ -180,14 +180,8 @@ def _widths(w, kw):
 def _continued(scores, axis, width, after):
     """Where columns lead beyond the first and last row: from the head of one to the foot of that before, and back.
 
-    Args:
-        scores: float [B, h * w, kh * kw].
-        axis: 1 or 2, whose positions are continued.
-        width: of its rows.
-        after: zeros appended.
-    Returns:
-        `scores` with `width` more positions at either end: nothing and the last row's but for its last one, and the
-        first row's but for its first one and nothing.
+    `scores`, [B, h * w, kh * kw], with `width` more positions at either end of an axis: nothing and the last row's but
+    for its last one, and the first row's but for its first one and nothing. So many zeros come `after` them.
     """
     begin, size = [0, 0, 0], [-1, -1, -1]
     size[axis] = width - 1
@@ -199,13 +193,9 @@ def _continued(scores, axis, width, after):
 
 
 def _diagonal_sum(matrix, steps):
-    """Sums of the entries that lie `steps` further, the first step being 0 and the last the longest.
+    """Sums of the entries of a matrix, [B, queries, stride], that lie `steps` further, from 0 in ascending order.
 
-    Args:
-        matrix: float [B, queries, stride].
-        steps: entries, in ascending order.
-    Returns:
-        float [B, at least queries - _spare(steps, stride), stride]: later sums would reach into the next image.
+    Of the queries but for the last `_spare(steps, stride)`, whose sums would reach into the next image.
     """
     b, queries, stride = _sides(matrix)
     spare = _spare(steps, stride)

@@ -6,14 +6,7 @@ import tensorflow as tf
 
 
 def uniform_per_example(seed, stream):
-    """A number in [0, 1) for each example.
-
-    Args:
-        seed: int32 [B, 2], a stateless seed for every example.
-        stream: whole number; numbers of different streams are independent.
-    Returns:
-        float32 [B].
-    """
+    """A number in [0, 1) for each example, of its seed in int32 [B, 2]; those of different streams are independent."""
 
     def draw(one):
         return tf.random.stateless_uniform([], one + tf.constant([0, stream], one.dtype))
