@@ -72,18 +72,21 @@ class StandIn:
         return {"predictions": [_unnamed(dict(zip(outputs, row))) for row in zip(*outputs.values())]}
 
     def _predict(self, message, context):
-        model, signature, inputs = messages.read_predict_request(message)
-        if model != self.model:
-            context.abort(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: Latest({model})")
+        request = messages.read("PredictRequest", message)
+        spec = request.model_spec
+        if spec.name != self.model:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: Latest({spec.name})")
         try:
-            return messages.predict_response(self.run(signature, inputs))
+            outputs = self.run(spec.signature_name, messages.arrays(request.inputs))
+            return messages.write("PredictResponse", outputs=messages.entries(outputs))
         except (ValueError, tf.errors.OpError) as error:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
 
     def _status(self, message, context):
-        if self.model.encode() not in message:
+        if messages.read("GetModelStatusRequest", message).model_spec.name != self.model:
             context.abort(grpc.StatusCode.NOT_FOUND, "Could not find any versions of model")
-        return bytes([0x0A, 4, 0x08, int(self.version), 0x10, messages.AVAILABLE])
+        status = {"version": int(self.version), "state": messages.AVAILABLE}
+        return messages.write("GetModelStatusResponse", model_version_status=[status])
 
 
 class _Server(ThreadingHTTPServer):

@@ -82,8 +82,9 @@ class Client:
     def _ready_by_grpc(self):
         from tf_inpaint.serving import messages  # needs protobuf, which REST does not
 
-        answer = self._call("ModelService/GetModelStatus", messages.status_request(self.model))
-        return messages.AVAILABLE in messages.read_status_response(answer).values()
+        request = messages.write("GetModelStatusRequest", model_spec={"name": self.model})
+        answer = messages.read("GetModelStatusResponse", self._call("ModelService/GetModelStatus", request))
+        return any(status.state == messages.AVAILABLE for status in answer.model_version_status)
 
     def _by_rest(self, files):
         instance = {name: {"b64": base64.b64encode(contents).decode()} for name, contents in files.items()}
@@ -97,8 +98,8 @@ class Client:
 
         inputs = {name: np.array([contents], object) for name, contents in files.items()}
         request = messages.predict_request(self.model, "encoded", inputs, self.version)
-        answer = self._call("PredictionService/Predict", request)
-        return messages.read_predict_response(answer)["completed_bytes"][0]
+        answer = messages.read("PredictResponse", self._call("PredictionService/Predict", request))
+        return messages.arrays(answer.outputs)["completed_bytes"][0]
 
     def _url(self):
         chosen = "" if self.version is None else f"/versions/{self.version}"

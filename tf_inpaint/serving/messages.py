@@ -56,69 +56,41 @@ def _message_classes():
 _CLASSES = _message_classes()
 
 
-def predict_request(model: str, signature: str, inputs: Mapping[str, np.ndarray], version: int | None = None) -> bytes:
-    """A PredictRequest.
-
-    Args:
-        model: its name on the server.
-        signature: "serving_default" or "encoded".
-        inputs: name -> uint8 array, or array of bytes (dtype object).
-        version: of the model; None is the newest.
-    """
-    spec = {"name": model, "signature_name": signature}
-    if version is not None:
-        spec["version"] = {"value": version}
-    return _written("PredictRequest", model_spec=spec, inputs=_entries(inputs))
-
-
-def read_predict_request(message: bytes) -> tuple[str, str, dict[str, np.ndarray]]:
-    """(model, signature, inputs) of a PredictRequest; the signature is "" where none is named."""
-    request = _read("PredictRequest", message)
-    return request.model_spec.name, request.model_spec.signature_name, _arrays(request.inputs)
-
-
-def predict_response(outputs: Mapping[str, np.ndarray]) -> bytes:
-    """A PredictResponse of arrays as `predict_request` takes them."""
-    return _written("PredictResponse", outputs=_entries(outputs))
-
-
-def read_predict_response(message: bytes) -> dict[str, np.ndarray]:
-    """The outputs of a PredictResponse: uint8 arrays and arrays of bytes (dtype object)."""
-    return _arrays(_read("PredictResponse", message).outputs)
-
-
-def status_request(model: str) -> bytes:
-    """A GetModelStatusRequest."""
-    return _written("GetModelStatusRequest", model_spec={"name": model})
-
-
-def read_status_response(message: bytes) -> dict[int, int]:
-    """Version -> state of a GetModelStatusResponse; `AVAILABLE` is the state of one that answers."""
-    statuses = _read("GetModelStatusResponse", message).model_version_status
-    return {status.version: status.state for status in statuses}
-
-
-def warmup_record(request: bytes) -> bytes:
-    """A PredictionLog of a PredictRequest: one record of a model's `tf_serving_warmup_requests`."""
-    return _written("PredictionLog", predict_log={"request": _read("PredictRequest", request)})
-
-
-def _written(name, **fields):
+def write(name: str, **fields) -> bytes:
+    """A message of the name and fields given; messages within it are dicts."""
     return _CLASSES[name](**fields).SerializeToString()
 
 
-def _read(name, message):
+def read(name: str, message: bytes):
+    """A message of this name, with its fields as attributes; ValueError if it is damaged."""
     try:
         return _CLASSES[name].FromString(message)
     except DecodeError as error:
         raise ValueError(f"`message` must be a whole protocol buffer. Received: {len(message)} bytes") from error
 
 
-def _entries(arrays):
+def predict_request(model: str, signature: str, inputs: Mapping[str, np.ndarray], version: int | None = None) -> bytes:
+    """A PredictRequest.
+
+    Args:
+        model: its name on the server.
+        signature: "serving_default" or "encoded".
+        inputs: as `entries` takes arrays.
+        version: of the model; None is the newest.
+    """
+    spec = {"name": model, "signature_name": signature}
+    if version is not None:
+        spec["version"] = {"value": version}
+    return write("PredictRequest", model_spec=spec, inputs=entries(inputs))
+
+
+def entries(arrays: Mapping[str, np.ndarray]) -> list[dict]:
+    """Inputs or outputs of a message: name -> uint8 array, or array of bytes (dtype object)."""
     return [{"key": name, "value": _tensor(np.asarray(array))} for name, array in arrays.items()]
 
 
-def _arrays(entries):
+def arrays(entries) -> dict[str, np.ndarray]:
+    """What `entries` was given, of a message that was read."""
     return {entry.key: _array(entry.value) for entry in entries}
 
 

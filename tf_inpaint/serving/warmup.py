@@ -7,7 +7,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from tf_inpaint.serving.messages import predict_request, warmup_record
+from tf_inpaint.serving import messages
 
 FILE = "tf_serving_warmup_requests"
 _SIDE = 256
@@ -33,4 +33,5 @@ def write_warmup(folder: str, model: str, guided: bool, size=None) -> None:
     }
     with tf.io.TFRecordWriter(os.path.join(folder, FILE)) as writer:
         for signature, inputs in requests.items():
-            writer.write(warmup_record(predict_request(model, signature, inputs)))
+            request = messages.read("PredictRequest", messages.predict_request(model, signature, inputs))
+            writer.write(messages.write("PredictionLog", predict_log={"request": request}))

@@ -173,8 +173,7 @@ def test_warmup_requests_are_answered(server, exported):
     records = list(tf.data.TFRecordDataset(f"{exported('guided').folder}/assets.extra/tf_serving_warmup_requests"))
     asked = []
     for record in records:
-        log = messages._read("PredictionLog", record.numpy())
-        _, signature, inputs = messages.read_predict_request(log.predict_log.request.SerializeToString())
-        asked.append(signature)
-        assert server.run(signature, inputs)
+        request = messages.read("PredictionLog", record.numpy()).predict_log.request
+        asked.append(request.model_spec.signature_name)
+        assert server.run(asked[-1], messages.arrays(request.inputs))
     assert asked == ["serving_default", "encoded"]

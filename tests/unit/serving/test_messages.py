@@ -11,40 +11,41 @@ INPUTS = {
     "image_bytes": np.array([b"", b"\x89PNG" + bytes(300)], object),
     "none": np.zeros((0, 5), np.uint8),
 }
+RESPONSE = messages.write("PredictResponse", outputs=messages.entries(INPUTS))
 
 
-def _same(got, expected):
-    assert set(got) == set(expected)
-    for name, array in expected.items():
+def _assert_inputs(entries):
+    got = messages.arrays(entries)
+    assert set(got) == set(INPUTS)
+    for name, array in INPUTS.items():
         assert got[name].dtype == array.dtype and got[name].shape == array.shape
         assert got[name].tolist() == array.tolist()
 
 
-def _as_read(proto):
-    return messages._array(messages._read("Tensor", proto.SerializeToString()))
-
-
 def test_requests_and_responses_come_back():
-    request = messages.predict_request("deepfill", "encoded", INPUTS, version=300)
-    model, signature, inputs = messages.read_predict_request(request)
-    assert (model, signature) == ("deepfill", "encoded")
-    _same(inputs, INPUTS)
-    _same(messages.read_predict_response(messages.predict_response(INPUTS)), INPUTS)
+    encoded = messages.predict_request("deepfill", "encoded", INPUTS, version=300)
+    request = messages.read("PredictRequest", encoded)
+    assert (request.model_spec.name, request.model_spec.signature_name) == ("deepfill", "encoded")
+    _assert_inputs(request.inputs)
+    _assert_inputs(messages.read("PredictResponse", RESPONSE).outputs)
 
 
 def test_arrays_are_tensorflow_s():
+    def read(proto):
+        return messages._array(messages.read("Tensor", proto.SerializeToString()))
+
     for array in INPUTS.values():
         proto = tf.compat.v1.make_tensor_proto(array if array.dtype == np.uint8 else list(array))
-        np.testing.assert_array_equal(_as_read(proto), array)
-        written = messages._written("Tensor", **messages._tensor(array))
+        np.testing.assert_array_equal(read(proto), array)
+        written = messages.write("Tensor", **messages._tensor(array))
         assert tf.make_ndarray(type(proto).FromString(written)).tolist() == array.tolist()
     levels = [0, 127, 128, 129, 255, 255, 1, 200]
     one_by_one = tf.compat.v1.make_tensor_proto(levels, tf.uint8)
     one_by_one.tensor_content = b""
     one_by_one.int_val[:] = levels[:6]
-    assert _as_read(one_by_one).tolist() == levels[:6] + [255, 255]
+    assert read(one_by_one).tolist() == levels[:6] + [255, 255]
     one_by_one.int_val[:] = levels
-    assert _as_read(one_by_one).tolist() == levels
+    assert read(one_by_one).tolist() == levels
 
 
 def test_the_real_protos_agree():
@@ -58,27 +59,27 @@ def test_the_real_protos_agree():
     assert {name: tf.make_ndarray(array).tolist() for name, array in request.inputs.items()} == {
         name: array.tolist() for name, array in INPUTS.items()
     }
-    _same(messages.read_predict_request(request.SerializeToString())[2], INPUTS)
+    _assert_inputs(messages.read("PredictRequest", request.SerializeToString()).inputs)
 
-    response = predict.PredictResponse.FromString(messages.predict_response(INPUTS))
+    response = predict.PredictResponse.FromString(RESPONSE)
     response.model_spec.name = "deepfill"
-    _same(messages.read_predict_response(response.SerializeToString()), INPUTS)
+    _assert_inputs(messages.read("PredictResponse", response.SerializeToString()).outputs)
 
-    log = prediction_log_pb2.PredictionLog.FromString(messages.warmup_record(encoded))
-    assert log.predict_log.request == request
+    log = messages.write("PredictionLog", predict_log={"request": messages.read("PredictRequest", encoded)})
+    assert prediction_log_pb2.PredictionLog.FromString(log).predict_log.request == request
 
-    asked = get_model_status_pb2.GetModelStatusRequest.FromString(messages.status_request("deepfill"))
-    assert asked.model_spec.name == "deepfill"
+    asked = messages.write("GetModelStatusRequest", model_spec={"name": "deepfill"})
+    assert get_model_status_pb2.GetModelStatusRequest.FromString(asked).model_spec.name == "deepfill"
     told = get_model_status_pb2.GetModelStatusResponse()
     told.model_version_status.add(version=7, state="AVAILABLE")
     told.model_version_status.add(version=6, state="END")
-    assert messages.read_status_response(told.SerializeToString()) == {7: messages.AVAILABLE, 6: 50}
+    statuses = messages.read("GetModelStatusResponse", told.SerializeToString()).model_version_status
+    assert {status.version: status.state for status in statuses} == {7: messages.AVAILABLE, 6: 50}
 
 
 def test_other_arrays_and_damaged_messages_are_refused():
     with pytest.raises(ValueError, match="`array` must be uint8 or of bytes. Received: float32"):
         messages.predict_request("m", "s", {"x": np.zeros(3, np.float32)})
-    whole = messages.predict_response(INPUTS)
-    for damaged in (whole[:-7], b"\x80", b"\x0b"):
+    for damaged in (RESPONSE[:-7], b"\x80", b"\x0b"):
         with pytest.raises(ValueError, match="`message` must be a whole protocol buffer. Received: "):
-            messages.read_predict_response(damaged)
+            messages.read("PredictResponse", damaged)
