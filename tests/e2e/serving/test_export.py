@@ -18,7 +18,8 @@ from tf_inpaint.errors import InputError
 from tf_inpaint.inference.inpainter import Inpainter
 from tf_inpaint.io.images import read_image
 from tf_inpaint.predict import command as complete
-from tf_inpaint.recipes import RECIPES
+
+pytestmark = pytest.mark.slow  # exporting a model takes its time
 
 
 def _operations(folder):
@@ -65,7 +66,6 @@ def test_a_version_is_whole_and_the_next_free_number(exported, tmp_path, monkeyp
         command.export(inpainter, str(output / "notes.txt"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("precision, most", [("float16", 2), ("bfloat16", 12)])
 def test_weights_in_half_the_bytes_change_little(exported, make_case, tmp_path, precision, most):
     whole = exported("deepfill_v2")
@@ -168,7 +168,6 @@ def test_wrong_arrays_are_refused_where_nobody_looks_at_shapes(exported):
         assert run(image, mask, mask)[0].shape == image.shape
 
 
-@pytest.mark.slow
 def test_saved_model_cli_runs_it(exported, make_case, tmp_path):
     inpainter, folder = exported("deepfill_v1").inpainter, exported("deepfill_v1").folder
     case = make_case(30, 40)
@@ -220,20 +219,11 @@ def test_the_command_exports_a_run(tmp_path, capsys):
     options = ["--checkpoint_dir", str(run), "--output", str(models)]
     assert command.main([*options, "--max_pixels", "10000"]) == cli.DONE
     assert capsys.readouterr().out.splitlines()[-1] == str(models / "1")
-    for wrong, said in (
-        (["--size", "200", "200", "--max_pixels", "10000"], "more than the limit of 10000 pixels"),
-        (["--padding", "mirror"], "invalid choice"),
-        (["--format", "tflite"], "needs a --size"),
-        (["--format", "onnx", "--size", "64", "64", "--precision", "float16"], "not all of the precisions"),
-        (["--format", "tflite", "--size", "64", "64"], "must end in .tflite"),
-    ):
-        with pytest.raises((InputError, SystemExit)) as raised:
-            command.main([*options, *wrong])
-        assert said in str(raised.value) + capsys.readouterr().err
+    with pytest.raises(InputError, match="more than the limit of 10000 pixels"):
+        command.main([*options, "--size", "200", "200", "--max_pixels", "10000"])
     assert os.listdir(models) == ["1"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("model", ["deepfill_v1", "guided", "pen_net", "context_encoder"])
 def test_tensorflow_lite_of_built_in_operations_alone(exported, make_case, tmp_path, model):
     inpainter = exported(model).inpainter
@@ -269,17 +259,3 @@ def test_onnx_where_its_packages_are_installed(exported, tmp_path):
         pytest.skip("tf2onnx and onnxruntime are not installed")
     assert command.export_file(inpainter, str(path), "onnx", (64, 64)) < 1e-3
     assert path.stat().st_size > 100_000
-
-
-def test_what_cannot_be_served_is_said(exported):
-    with pytest.raises(InputError, match="images of one size: --size 32 32"):
-        command.export_file(exported("context_encoder").inpainter, "unused.tflite", "tflite", (64, 64))
-
-    recipe = RECIPES["dcgan"](RECIPES["dcgan"].Options(image_size=16, width=2, critic_width=2))
-    recipe.build(16, 16)
-    with pytest.raises(InputError, match="cannot be served, use test.py"):
-        command.export(Inpainter.of(recipe), "unused")
-    recipe = RECIPES["pen_net"](RECIPES["pen_net"].Options(width=4, critic_width=4))
-    recipe.build(64, 64)
-    with pytest.raises(InputError, match="this model has no coarse"):
-        command.export(Inpainter.of(recipe), "unused", outputs=("coarse",))

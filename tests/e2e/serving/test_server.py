@@ -21,6 +21,7 @@ from tf_inpaint.io.images import read_image
 from tf_inpaint.serving import messages
 from tf_inpaint.serving.client import Client
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[3]
 
 

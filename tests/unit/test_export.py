@@ -1,0 +1,40 @@
+"""What the command refuses before it exports anything."""
+
+import pytest
+
+from tf_inpaint import export as command
+from tf_inpaint.errors import InputError
+from tf_inpaint.inference.inpainter import Inpainter
+from tf_inpaint.recipes import RECIPES
+
+
+@pytest.mark.parametrize(
+    "options, said",
+    [
+        (["--padding", "mirror"], "invalid choice"),
+        (["--size", "0", "8"], "two positive numbers"),
+        (["--format", "tflite"], "needs a --size"),
+        (["--format", "onnx", "--size", "64", "64", "--precision", "float16"], "not all of the precisions"),
+        (["--format", "tflite", "--size", "64", "64"], "must end in .tflite"),
+        (["--format", "npz"], "is for an --output that ends in .npz"),
+    ],
+)
+def test_options_that_do_not_go_together(options, said, capsys):
+    with pytest.raises(SystemExit):
+        command.main(["--checkpoint_dir", "runs/unread", "--output", "models/unwritten", *options])
+    assert said in capsys.readouterr().err
+
+
+def test_what_cannot_be_served_is_said():
+    def inpainter(name, **options):
+        recipe = RECIPES[name](RECIPES[name].Options(width=4, **options))
+        recipe.build(recipe.generator.minimum_size, recipe.generator.minimum_size)
+        return Inpainter.of(recipe)
+
+    with pytest.raises(InputError, match="images of one size: --size 32 32"):
+        context_encoder = inpainter("context_encoder", image_size=32, bottleneck=8)
+        command.export_file(context_encoder, "unused.tflite", "tflite", (64, 64))
+    with pytest.raises(InputError, match="cannot be served, use test.py"):
+        command.export(inpainter("dcgan", image_size=16), "unused")
+    with pytest.raises(InputError, match="this model has no coarse"):
+        command.export(inpainter("pen_net"), "unused", outputs=("coarse",))
