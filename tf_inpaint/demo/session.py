@@ -85,11 +85,7 @@ class Session:
     # Loading
 
     def load(self, image: ImageFile) -> None:
-        """Begin anew with an image.
-
-        Raises:
-            InputError: if it is too large.
-        """
+        """Begin anew with an image; one that is too large is an InputError."""
         height, width = image.rgb.shape[:2]
         if self.max_pixels is not None and height * width > self.max_pixels:
             raise InputError(
@@ -102,11 +98,8 @@ class Session:
         self.revision += 1
 
     def fill(self, layer: str, values: np.ndarray | None) -> None:
-        """Put a mask or edges in place of a layer, as one action.
+        """Put values, bool [H, W] or None for an empty layer, in place of a layer, as one action.
 
-        Args:
-            layer: "mask" or "edges".
-            values: bool [H, W] of the image's size; None empties the layer.
         Raises:
             InputError: if there is no image, or the sizes differ.
         """
@@ -129,11 +122,7 @@ class Session:
     # Drawing
 
     def draw(self, stroke: Stroke) -> None:
-        """Add a stroke, as one action.
-
-        Raises:
-            InputError: if it cannot be drawn.
-        """
+        """Add a stroke, as one action; one that cannot be drawn is an InputError."""
         self._check_layer(stroke.layer)
         if not 0 < len(stroke.points) <= MOST_POINTS:
             raise InputError(f"a stroke has 1 to {MOST_POINTS} points, not {len(stroke.points)}")
@@ -199,11 +188,7 @@ class Session:
         self.accept(task, inpainter.outputs(*task))
 
     def task(self) -> tuple:
-        """What is to be completed as it is now: (image, mask, edges) for `Inpainter.outputs`.
-
-        Raises:
-            InputError: as `complete`.
-        """
+        """What is to be completed as it is now, (image, mask, edges); errors as `complete`."""
         mask = self.mask()
         if not mask.any():
             raise InputError("draw a hole first: where the picture shall be completed")
@@ -212,11 +197,7 @@ class Session:
         return self.image.rgb, mask, self.edges()
 
     def accept(self, task: tuple, outputs: dict) -> None:
-        """Take what `Inpainter.outputs` made of a task as the result.
-
-        Raises:
-            InputError: if another image was loaded since.
-        """
+        """Take what `Inpainter.outputs` made of a task as the result; after another image was loaded, an InputError."""
         image, mask, _ = task
         if self.image is None or image is not self.image.rgb:
             raise InputError("another picture was loaded before this one was completed")
@@ -258,11 +239,7 @@ class Session:
         return shown
 
     def output_at(self, name: str, scale: float = 1.0) -> np.ndarray:
-        """An image of the result, "completed" or "attention": uint8 RGB.
-
-        Raises:
-            InputError: if there is none yet.
-        """
+        """An image of the result, "completed" or "attention": uint8 RGB; an InputError where there is none yet."""
         if self.result is None or name not in self.result:
             raise InputError(f"there is no {name} picture yet: complete the picture first")
         return _resized(self.result[name], _scaled(self.size, scale))

@@ -14,11 +14,7 @@ IDLE_SECONDS = 3600
 
 
 class Visitors:
-    """Sessions by token: the idle ones end, and of too many the one that rested longest.
-
-    Args:
-        make: function that makes a new session.
-    """
+    """Sessions by token, made by a function: the idle ones end, and of too many the one that rested longest."""
 
     def __init__(self, make):
         self._make = make
@@ -53,11 +49,7 @@ class _Visitor:
 
 
 class Turns:
-    """One at a time, and a limited number waiting.
-
-    Args:
-        most: how many may wait or be at it.
-    """
+    """One at a time, and `most` that wait or are at it."""
 
     def __init__(self, most: int):
         self._places = threading.BoundedSemaphore(most)
@@ -65,11 +57,7 @@ class Turns:
 
     @contextmanager
     def take(self):
-        """Context of one's turn.
-
-        Raises:
-            InputError: if too many are waiting already.
-        """
+        """Context of one's turn; an InputError if too many are waiting already."""
         if not self._places.acquire(blocking=False):
             raise InputError("too many pictures are being completed just now: try again in a moment")
         try:

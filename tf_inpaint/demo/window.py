@@ -21,22 +21,21 @@ _LINE = 22  # of the help
 _LARGEST_SCALE = 4.0  # small images are enlarged, or nobody could draw on them
 _PROBE_SECONDS = 30
 _PROBE = "import cv2; cv2.namedWindow('probe'); cv2.destroyAllWindows()"
-_EDGES_HELP = (("right button", "draw the sketch"), ("] [", "sketch brush"))
-_HELP = (
-    ("left button", "draw the hole"),
-    _EDGES_HELP[0],
-    ("+ -", "hole brush"),
-    _EDGES_HELP[1],
-    ("e", "eraser on / off"),
-    ("u r", "undo, redo"),
-    ("c", "clear"),
-    ("space", "complete"),
-    ("b", "before / after"),
-    ("a", "where it looked"),
-    ("s", "save"),
-    ("h", "this help"),
-    ("q", "quit"),
-)
+_HELP = {
+    "left button": "draw the hole",
+    "right button": "draw the sketch",
+    "+ -": "hole brush",
+    "] [": "sketch brush",
+    "e": "eraser on / off",
+    "u r": "undo, redo",
+    "c": "clear",
+    "space": "complete",
+    "b": "before / after",
+    "a": "where it looked",
+    "s": "save",
+    "h": "this help",
+    "q": "quit",
+}
 
 
 def check_display() -> None:
@@ -82,7 +81,7 @@ class Window:
         self._view = "drawing"
         self._pointer = None  # where the mouse is, in pixels of the window
         self._stale = True  # whether the window shows something else than it should
-        self._help_lines = [line for line in _HELP if session.takes_edges or line not in _EDGES_HELP]
+        self._help_lines = {key: does for key, does in _HELP.items() if session.takes_edges or "sketch" not in does}
         self._message = "h: help"
         self._keys = {
             **dict.fromkeys(" \r", self._complete),
@@ -101,11 +100,7 @@ class Window:
         }
 
     def run(self) -> None:
-        """Show the window until it is closed, or q or Escape is pressed.
-
-        Raises:
-            InputError: if this OpenCV has no windows.
-        """
+        """Show the window until it is closed, or q or Escape is pressed; an OpenCV without windows is an InputError."""
         try:
             cv2.namedWindow(TITLE, cv2.WINDOW_AUTOSIZE | getattr(cv2, "WINDOW_GUI_NORMAL", 0))
         except cv2.error as error:
@@ -233,7 +228,7 @@ class Window:
 
 def _with_help(canvas, lines):
     canvas = (canvas * 0.35).astype(np.uint8)
-    for row, (keys, meaning) in enumerate(lines, 1):
+    for row, (keys, meaning) in enumerate(lines.items(), 1):
         _write(canvas, keys, (16, _LINE * row + 5))
         _write(canvas, meaning, (140, _LINE * row + 5))
     return canvas

@@ -133,7 +133,7 @@ def test_an_unguided_model_has_no_sketch_in_its_help(image_file, unguided, tmp_p
     session.load(image_file)
     window = Window(session, unguided, str(tmp_path / "o.png"))
     assert len(window._help_lines) == len(window_module._HELP) - 2
-    assert not any("sketch" in meaning for _, meaning in window._help_lines)
+    assert not any("sketch" in meaning for meaning in window._help_lines.values())
 
 
 def test_no_display_points_to_the_page(monkeypatch):
@@ -148,8 +148,8 @@ def test_no_display_points_to_the_page(monkeypatch):
 @pytest.mark.skipif(not window_module.sys.platform.startswith("linux"), reason="displays are tried on Linux only")
 @pytest.mark.parametrize("name, value", [("DISPLAY", ":7654"), ("WAYLAND_DISPLAY", "nowhere")])
 def test_a_display_that_does_not_answer_does_not_end_the_program(monkeypatch, name, value):
-    for each in ("DISPLAY", "WAYLAND_DISPLAY"):
-        monkeypatch.delenv(each, raising=False)
+    for display in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(display, raising=False)
     monkeypatch.setenv(name, value)
     with pytest.raises(InputError, match="the display does not answer, .*: add --web"):
         check_display()

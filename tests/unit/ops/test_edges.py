@@ -8,9 +8,9 @@ from tf_inpaint.ops.edges import canny_edges, thin, thin_edges
 
 
 def _square(size=64, low=40, high=200):
-    picture = np.full((size, size, 3), low, np.uint8)
-    picture[16:48, 16:48] = high
-    return picture
+    image = np.full((size, size, 3), low, np.uint8)
+    image[16:48, 16:48] = high
+    return image
 
 
 def test_a_square_has_lines_at_its_border_only():
@@ -32,26 +32,26 @@ def test_faint_pictures_have_lines_too_and_flat_ones_none(low, high):
 
 
 def test_what_is_faint_has_lines_beside_what_is_not():
-    picture = np.full((256, 256, 3), 30, np.uint8)
-    picture[:, 150:180] = picture[:, 220:] = 255  # windows
-    picture[100:150, 30:80] = 60  # a face in the shade
-    assert (canny_edges(picture)[90:160, 20:90] > 0).sum() > 150
+    image = np.full((256, 256, 3), 30, np.uint8)
+    image[:, 150:180] = image[:, 220:] = 255  # windows
+    image[100:150, 30:80] = 60  # a face in the shade
+    assert (canny_edges(image)[90:160, 20:90] > 0).sum() > 150
 
 
 def test_a_larger_picture_has_the_same_lines():
     tiles = np.random.default_rng(0).integers(0, 256, (4, 4, 3), dtype=np.uint8)
     lengths = []
     for side in (32, 64, 256, 512):
-        picture = np.kron(tiles, np.ones((side, side, 1), np.uint8))
-        lengths.append((canny_edges(picture) > 0).sum() / side)
+        image = np.kron(tiles, np.ones((side, side, 1), np.uint8))
+        lengths.append((canny_edges(image) > 0).sum() / side)
     assert 10 < min(lengths) and max(lengths) < 1.25 * min(lengths) and max(lengths) < 24  # the borders are 24 sides
 
 
 def test_specks_are_left_out():
-    picture = np.full((256, 256, 3), 90, np.uint8)
-    picture[60:62, 60:62] = 255
-    assert 5 < (canny_edges(picture, smallest=1) > 0).sum() < 30
-    assert not canny_edges(picture, smallest=30).any()
+    image = np.full((256, 256, 3), 90, np.uint8)
+    image[60:62, 60:62] = 255
+    assert 5 < (canny_edges(image, smallest=1) > 0).sum() < 30
+    assert not canny_edges(image, smallest=30).any()
 
 
 def _components(lines, connectivity):
