@@ -9,6 +9,7 @@ import zipfile
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 _TYPES = {
     "float64": "DoubleStorage",
@@ -142,3 +143,15 @@ def torch_save():
 def rebuilt():
     """rebuilt(array, function, storage): see `Rebuilt`."""
     return Rebuilt
+
+
+@pytest.fixture(scope="session")
+def save_release():
+    """save_release(folder, arrays) -> prefix of what a TensorFlow 1 Saver writes: plain names, no object graph."""
+
+    def save(folder, arrays):
+        names, values, prefix = list(arrays), list(arrays.values()), str(folder / "snap-0")
+        tf.raw_ops.SaveV2(prefix=prefix, tensor_names=names, shape_and_slices=[""] * len(names), tensors=values)
+        return prefix
+
+    return save

@@ -43,19 +43,11 @@ class Checkpoint:
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Name -> shape of every variable; values of TensorFlow and PyTorch are not read for it.
-
-        Raises:
-            InputError: if it is unreadable, or an exported model.
-        """
+        """Name -> shape of every variable; an InputError if they are unreadable, or those of an exported model."""
         raise NotImplementedError
 
     def read(self, names) -> Iterator[tuple[str, np.ndarray]]:
-        """(name, array) of the named variables, one after the other.
-
-        Raises:
-            InputError: if one is damaged.
-        """
+        """(name, array) of the named variables, one after the other; an InputError if one is damaged."""
         raise NotImplementedError
 
     def refuse_exported(self):
@@ -95,10 +87,8 @@ class _TensorFlow(Checkpoint):
             try:
                 value = self._reader.get_tensor(name)
             except Exception as error:  # IndexError, RuntimeError or OpError, by kind of damage
-                raise InputError(
-                    f"{self.path}: the data of variable {name} cannot be read ({error}); "
-                    "the file is damaged or incomplete"
-                ) from error
+                what = f"the data of variable {name} cannot be read ({error})"
+                raise InputError(f"{self.path}: {what}; the file is damaged or incomplete") from error
             yield name, value
 
 

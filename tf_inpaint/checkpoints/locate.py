@@ -176,11 +176,10 @@ def _nothing_at(path: str, prefix: str) -> str:
 
 
 def _check_data(prefix: str) -> None:
-    shards = [os.path.basename(name) for name in glob.glob(glob.escape(prefix) + ".data-?????-of-?????")]
+    shards = glob.glob(glob.escape(prefix) + ".data-?????-of-?????")
     if not shards:
         raise InputError(f"the checkpoint {prefix} has no data file: {prefix}.data-00000-of-00001 is missing")
     count = int(shards[0][-5:])
-    for shard in range(count):
-        name = f"{prefix}.data-{shard:05d}-of-{count:05d}"
+    for name in (f"{prefix}.data-{shard:05d}-of-{count:05d}" for shard in range(count)):
         if not os.path.isfile(name):
             raise InputError(f"the checkpoint {prefix} is incomplete: {name} is missing")

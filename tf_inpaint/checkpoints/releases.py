@@ -1,6 +1,6 @@
 """Which variable of the authors' released checkpoints is which of our weights, and which of them touch pixels.
 
-A `Release` is a table for one paper; adding a paper means adding one to `RELEASES`. DeepFill's work on BGR pictures and
+A `Release` is a table for one paper; adding a paper means adding one to `RELEASES`. DeepFill's work on BGR images and
 this project on RGB: their kernels are turned where colours enter or leave a network. PEN-Net's is PyTorch's, whose
 kernels have their axes in another order. Both are done by `to_ours` and `to_theirs`, so that no caller has to know.
 """
@@ -26,20 +26,20 @@ class Release:
         recipe: our name of it, a key of `RECIPES`.
         title: its name in sentences.
         networks: "generator" and "discriminator" -> {the authors' variable name: our weight name}.
-        colours_in: our names of kernels [.., .., 3 + more, filters] whose first three input channels are a picture's.
-        colours_out: our names of kernels and biases whose output channels are a picture's.
         matches: whether shapes under the generator's names (ours) are this paper's.
         options: what shapes (ours) tell about the recipe's options.
+        colours_in: our names of kernels [.., .., 3 + more, filters] whose first three input channels are an image's.
+        colours_out: our names of kernels and biases whose output channels are an image's.
         pytorch: whether its files are PyTorch's.
     """
 
     recipe: str
     title: str
     networks: Mapping[str, Mapping[str, str]]
-    colours_in: frozenset
-    colours_out: frozenset
     matches: Callable[[Shapes], bool]
     options: Callable[[Shapes], dict]
+    colours_in: frozenset = frozenset()
+    colours_out: frozenset = frozenset()
     pytorch: bool = False
 
     def to_ours(self, name: str, value: np.ndarray) -> np.ndarray:
@@ -121,36 +121,33 @@ _REFINEMENT = (
 ).split()
 
 
-def _parts(scope: str, ours: str) -> dict[str, str]:
-    return {f"{scope}/{part}": f"{ours}.{part}" for part in ("kernel", "bias")}
+def _named(layers, parts=("kernel", "bias")) -> dict[str, str]:
+    """The weights' names of layers: {theirs: ours}."""
+    return {f"{theirs}/{part}": f"{ours}.{part}" for theirs, ours in layers.items() for part in parts}
 
 
-def _generator_names() -> dict[str, str]:
-    """Both DeepFill generators: an `_upsample` layer has its convolution in a scope of its own, ours has not."""
-    names = {}
-    for ours, layers in (("coarse", _COARSE), ("refinement", _REFINEMENT)):
-        for layer in layers:
+def _deepfill_generator() -> dict[str, str]:
+    """An `_upsample` layer has its convolution in a scope of its own, ours has not."""
+    layers = {}
+    for stage, names in (("coarse", _COARSE), ("refinement", _REFINEMENT)):
+        for layer in names:
             inner = f"/{layer}_conv" if layer.endswith("_upsample") else ""
-            names.update(_parts(f"inpaint_net/{layer}{inner}", f"{ours}.{layer}"))
-    return names
+            layers[f"inpaint_net/{layer}{inner}"] = f"{stage}.{layer}"
+    return _named(layers)
 
 
-def _v1_critic_names() -> dict[str, str]:
-    names = {}
+def _v1_critics() -> dict[str, str]:
+    layers = {}
     for critic in ("global", "local"):
         for layer in ("conv1", "conv2", "conv3", "conv4"):
-            names.update(_parts(f"discriminator/discriminator_{critic}/{layer}", f"{critic}_critic.{layer}"))
-        names.update(_parts(f"discriminator/dout_{critic}_fc", f"{critic}_critic.head"))
-    return names
+            layers[f"discriminator/discriminator_{critic}/{layer}"] = f"{critic}_critic.{layer}"
+        layers[f"discriminator/dout_{critic}_fc"] = f"{critic}_critic.head"
+    return _named(layers)
 
 
-def _v2_critic_names() -> dict[str, str]:
-    names = {}
-    for layer in ("conv1", "conv2", "conv3", "conv4", "conv5", "conv6"):
-        scope = f"discriminator/sn_patch_gan/{layer}"
-        names.update(_parts(scope, layer))
-        names[f"{scope}/kernel_sn/u"] = f"{layer}.u"
-    return names
+def _v2_critic() -> dict[str, str]:
+    layers = {f"discriminator/sn_patch_gan/conv{index}": f"conv{index}" for index in range(1, 7)}
+    return {**_named(layers), **{f"{theirs}/kernel_sn/u": f"{ours}.u" for theirs, ours in layers.items()}}
 
 
 def _is_gated(shapes: Shapes) -> bool:
@@ -159,105 +156,81 @@ def _is_gated(shapes: Shapes) -> bool:
     return first is not None and second is not None and first[-1] == 2 * second[-2]
 
 
+def _filters(shapes: Shapes, **kernels: str) -> dict:
+    """Option -> number of filters of the kernel that tells it, where it is there."""
+    return {option: shapes[kernel][-1] for option, kernel in kernels.items() if kernel in shapes}
+
+
 def _v1_options(shapes: Shapes) -> dict:
     """Widths, and the side of the local patch from the inputs of the local critic's head.
 
-    The critic halves its picture four times, rounding up: 9 x 9 cells mean a patch of 129 to 144 pixels, called 144.
+    The critic halves its image four times, rounding up: 9 x 9 positions mean a patch of 129 to 144 pixels, called 144.
     """
-    options = {}
-    if "coarse.conv1.kernel" in shapes:
-        options["width"] = shapes["coarse.conv1.kernel"][-1]
-    if "local_critic.conv1.kernel" in shapes:
-        options["critic_width"] = shapes["local_critic.conv1.kernel"][-1]
+    options = _filters(shapes, width="coarse.conv1.kernel", critic_width="local_critic.conv1.kernel")
     if {"local_critic.head.kernel", "local_critic.conv4.kernel"} <= set(shapes):
-        cells = shapes["local_critic.head.kernel"][0] / shapes["local_critic.conv4.kernel"][-1]
-        options["local_patch"] = (16 * round(cells**0.5),) * 2
+        positions = shapes["local_critic.head.kernel"][0] / shapes["local_critic.conv4.kernel"][-1]
+        options["local_patch"] = (16 * round(positions**0.5),) * 2
     return options
-
-
-DEEPFILL_V1 = Release(
-    recipe="deepfill_v1",
-    title="DeepFill v1",
-    networks={"generator": _generator_names(), "discriminator": _v1_critic_names()},
-    colours_in=frozenset(
-        f"{layer}.kernel"
-        for layer in (
-            "coarse.conv1",
-            "refinement.xconv1",
-            "refinement.pmconv1",
-            "global_critic.conv1",
-            "local_critic.conv1",
-        )
-    ),
-    colours_out=frozenset(
-        f"{layer}.{part}" for layer in ("coarse.conv17", "refinement.allconv17") for part in ("kernel", "bias")
-    ),
-    matches=lambda shapes: not _is_gated(shapes),
-    options=_v1_options,
-)
 
 
 def _v2_options(shapes: Shapes) -> dict:
-    """Widths, and whether there is a sketch among the inputs of the first layer: picture, sketch, ones, mask."""
-    options = {}
-    if "coarse.conv1.kernel" in shapes:
-        options["width"] = shapes["coarse.conv1.kernel"][-1]
+    """Widths, and whether there is a sketch among the inputs of the first layer: image, sketch, ones, mask."""
+    options = _filters(shapes, width="coarse.conv1.kernel")
+    if options:
         options["guided"] = shapes["coarse.conv1.kernel"][-2] == 6
-    if "conv1.kernel" in shapes:
-        options["critic_width"] = shapes["conv1.kernel"][-1]
-    return options
+    return {**options, **_filters(shapes, critic_width="conv1.kernel")}
 
 
+_INPUTS = ("coarse.conv1", "refinement.xconv1", "refinement.pmconv1")
+_OUTPUTS = ("coarse.conv17", "refinement.allconv17")
+DEEPFILL_V1 = Release(
+    recipe="deepfill_v1",
+    title="DeepFill v1",
+    networks={"generator": _deepfill_generator(), "discriminator": _v1_critics()},
+    colours_in=frozenset(f"{layer}.kernel" for layer in (*_INPUTS, "global_critic.conv1", "local_critic.conv1")),
+    colours_out=frozenset(f"{layer}.{part}" for layer in _OUTPUTS for part in ("kernel", "bias")),
+    matches=lambda shapes: not _is_gated(shapes),
+    options=_v1_options,
+)
 DEEPFILL_V2 = Release(
     recipe="deepfill_v2",
     title="DeepFill v2",
-    networks={"generator": _generator_names(), "discriminator": _v2_critic_names()},
-    colours_in=frozenset(
-        f"{layer}.kernel" for layer in ("coarse.conv1", "refinement.xconv1", "refinement.pmconv1", "conv1")
-    ),
+    networks={"generator": _deepfill_generator(), "discriminator": _v2_critic()},
+    colours_in=frozenset(f"{layer}.kernel" for layer in (*_INPUTS, "conv1")),
     colours_out=DEEPFILL_V1.colours_out,
     matches=_is_gated,
     options=_v2_options,
 )
 
-_PEN_NET_LAYERS = (
-    *(f"dw_conv0{level}" for level in range(1, 7)),
-    *(f"at_conv0{level}.conv0{branch}" for level in range(1, 5) for branch in range(4)),
-    *(f"up_conv0{level}" for level in range(1, 6)),
-    *(f"torgb{level}" for level in range(1, 6)),
-)
 
-
-def _pen_net_generator_names() -> dict[str, str]:
+def _pen_net_generator() -> dict[str, str]:
     """Each convolution is the first part of a block there, but those of the last block, which has two."""
-    blocks = {f"{layer}.0": layer for layer in _PEN_NET_LAYERS}
-    names = {}
-    for theirs, ours in {**blocks, "decoder.0": "decoder0", "decoder.2": "decoder2"}.items():
-        names.update({f"{theirs}.weight": f"{ours}.kernel", f"{theirs}.bias": f"{ours}.bias"})
-    return names
+    layers = (
+        *(f"dw_conv0{level}" for level in range(1, 7)),
+        *(f"at_conv0{level}.conv0{branch}" for level in range(1, 5) for branch in range(4)),
+        *(f"up_conv0{level}" for level in range(1, 6)),
+        *(f"torgb{level}" for level in range(1, 6)),
+    )
+    blocks = {**{f"{layer}.0": layer for layer in layers}, "decoder.0": "decoder0", "decoder.2": "decoder2"}
+    parts = {"weight": "kernel", "bias": "bias"}
+    return {f"{theirs}.{name}": f"{ours}.{part}" for theirs, ours in blocks.items() for name, part in parts.items()}
 
 
-def _pen_net_critic_names() -> dict[str, str]:
-    names = {}
-    for layer in (0, 2, 4, 6):
-        for theirs, ours in (("orig", "kernel"), ("u", "u"), ("v", "v")):
-            names[f"encoder.{layer}.weight_{theirs}"] = f"encoder{layer}.{ours}"
-    return {**names, "classifier.weight": "classifier.kernel", "classifier.bias": "classifier.bias"}
-
-
-def _pen_net_options(shapes: Shapes) -> dict:
-    kernels = {"width": "dw_conv01.kernel", "critic_width": "encoder0.kernel"}
-    return {option: shapes[kernel][-1] for option, kernel in kernels.items() if kernel in shapes}
+def _pen_net_critic() -> dict[str, str]:
+    parts = {"orig": "kernel", "u": "u", "v": "v"}
+    return {
+        **{f"encoder.{i}.weight_{name}": f"encoder{i}.{part}" for i in (0, 2, 4, 6) for name, part in parts.items()},
+        "classifier.weight": "classifier.kernel",
+        "classifier.bias": "classifier.bias",
+    }
 
 
 PEN_NET = Release(
     recipe="pen_net",
     title="PEN-Net",
-    networks={"generator": _pen_net_generator_names(), "discriminator": _pen_net_critic_names()},
-    colours_in=frozenset(),
-    colours_out=frozenset(),
+    networks={"generator": _pen_net_generator(), "discriminator": _pen_net_critic()},
     matches=lambda shapes: True,
-    options=_pen_net_options,
+    options=lambda shapes: _filters(shapes, width="dw_conv01.kernel", critic_width="encoder0.kernel"),
     pytorch=True,
 )
 

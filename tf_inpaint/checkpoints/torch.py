@@ -28,25 +28,9 @@ _LEGACY_PROTOCOL = 1001
 _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, NotImplementedError)
 _DEPTH = 16  # of dictionaries in dictionaries; real files have 2 to 4
 
-_DTYPES = {
-    **{name: np.dtype(name) for name in ("float64", "float32", "float16", "complex64", "complex128", "bool")},
-    **{name: np.dtype(name) for name in ("int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8")},
-    "bfloat16": np.dtype("uint16"),  # the upper half of a float32
-}
-_STORAGES = {
-    "DoubleStorage": "float64",
-    "FloatStorage": "float32",
-    "HalfStorage": "float16",
-    "BFloat16Storage": "bfloat16",
-    "LongStorage": "int64",
-    "IntStorage": "int32",
-    "ShortStorage": "int16",
-    "CharStorage": "int8",
-    "ByteStorage": "uint8",
-    "BoolStorage": "bool",
-    "ComplexFloatStorage": "complex64",
-    "ComplexDoubleStorage": "complex128",
-}
+_NUMBERS = "float64 float32 float16 int64 int32 int16 int8 uint8 bool complex64 complex128 uint64 uint32 uint16".split()
+_DTYPES = {**{name: np.dtype(name) for name in _NUMBERS}, "bfloat16": np.dtype("uint16")}  # the upper half of a float32
+_STORAGES = "Double Float Half Long Int Short Char Byte Bool ComplexFloat ComplexDouble".split()  # of the first eleven
 
 
 def is_torch_file(path) -> bool:
@@ -142,8 +126,6 @@ class _Tensor(NamedTuple):
 
 
 class _RebuildTensor:
-    """torch._utils._rebuild_tensor, _v2 and _v3: a tensor is a view of a storage."""
-
     __slots__ = ()
 
     def __call__(self, storage, offset, shape, strides, requires_grad=False, hooks=None, dtype=None, metadata=None):
@@ -157,8 +139,6 @@ class _RebuildTensor:
 
 
 class _RebuildParameter:
-    """torch._utils._rebuild_parameter and _rebuild_parameter_with_state: a parameter is its tensor."""
-
     __slots__ = ()
 
     def __call__(self, tensor, *_):
@@ -169,7 +149,8 @@ _GLOBALS = {
     "collections.OrderedDict": OrderedDict,
     "torch.Size": tuple,
     "torch.storage.UntypedStorage": "uint8",
-    **{f"torch.{name}": dtype for name, dtype in _STORAGES.items()},
+    **{f"torch.{storage}Storage": dtype for storage, dtype in zip(_STORAGES, _NUMBERS)},
+    "torch.BFloat16Storage": "bfloat16",
     **{f"torch.{dtype}": dtype for dtype in _DTYPES},
     **{f"torch._utils._rebuild_tensor{version}": _RebuildTensor() for version in ("", "_v2", "_v3")},
     **{f"torch._utils._rebuild_parameter{form}": _RebuildParameter() for form in ("", "_with_state")},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Engine:
-    """Completes images whose size and arrays have been checked.
+    """Completes images whose arrays and size have been checked.
 
     Attributes:
         recipe: whose networks it runs; None where they are not known.
@@ -25,21 +25,11 @@ class Engine:
     graphs = None
 
     def run(self, image, mask, edges, all_outputs):
-        """Completes a batch.
-
-        Args:
-            image: uint8 [B, H, W, 3].
-            mask, edges: bool [B, H, W].
-            all_outputs: False asks for "completed" alone, right in the holes.
-        Returns:
-            dict of tensors, as `Completion`.
-        Raises:
-            InputError: if it cannot complete these.
-        """
+        """Tensors as of `Completion`, of the same arguments; without `all_outputs` "completed" alone, in the holes."""
         raise NotImplementedError
 
     def joint_size(self, height, width):
         """(height, width) that the network sees of an image; None where images are completed one by one."""
 
     def memory(self, height, width, batch=1, mask=None):
-        """About how many bytes completing images of this size takes, see `Inpainter.memory`; None: not known."""
+        """As `Inpainter.memory`."""

@@ -27,6 +27,8 @@ class Inpainter:
         origin: where the weights come from, a line for people.
         strategy: "exact", "crop" or "resize", see `tf_inpaint.inference.large`.
         trained_size: side of the images that the network was trained on, which "crop" and "resize" go by.
+    Attributes:
+        recipe, residuals, takes_edges: the engine's; `takes_edges` says whether it is guided by a sketch.
     Raises:
         InputError: if the strategy is of no use to the model.
         ValueError: if the strategy is none.
@@ -39,6 +41,7 @@ class Inpainter:
         if strategy != "exact" and engine.fixed_size is not None:
             raise InputError(f"this model looks at a window around the hole anyway: leave out strategy {strategy}")
         self.engine = engine
+        self.recipe, self.residuals, self.takes_edges = engine.recipe, engine.residuals, engine.guided
         self.max_pixels = max_pixels
         self.origin = origin
         self.strategy = strategy
@@ -46,14 +49,7 @@ class Inpainter:
 
     @classmethod
     def of(cls, recipe, *, max_memory=None, precision="float32", residuals=0.0, **settings):
-        """An Inpainter of a recipe whose generator is built and holds the weights.
-
-        Args:
-            recipe, max_memory, precision, residuals: as `KerasEngine` takes them.
-            settings: as the constructor takes them.
-        Raises:
-            InputError, ValueError: as both.
-        """
+        """An Inpainter of a recipe: `KerasEngine` takes what is named here, the constructor other settings."""
         return cls(KerasEngine(recipe, max_memory, precision, residuals), **settings)
 
     @classmethod
@@ -110,21 +106,6 @@ class Inpainter:
             strategy=strategy,
             trained_size=network.trained_size,
         )
-
-    @property
-    def recipe(self):
-        """The recipe whose networks complete; None of an exported model."""
-        return self.engine.recipe
-
-    @property
-    def residuals(self):
-        """Strength of the fine detail from where attention looked."""
-        return self.engine.residuals
-
-    @property
-    def takes_edges(self):
-        """Whether the model is guided by a sketch."""
-        return self.engine.guided
 
     @property
     def graphs(self):

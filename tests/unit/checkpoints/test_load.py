@@ -18,8 +18,6 @@ from tf_inpaint.models import DeepFillV1Discriminator, DeepFillV1Generator
 from tf_inpaint.models.weights import named_weights
 from tf_inpaint.recipes import DeepFillV2Recipe, PENNetRecipe
 
-V1_RELEASES = ("celeba", "celeba_hq", "dtd", "imagenet", "places2")
-
 
 @functools.lru_cache(maxsize=None)
 def _networks(width=4, critic_width=2, size=64, patch=32, copy=0):
@@ -29,6 +27,17 @@ def _networks(width=4, critic_width=2, size=64, patch=32, copy=0):
     generator((image, mask))
     discriminator((image, tf.zeros([1, patch, patch, 3])))
     return generator, discriminator
+
+
+@functools.lru_cache(maxsize=None)
+def _built(recipe, width, critic_width, copy=0, **options):
+    recipe = recipe(recipe.Options(width=width, critic_width=critic_width, **options))
+    recipe.build(64, 64)
+    return recipe.generator, recipe.discriminator
+
+
+_gated = functools.partial(_built, DeepFillV2Recipe)
+_pen_net = functools.partial(_built, PENNetRecipe)
 
 
 @pytest.fixture
@@ -54,12 +63,20 @@ def _assert_equal(values, expected):
         np.testing.assert_array_equal(value, expected[name], name)
 
 
-def _save_release(folder, arrays):
-    """A checkpoint as a TensorFlow 1 Saver writes it: plain names, no object graph."""
-    prefix = str(folder / "snap-0")
-    names, values = list(arrays), list(arrays.values())
-    tf.raw_ops.SaveV2(prefix=prefix, tensor_names=names, shape_and_slices=[""] * len(names), tensors=values)
-    return prefix
+def _assert_fills(path, source, target, count):
+    """Every weight of the target becomes the source's."""
+    assert str(load_weights(path, *target)) == f"{count} variables loaded, 0 missing, 0 unexpected, 0 of another shape"
+    for before, after in zip(source, target):
+        _assert_equal(_values(after), _values(before))
+
+
+def _assert_maps(shapes, networks, recipe, options, count):
+    """A release of that description whose variables are those of networks, without rest."""
+    description = describe_shapes(shapes)
+    assert (description.kind, description.recipe, description.options) == ("release", recipe, options)
+    report = compare(description, {network: _shapes(model) for network, model in networks.items()})
+    assert (report.missing, report.unexpected, report.mis_shaped) == ((), (), ())
+    assert len(report.loaded) == count
 
 
 def _save_run(folder, generator, discriminator, **more):
@@ -82,64 +99,50 @@ def _release_arrays(generator, discriminator):
     return {**arrays, **slots, **loop, "global_step": np.int32(7)}
 
 
-@pytest.mark.parametrize("data", V1_RELEASES)
+def _listed(reference, release):
+    """Name -> shape of the variables of a real release."""
+    listed = json.loads((reference / "release_variables" / f"{release}_256.json").read_text())
+    return {name: entry["shape"] for name, entry in listed.items()}
+
+
+@pytest.mark.parametrize("data", ["celeba", "celeba_hq", "dtd", "imagenet", "places2"])
 def test_the_variables_of_the_real_releases_map_without_rest(reference, data):
-    listed = json.loads((reference / "release_variables" / f"deepfill_v1_release_{data}_256.json").read_text())
-    description = describe_shapes({name: entry["shape"] for name, entry in listed.items()})
-    assert (description.kind, description.recipe, description.options["width"]) == ("release", "deepfill_v1", 32)
-
-    patch = description.options.get("local_patch", (128, 128))[0]
-    generator, discriminator = _networks(32, description.options.get("critic_width", 64), 256, patch)
-    wanted = {"generator": _shapes(generator)}
-    if data in ("celeba_hq", "dtd"):
-        wanted["discriminator"] = _shapes(discriminator)
-        assert patch == {"celeba_hq": 144, "dtd": 128}[data]
-    report = compare(description, wanted)
-    assert (report.missing, report.unexpected, report.mis_shaped) == ((), (), ())
-    assert len(report.loaded) == 84 + 20 * ("discriminator" in wanted)
-
-
-@functools.lru_cache(maxsize=None)
-def _gated(width=8, critic_width=2, guided=False, copy=0):
-    recipe = DeepFillV2Recipe(DeepFillV2Recipe.Options(width=width, critic_width=critic_width, guided=guided))
-    recipe.build(64, 64)
-    return recipe.generator, recipe.discriminator
+    shapes = _listed(reference, f"deepfill_v1_release_{data}")
+    options, patch = {"width": 32}, {"celeba_hq": 144, "dtd": 128}.get(data)
+    generator, discriminator = _networks(32, 64, 256, patch or 128)
+    if patch is None:
+        options = describe_shapes(shapes).options
+        assert options["width"] == 32
+        _assert_maps(shapes, {"generator": generator}, "deepfill_v1", options, 84)
+    else:
+        options = {"width": 32, "critic_width": 64, "local_patch": (patch, patch)}
+        networks = {"generator": generator, "discriminator": discriminator}
+        _assert_maps(shapes, networks, "deepfill_v1", options, 84 + 20)
 
 
 @pytest.mark.parametrize("data", ["celeba_hq", "places2"])
 def test_the_variables_of_the_real_releases_of_v2_map_without_rest(reference, data):
-    listed = json.loads((reference / "release_variables" / f"deepfill_v2_release_{data}_256.json").read_text())
-    description = describe_shapes({name: entry["shape"] for name, entry in listed.items()})
-    assert (description.kind, description.recipe) == ("release", "deepfill_v2")
-    assert description.options == {"width": 48, "guided": False, "critic_width": 64}
-    wanted = {n: _shapes(model) for n, model in zip(("generator", "discriminator"), _gated(48, 64))}
-    report = compare(description, wanted)
-    assert (report.missing, report.unexpected, report.mis_shaped) == ((), (), ())
-    assert len(report.loaded) == 84 + 18
+    networks = dict(zip(("generator", "discriminator"), _gated(48, 64)))
+    options = {"width": 48, "guided": False, "critic_width": 64}
+    _assert_maps(_listed(reference, f"deepfill_v2_release_{data}"), networks, "deepfill_v2", options, 84 + 18)
 
 
 @pytest.mark.parametrize("guided", [False, True])
-def test_a_gated_release_round_trip(tmp_path, guided):
-    source, target = _gated(guided=guided), _gated(guided=guided, copy=1)
-    prefix = _save_release(tmp_path, to_release_arrays(*source, recipe="deepfill_v2"))
+def test_a_gated_release_round_trip(tmp_path, save_release, guided):
+    source, target = (_gated(8, 2, guided=guided, copy=copy) for copy in (0, 1))
+    prefix = save_release(tmp_path, to_release_arrays(*source, recipe="deepfill_v2"))
     assert describe(prefix).options == {"width": 8, "guided": guided, "critic_width": 2}
-    report = load_weights(prefix, *target)
-    assert str(report) == "102 variables loaded, 0 missing, 0 unexpected, 0 of another shape"
-    for before, after in zip(source, target):
-        _assert_equal(_values(after), _values(before))
+    _assert_fills(prefix, source, target, 102)
 
 
-def test_release_round_trip_with_optimiser_state(tmp_path, target):
+def test_release_round_trip_with_optimiser_state(tmp_path, save_release, target):
     source = _networks()
-    prefix = _save_release(tmp_path, _release_arrays(*source))
+    prefix = save_release(tmp_path, _release_arrays(*source))
     description = describe(prefix)
     assert description.options == {"width": 4, "critic_width": 2, "local_patch": (32, 32)}
     assert str(description) == "DeepFill v1 release (width 4, critic_width 2, local_patch (32, 32), with critics)"
 
-    report = load_weights(prefix, *target)
-    assert str(report) == "104 variables loaded, 0 missing, 0 unexpected, 0 of another shape"
-    for before, after in zip(source, target):
-        _assert_equal(_values(after), _values(before))
+    _assert_fills(prefix, source, target, 104)
 
 
 def test_colours_are_turned_where_pixels_enter_and_leave():
@@ -162,19 +165,19 @@ def test_colours_are_turned_where_pixels_enter_and_leave():
     np.testing.assert_array_equal(theirs[inner], ours["coarse.conv13_upsample.kernel"])
 
 
-def test_a_generator_alone_fills_the_generator_and_reports_the_critics(tmp_path, target):
+def test_a_generator_alone_fills_the_generator_and_reports_the_critics(tmp_path, save_release, target):
     source = _networks()
     critics = _values(target[1])
-    report = load_weights(_save_release(tmp_path, to_release_arrays(source[0])), *target)
+    report = load_weights(save_release(tmp_path, to_release_arrays(source[0])), *target)
     assert len(report.loaded) == 84 and len(report.missing) == 20 and not report.unexpected
     _assert_equal(_values(target[0]), _values(source[0]))
     _assert_equal(_values(target[1]), critics)
 
 
-def test_a_critic_of_another_patch_size_keeps_its_own_head(tmp_path, target):
+def test_a_critic_of_another_patch_size_keeps_its_own_head(tmp_path, save_release, target):
     source = _networks(patch=64)
     head = named_weights(target[1])["local_critic.head.kernel"].numpy()
-    report = load_weights(_save_release(tmp_path, _release_arrays(*source)), *target)
+    report = load_weights(save_release(tmp_path, _release_arrays(*source)), *target)
     assert report.mis_shaped == (("local_critic.head.kernel", (256, 1), (64, 1)),)
     assert "(256, 1) in the checkpoint and (64, 1) here" in str(report)
     np.testing.assert_array_equal(named_weights(target[1])["local_critic.head.kernel"], head)
@@ -183,33 +186,33 @@ def test_a_critic_of_another_patch_size_keeps_its_own_head(tmp_path, target):
     )
 
 
-def test_a_variable_nobody_knows_is_unexpected(tmp_path, target):
+def test_a_variable_nobody_knows_is_unexpected(tmp_path, save_release, target):
     arrays = {**to_release_arrays(_networks()[0]), "inpaint_net/extra/kernel": np.zeros(3, np.float32)}
-    report = load_weights(_save_release(tmp_path, arrays), target[0])
+    report = load_weights(save_release(tmp_path, arrays), target[0])
     assert report.unexpected == ("inpaint_net/extra/kernel",)
 
 
 @pytest.mark.parametrize("lacking", ["inpaint_net/allconv12/bias", "inpaint_net/conv1/kernel"])
-def test_a_generator_that_lacks_a_variable_is_refused_untouched(tmp_path, lacking, target):
+def test_a_generator_that_lacks_a_variable_is_refused_untouched(tmp_path, save_release, lacking, target):
     source = _networks()
     arrays = to_release_arrays(source[0])
     del arrays[lacking]
     before = _values(target[0])
     name = DEEPFILL_V1.networks["generator"][lacking]
     with pytest.raises(InputError, match=rf"cannot fill the generator: 83 variables loaded, 1 missing \({name}\)"):
-        load_weights(_save_release(tmp_path, arrays), target[0])
+        load_weights(save_release(tmp_path, arrays), target[0])
     _assert_equal(_values(target[0]), before)
 
 
-def test_a_generator_of_another_width_is_refused(tmp_path, target):
-    prefix = _save_release(tmp_path, to_release_arrays(_networks(width=6)[0]))
+def test_a_generator_of_another_width_is_refused(tmp_path, save_release, target):
+    prefix = save_release(tmp_path, to_release_arrays(_networks(width=6)[0]))
     with pytest.raises(InputError, match="82 of another shape"):
         load_weights(prefix, target[0])
 
 
-def test_damaged_data_leaves_the_generator_untouched(tmp_path, target):
+def test_damaged_data_leaves_the_generator_untouched(tmp_path, save_release, target):
     generator, _ = target
-    prefix = _save_release(tmp_path, to_release_arrays(_networks()[0]))
+    prefix = save_release(tmp_path, to_release_arrays(_networks()[0]))
     with open(f"{prefix}.data-00000-of-00001", "r+b") as file:
         file.truncate(2000)
     before = _values(generator)
@@ -224,10 +227,7 @@ def test_a_run_of_ours(tmp_path, target):
     description = describe(prefix)
     assert (description.kind, description.recipe, description.averaged) == ("run", "deepfill_v1", False)
     assert description.options["width"] == 4
-    report = load_weights(prefix, *target)
-    assert str(report) == "104 variables loaded, 0 missing, 0 unexpected, 0 of another shape"
-    for before, after in zip(source, target):
-        _assert_equal(_values(after), _values(before))
+    _assert_fills(prefix, source, target, 104)
 
 
 def test_the_moving_average_of_a_run_is_preferred(tmp_path, target):
@@ -289,13 +289,6 @@ def test_nothing_to_load_is_a_sentence(arguments, said):
 # PEN-Net, whose release is PyTorch's
 
 
-@functools.lru_cache(maxsize=None)
-def _pen_net(width=4, critic_width=8, copy=0):
-    recipe = PENNetRecipe(PENNetRecipe.Options(width=width, critic_width=critic_width))
-    recipe.build(64, 64)
-    return recipe.generator, recipe.discriminator
-
-
 def _pen_net_arrays(*networks):
     """netG's and netD's arrays, apart."""
     generator = to_release_arrays(networks[0], recipe="pen_net")
@@ -310,19 +303,14 @@ def test_pen_net_at_the_published_widths_maps_without_rest(reference):
         shapes.update({entry["name"]: entry["shape"] for entry in listed["parameters"]})
     state = np.load(reference / "pennet" / "discriminator_full_256_b1.npz")
     shapes.update({name[7:]: state[name].shape for name in state.files if name.startswith("state0/")})
-    description = describe_shapes(shapes)
-    assert (description.kind, description.recipe) == ("release", "pen_net")
-    assert description.options == {"width": 32, "critic_width": 64}
-    wanted = {n: _shapes(model) for n, model in zip(("generator", "discriminator"), _pen_net(32, 64))}
-    report = compare(description, wanted)
-    assert (report.missing, report.unexpected, report.mis_shaped) == ((), (), ())
-    assert len(report.loaded) == 68 + 14
+    networks = dict(zip(("generator", "discriminator"), _pen_net(32, 64)))
+    _assert_maps(shapes, networks, "pen_net", {"width": 32, "critic_width": 64}, 68 + 14)
 
 
 @pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
 @pytest.mark.parametrize("form", ["release", "one file", "plain", "DataParallel"])
 def test_pen_net_round_trip(tmp_path, torch_save, legacy, form):
-    source, target = _pen_net(), _pen_net(copy=1)
+    source, target = _pen_net(4, 8), _pen_net(4, 8, copy=1)
     net_g, net_d = _pen_net_arrays(*source)
     moments = {"state": {i: {"step": 3, "exp_avg": np.zeros(5)} for i in range(3)}, "param_groups": [{"lr": 1e-4}]}
     path = tmp_path / "gen_00300.pth"
@@ -340,17 +328,14 @@ def test_pen_net_round_trip(tmp_path, torch_save, legacy, form):
         torch_save(path, dict(zip(("netG", "netD"), parallel)), legacy)
     description = describe(path)
     assert str(description) == "PEN-Net release (width 4, critic_width 8, with critics)"
-    report = load_weights(path, *target)
-    assert str(report) == "82 variables loaded, 0 missing, 0 unexpected, 0 of another shape"
-    for before, after in zip(source, target):
-        _assert_equal(_values(after), _values(before))
+    _assert_fills(path, source, target, 82)
     with pytest.raises(InputError, match="gen_00300.pth holds no optimiser"):
         read_training_state(path, 0.999, 1)
 
 
 def test_pen_net_s_arrays_are_in_pytorch_s_order():
-    generator, critic = (_values(model) for model in _pen_net())
-    net_g, net_d = _pen_net_arrays(*_pen_net())
+    generator, critic = (_values(model) for model in _pen_net(4, 8))
+    net_g, net_d = _pen_net_arrays(*_pen_net(4, 8))
     assert net_g["dw_conv01.0.weight"].shape == (4, 4, 3, 3)
     np.testing.assert_array_equal(net_g["up_conv04.0.weight"][3, 5], generator["up_conv04.kernel"][:, :, 5, 3])
     kernel, v = net_d["encoder.2.weight_orig"], net_d["encoder.2.weight_v"]
@@ -360,7 +345,7 @@ def test_pen_net_s_arrays_are_in_pytorch_s_order():
 
 
 def test_pen_net_without_its_critic_and_with_strangers(tmp_path, torch_save):
-    source, target = _pen_net(), _pen_net(copy=1)
+    source, target = _pen_net(4, 8), _pen_net(4, 8, copy=1)
     net_g, _ = _pen_net_arrays(*source)
     average = {name: array + 1 for name, array in net_g.items() if "torgb" not in name}
     path = torch_save(tmp_path / "G.pth", {"average": average, "netG": {**net_g, "extra": np.zeros(2)}})
@@ -372,9 +357,9 @@ def test_pen_net_without_its_critic_and_with_strangers(tmp_path, torch_save):
 
 
 def test_pen_net_that_lacks_a_weight_or_is_of_another_width_is_refused_untouched(tmp_path, torch_save):
-    target = _pen_net(copy=1)
+    target = _pen_net(4, 8, copy=1)
     before = _values(target[0])
-    net_g, _ = _pen_net_arrays(*_pen_net())
+    net_g, _ = _pen_net_arrays(*_pen_net(4, 8))
     del net_g["torgb3.0.bias"]
     net_g["decoder.0.weight"] = net_g["decoder.0.weight"][:, :, :1]
     path = torch_save(tmp_path / "G.pth", net_g)
@@ -383,17 +368,15 @@ def test_pen_net_that_lacks_a_weight_or_is_of_another_width_is_refused_untouched
     ):
         load_weights(path, target[0])
     with pytest.raises(InputError, match="G.pth cannot fill the generator: .* of another shape"):
-        load_weights(torch_save(path, _pen_net_arrays(*_pen_net(8))[0]), target[0])
+        load_weights(torch_save(path, _pen_net_arrays(*_pen_net(8, 8))[0]), target[0])
     _assert_equal(_values(target[0]), before)
 
 
 def test_a_run_of_pen_net_is_known_by_its_weights_too(tmp_path):
-    source, target = _pen_net(), _pen_net(copy=1)
+    source, target = _pen_net(4, 8), _pen_net(4, 8, copy=1)
     prefix = _save_run(tmp_path, *source)
     assert str(describe(prefix)) == "tf_inpaint run of PEN-Net (width 4, critic_width 8, with critics)"
-    assert str(load_weights(prefix, *target)).startswith("82 variables loaded, 0 missing, 0 unexpected")
-    for before, after in zip(source, target):
-        _assert_equal(_values(after), _values(before))
+    _assert_fills(prefix, source, target, 82)
 
 
 def test_a_stranger_from_pytorch_hears_what_can_be_read(tmp_path, torch_save):

@@ -57,6 +57,13 @@ def test_brackets_in_a_path_are_no_pattern(tmp_path):
     assert locate_checkpoint(_files(tmp_path / "run [1]", "snap")).endswith("snap")
 
 
+def test_all_files_of_a_checkpoint(tmp_path):
+    prefix = _files(tmp_path, "snap-5", "snap-50") / "snap-5"
+    assert open_checkpoint(prefix).files == [f"{prefix}.data-00000-of-00001", f"{prefix}.index"]
+    shipped = open_checkpoint("faces")
+    assert shipped.files == [shipped.path], "the card beside it is none of them"
+
+
 def test_what_is_missing_is_named(tmp_path):
     def refusal(path):
         with pytest.raises(InputError) as refused:

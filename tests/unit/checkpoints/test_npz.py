@@ -24,11 +24,14 @@ def recipe():
     return recipe
 
 
+def _write(path, recipe, about):
+    write_weight_file(str(path), {name: w.numpy() for name, w in named_weights(recipe.generator).items()}, about)
+    return str(path)
+
+
 @pytest.fixture
 def file(recipe, tmp_path):
-    path = str(tmp_path / "shipped" / "tiny.npz")
-    write_weight_file(path, {name: w.numpy() for name, w in named_weights(recipe.generator).items()}, ABOUT)
-    return path
+    return _write(tmp_path / "shipped" / "tiny.npz", recipe, ABOUT)
 
 
 @pytest.mark.parametrize("half", [True, False])
@@ -80,17 +83,13 @@ def test_an_inpainter_of_a_file_completes_as_the_network_does(file, recipe):
 def test_options_that_a_training_would_need_more_for_are_read(tmp_path, name, options):
     recipe = RECIPES[name](RECIPES[name].Options(**options))
     recipe.build(64, 64)
-    path = str(tmp_path / "w.npz")
-    weights = {name: weight.numpy() for name, weight in named_weights(recipe.generator).items()}
-    write_weight_file(path, weights, About(name, options, 64, ""))
+    path = _write(tmp_path / "w.npz", recipe, About(name, options, 64, ""))
     assert Inpainter.load(path).takes_edges == options.get("guided", False)
 
 
 @pytest.mark.parametrize("options, said", [({"wide": 4}, "wide"), ({"width": -4}, "options.width must be")])
 def test_options_that_no_network_has_are_a_sentence(recipe, tmp_path, options, said):
-    path = str(tmp_path / "w.npz")
-    weights = {name: weight.numpy() for name, weight in named_weights(recipe.generator).items()}
-    write_weight_file(path, weights, ABOUT._replace(options=options))
+    path = _write(tmp_path / "w.npz", recipe, ABOUT._replace(options=options))
     with pytest.raises(InputError, match=said):
         Inpainter.load(path)
 
@@ -120,11 +119,9 @@ def test_shipped_weights_go_by_their_names(file, monkeypatch, tmp_path):
 )
 def test_other_files_are_told_in_a_sentence(file, damage, said):
     if damage == "cut":
-        with open(file, "r+b") as opened:
-            opened.truncate(opened.seek(0, 2) // 2)
+        Path(file).write_bytes(Path(file).read_bytes()[: Path(file).stat().st_size // 2])
     elif damage == "text":
-        with open(file, "w") as opened:
-            opened.write("weights")
+        Path(file).write_text("weights")
     elif damage == "other":
         np.savez(file, kernel=np.zeros(3))
     else:

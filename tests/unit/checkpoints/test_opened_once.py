@@ -21,7 +21,7 @@ from tf_inpaint.recipes import DeepFillV1Recipe, PENNetRecipe
 
 
 @pytest.fixture(scope="module")
-def paths(tmp_path_factory, torch_save):
+def paths(tmp_path_factory, torch_save, save_release):
     """Kind -> what a user points at."""
     folder = tmp_path_factory.mktemp("checkpoints")
     recipe = DeepFillV1Recipe(DeepFillV1Recipe.Options(width=4, critic_width=2))
@@ -34,11 +34,8 @@ def paths(tmp_path_factory, torch_save):
     values = {"recipe": "deepfill_v1", "options": dataclasses.asdict(recipe.options)}
     (folder / "run" / "config.yml").write_text(to_yaml(config_from_dict(values, "tiny")))
 
-    arrays = to_release_arrays(recipe.generator)
-    names, values = list(arrays), list(arrays.values())
-    prefix = str(folder / "release" / "snap-0")
     (folder / "release").mkdir()
-    tf.raw_ops.SaveV2(prefix=prefix, tensor_names=names, shape_and_slices=[""] * len(names), tensors=values)
+    save_release(folder / "release", to_release_arrays(recipe.generator))
 
     pen_net = PENNetRecipe(PENNetRecipe.Options(width=4, critic_width=4))
     pen_net.build(64, 64)

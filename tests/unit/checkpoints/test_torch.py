@@ -152,8 +152,7 @@ def test_a_program_in_a_file_is_refused_and_never_run(tmp_path, torch_save, lega
     mark = tmp_path / "ran"
     command = _Command(os.system, f"touch {mark}")
     contents = command if place == "alone" else {"netG": {"x": np.zeros(3), "y": command}}
-    sentence = _refusal(torch_save(tmp_path / "x.pth", contents, legacy))
-    assert sentence == (
+    assert _refusal(torch_save(tmp_path / "x.pth", contents, legacy)) == (
         f"F asks for {os.system.__module__}.system, which tensors do not need and which is never run: "
         "give a file of state_dict()s alone"
     )
@@ -215,16 +214,16 @@ def test_damage_is_a_sentence_or_another_value(tmp_path, torch_save, legacy):
             assert str(error).isprintable()
 
 
+_NOT_TORCH = "F is not a PyTorch file: it is neither a zip archive nor has it PyTorch's magic number"
+
+
 @pytest.mark.parametrize(
     "data, said",
     [
         (b"", "F is an empty file"),
         (b"<!DOCTYPE html>\n<html>", "F is text, not a PyTorch file: was a web page or a pointer saved in its place?"),
-        (bytes(range(200)), "F is not a PyTorch file: it is neither a zip archive nor has it PyTorch's magic number"),
-        (
-            pickle.dumps({"x": 1}),
-            "F is not a PyTorch file: it is neither a zip archive nor has it PyTorch's magic number",
-        ),
+        (bytes(range(200)), _NOT_TORCH),
+        (pickle.dumps({"x": 1}), _NOT_TORCH),
         (b"PK\x03\x04" + bytes(100), "F is truncated or damaged: its list of contents cannot be read"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Inpainter: any size, known pixels kept, a mask for every picture, checkpoints of both kinds."""
+"""Inpainter: any size, known pixels kept, a mask for every image, checkpoints of both kinds."""
 
 import shutil
 
@@ -15,7 +15,7 @@ from tf_inpaint.io.images import read_image, write_png
 from tf_inpaint.layers.precision import set_precision
 from tf_inpaint.models.weights import named_weights
 from tf_inpaint.ops.images import to_float
-from tf_inpaint.predict import command as complete
+from tf_inpaint.predict import command as predict
 from tf_inpaint.recipes import RECIPES
 
 RNG = np.random.default_rng(0)
@@ -37,73 +37,74 @@ def inpainter(recipe):
     return Inpainter.of(recipe)
 
 
-def _picture(height, width):
-    return RNG.integers(0, 256, (height, width, 3), np.uint8)
+def _example(height, width, hole=None):
+    """(image, mask); without another one, the hole touches the lower right corner, where padding is added."""
+    mask = np.zeros((height, width), bool)
+    mask[hole or np.s_[height // 2 :, width // 3 :]] = True
+    return RNG.integers(0, 256, (height, width, 3), np.uint8), mask
 
 
-def _hole(height, width):
-    """Touches the lower right corner, where padding is added."""
-    hole = np.zeros((height, width), bool)
-    hole[height // 2 :, width // 3 :] = True
-    return hole
+def _image(height, width):
+    return _example(height, width)[0]
 
 
 @pytest.mark.parametrize("height, width", [(64, 64), (100, 75), (257, 511), (512, 680), (5, 9)])
 def test_any_size_and_known_pixels_bit_for_bit(inpainter, height, width):
-    image, hole = _picture(height, width), _hole(height, width)
-    outputs = inpainter.outputs(image, hole)
+    image, mask = _example(height, width)
+    outputs = inpainter.outputs(image, mask)
     assert outputs["predicted"].shape == image.shape and outputs["predicted"].dtype == np.float32
     for name in ("completed", "coarse", "attention"):
         assert outputs[name].shape == image.shape and outputs[name].dtype == np.uint8
     for name in ("completed", "coarse"):
-        np.testing.assert_array_equal(outputs[name][~hole], image[~hole])
-        assert (outputs[name][hole] != image[hole]).mean() > 0.9
+        np.testing.assert_array_equal(outputs[name][~mask], image[~mask])
+        assert (outputs[name][mask] != image[mask]).mean() > 0.9
 
 
 def test_what_lies_in_the_hole_is_never_seen(inpainter):
-    image, hole = _picture(64, 64), _hole(64, 64)
-    other = np.where(hole[..., np.newaxis], 255 - image, image)
-    np.testing.assert_array_equal(inpainter.complete(image, hole), inpainter.complete(other, hole))
+    image, mask = _example(64, 64)
+    other = np.where(mask[..., np.newaxis], 255 - image, image)
+    np.testing.assert_array_equal(inpainter.complete(image, mask), inpainter.complete(other, mask))
 
 
-def test_three_pictures_with_three_masks_are_three_runs(inpainter):
-    images = np.stack([_picture(72, 80) for _ in range(3)])
-    holes = np.stack([np.roll(_hole(72, 80), 20 * i, axis=1) for i in range(3)])
-    together = inpainter.outputs(images, holes)
+def test_three_images_with_three_masks_are_three_runs(inpainter):
+    images = np.stack([_image(72, 80) for _ in range(3)])
+    masks = np.stack([np.roll(_example(72, 80)[1], 20 * i, axis=1) for i in range(3)])
+    together = inpainter.outputs(images, masks)
     for i in range(3):
-        alone = inpainter.outputs(images[i], holes[i])
+        alone = inpainter.outputs(images[i], masks[i])
         np.testing.assert_allclose(together["predicted"][i], alone["predicted"], atol=1e-5)
         assert np.abs(together["completed"][i].astype(int) - alone["completed"]).max() <= 1
 
 
 def test_the_hole_is_rounded_not_truncated(inpainter):
-    image, hole = _picture(64, 64), _hole(64, 64)
-    outputs = inpainter.outputs(image, hole)
+    image, mask = _example(64, 64)
+    outputs = inpainter.outputs(image, mask)
     expected = np.rint(np.clip((outputs["predicted"] + 1) * 127.5, 0, 255))
-    np.testing.assert_array_equal(outputs["completed"][hole], expected[hole])
+    np.testing.assert_array_equal(outputs["completed"][mask], expected[mask])
 
 
 def test_padding_is_symmetric_below_and_to_the_right(inpainter):
-    image, hole = _picture(67, 90), _hole(67, 90)
+    image, mask = _example(67, 90)
     padding = [(0, 5), (0, 6)]
     padded = np.pad(image, [*padding, (0, 0)], mode="symmetric")
-    expected = inpainter.outputs(padded, np.pad(hole, padding, mode="symmetric"))
-    for name, value in inpainter.outputs(image, hole).items():
+    expected = inpainter.outputs(padded, np.pad(mask, padding, mode="symmetric"))
+    for name, value in inpainter.outputs(image, mask).items():
         np.testing.assert_array_equal(value, expected[name][:67, :90], name)
 
 
-def test_an_unpadded_picture_is_what_the_recipe_says(inpainter, recipe):
-    image, hole = _picture(64, 72), _hole(64, 72)
-    batch = {"image": to_float(image[np.newaxis]), "mask": hole[np.newaxis, ..., np.newaxis].astype(np.float32)}
+def test_an_unpadded_image_is_what_the_recipe_says(inpainter, recipe):
+    image, mask = _example(64, 72)
+    batch = {"image": to_float(image[np.newaxis]), "mask": mask[np.newaxis, ..., np.newaxis].astype(np.float32)}
     expected = recipe.complete(batch, training=False)["predicted"][0]
-    np.testing.assert_allclose(inpainter.outputs(image, hole)["predicted"], expected, atol=2e-5)
+    np.testing.assert_allclose(inpainter.outputs(image, mask)["predicted"], expected, atol=2e-5)
 
 
 def test_masks_are_bool_or_uint8_above_127_and_one_may_serve_all(inpainter):
-    images, hole = np.stack([_picture(64, 64), _picture(64, 64)]), _hole(64, 64)
-    expected = inpainter.complete(images, np.stack([hole, hole]))
-    np.testing.assert_array_equal(inpainter.complete(images, hole), expected)
-    np.testing.assert_array_equal(inpainter.complete(images, np.where(hole, 128, 127).astype(np.uint8)), expected)
+    image, mask = _example(64, 64)
+    images = np.stack([image, _image(64, 64)])
+    expected = inpainter.complete(images, np.stack([mask, mask]))
+    np.testing.assert_array_equal(inpainter.complete(images, mask), expected)
+    np.testing.assert_array_equal(inpainter.complete(images, np.where(mask, 128, 127).astype(np.uint8)), expected)
     nothing = np.zeros((64, 64), np.uint8)
     np.testing.assert_array_equal(inpainter.complete(images, nothing), images)
 
@@ -111,37 +112,37 @@ def test_masks_are_bool_or_uint8_above_127_and_one_may_serve_all(inpainter):
 def test_one_trace_serves_every_size_and_batch(recipe):
     inpainter = Inpainter.of(recipe)
     for shape in ((64, 64), (72, 80), (80, 64)):
-        inpainter.complete(_picture(*shape), _hole(*shape))
-    inpainter.complete(np.stack([_picture(64, 64)] * 2), _hole(64, 64))
+        inpainter.complete(*_example(*shape))
+    inpainter.complete(np.stack([_image(64, 64)] * 2), _example(64, 64)[1])
     assert inpainter.graphs == 1
 
 
 def test_completing_draws_the_holes_as_the_whole_is_drawn(inpainter):
-    images, holes = np.stack([_picture(200, 300), _picture(200, 300)]), np.zeros((2, 200, 300), bool)
-    holes[0, 20:60, 10:30] = holes[1, 40:70, 30:60] = True
-    expected = inpainter.outputs(images, holes)["completed"].astype(int)
-    outputs = inpainter.outputs(images, holes, all_outputs=False)
+    images, masks = np.stack([_image(200, 300), _image(200, 300)]), np.zeros((2, 200, 300), bool)
+    masks[0, 20:60, 10:30] = masks[1, 40:70, 30:60] = True
+    expected = inpainter.outputs(images, masks)["completed"].astype(int)
+    outputs = inpainter.outputs(images, masks, all_outputs=False)
     assert set(outputs) == {"completed"}
     assert np.abs(outputs["completed"] - expected).max() <= 1 and (outputs["completed"] == expected).mean() > 0.999
-    together = inpainter.outputs_together([(*pair, None) for pair in zip(images, holes)], all_outputs=False)
+    together = inpainter.outputs_together([(*pair, None) for pair in zip(images, masks)], all_outputs=False)
     np.testing.assert_array_equal([each["completed"] for each in together], outputs["completed"])
 
 
-def test_pictures_of_one_padded_size_go_together(recipe):
+def test_images_of_one_padded_size_go_together(recipe):
     inpainter = Inpainter.of(recipe)
     sizes = [(66, 75), (72, 80), (65, 73)]
     assert {inpainter.joint_size(*size) for size in sizes} == {(72, 80)}
-    pictures = [(_picture(*size), _hole(*size), None) for size in sizes]
-    for (image, hole, _), outputs in zip(pictures, inpainter.outputs_together(pictures)):
-        alone = inpainter.outputs(image, hole)
+    examples = [(*_example(*size), None) for size in sizes]
+    for (image, mask, _), outputs in zip(examples, inpainter.outputs_together(examples)):
+        alone = inpainter.outputs(image, mask)
         assert set(outputs) == set(alone)
-        np.testing.assert_array_equal(outputs["completed"][~hole], image[~hole])
+        np.testing.assert_array_equal(outputs["completed"][~mask], image[~mask])
         for name in ("completed", "coarse"):
             assert outputs[name].shape == image.shape
             assert np.abs(outputs[name].astype(int) - alone[name]).max() <= 1
     assert inpainter.graphs == 1
     with pytest.raises(ValueError, match="`examples` must share a `joint_size`"):
-        inpainter.outputs_together([*pictures, (_picture(64, 64), _hole(64, 64), None)])
+        inpainter.outputs_together([*examples, (*_example(64, 64), None)])
     assert Inpainter.of(recipe, strategy="crop").joint_size(66, 75) is None
 
 
@@ -155,20 +156,20 @@ def test_no_more_go_together_than_memory_allows(recipe):
     assert counts[0] == 1 < counts[1] < 8 == counts[-1] and counts == sorted(counts)
 
 
-@pytest.mark.parametrize("precision, share", [("mixed_bfloat16", 0.98), ("mixed_float16", 0.999)])
-def test_in_16_bits_levels_hardly_change(recipe, inpainter, precision, share):
-    image, hole = _picture(64, 80), _hole(64, 80)
-    expected = inpainter.complete(image, hole)
+@pytest.mark.parametrize("precision, fraction", [("mixed_bfloat16", 0.98), ("mixed_float16", 0.999)])
+def test_in_16_bits_levels_hardly_change(recipe, inpainter, precision, fraction):
+    image, mask = _example(64, 80)
+    expected = inpainter.complete(image, mask)
     try:
-        completed = Inpainter.of(recipe, precision=precision).complete(image, hole)
+        completed = Inpainter.of(recipe, precision=precision).complete(image, mask)
     finally:
         set_precision(recipe.generator, "float32")
-    difference = np.abs(completed.astype(int) - expected)[hole]
-    assert 0 < difference.max() <= 8 and np.mean(difference <= 2) > share
+    difference = np.abs(completed.astype(int) - expected)[mask]
+    assert 0 < difference.max() <= 8 and np.mean(difference <= 2) > fraction
 
 
-def test_attention_is_shown_in_blocks_at_the_size_of_the_picture(inpainter):
-    attention = inpainter.outputs(_picture(72, 80), _hole(72, 80))["attention"]
+def test_attention_is_shown_in_blocks_at_the_size_of_the_image(inpainter):
+    attention = inpainter.outputs(*_example(72, 80))["attention"]
     np.testing.assert_array_equal(attention, attention[::8, ::8].repeat(8, 0).repeat(8, 1))
 
 
@@ -193,19 +194,19 @@ def test_wrong_arrays_are_refused(inpainter, image, mask, said):
 
 def test_edges_are_refused_by_a_model_that_takes_none(inpainter):
     with pytest.raises(ValueError, match="`edges`.*Received: "):
-        inpainter.complete(_picture(64, 64), _hole(64, 64), edges=np.zeros((64, 64), np.uint8))
+        inpainter.complete(*_example(64, 64), edges=np.zeros((64, 64), np.uint8))
 
 
 def test_too_many_pixels_are_a_sentence(recipe):
     inpainter = Inpainter.of(recipe, max_pixels=64 * 64)
-    inpainter.complete(_picture(64, 64), _hole(64, 64))
+    inpainter.complete(*_example(64, 64))
     with pytest.raises(InputError, match="1080 x 64 pixels are more than the limit of 4096; raise max_pixels"):
-        inpainter.complete(_picture(64, 1080), _hole(64, 1080))
+        inpainter.complete(*_example(64, 1080))
 
 
 def test_too_little_memory_is_a_sentence_with_an_estimate(recipe):
     inpainter = Inpainter.of(recipe, max_memory="1G")
-    inpainter.complete(_picture(64, 64), _hole(64, 64))
+    inpainter.complete(*_example(64, 64))
     with pytest.raises(InputError, match=r"2 images of 3000 x 4000 pixels would take about .* more than the 1.0 GiB"):
         inpainter.complete(np.zeros((2, 4000, 3000, 3), np.uint8), np.ones((4000, 3000), bool))
     with pytest.raises(InputError, match="a number of bytes such as 8G"):
@@ -214,16 +215,16 @@ def test_too_little_memory_is_a_sentence_with_an_estimate(recipe):
 
 def test_small_holes_are_estimated_to_take_less_up_to_holes_everywhere():
     recipe = RECIPES["deepfill_v1"](RECIPES["deepfill_v1"].Options())
-    inpainter, hole = Inpainter.of(recipe), np.zeros((2, 2048, 3072), bool)
+    inpainter, mask = Inpainter.of(recipe), np.zeros((2, 2048, 3072), bool)
     needed = []
     for side in (1, 200, 1000, 2000, 4000):
-        hole[1, :side, -side:] = True
-        needed.append(inpainter.memory(2048, 3072, 1, hole))
+        mask[1, :side, -side:] = True
+        needed.append(inpainter.memory(2048, 3072, 1, mask))
     assert needed == sorted(set(needed))
     assert needed[0] < 0.75 * needed[-1] and needed[-1] == inpainter.memory(2048, 3072)
     scarce = Inpainter.of(recipe, max_memory=needed[0] + 1)
     with pytest.raises(InputError, match="raise max_memory"):
-        scarce.complete(np.zeros((2048, 3072, 3), np.uint8), hole[1])
+        scarce.complete(np.zeros((2048, 3072, 3), np.uint8), mask[1])
 
 
 @pytest.fixture
@@ -236,38 +237,36 @@ def _unlimited(recipe):
 
 
 @pytest.mark.usefixtures("_unlimited")
-def test_attention_in_chunks_gives_the_same_picture(recipe, inpainter):
-    image, hole = _picture(80, 104), _hole(80, 104)
-    expected = inpainter.outputs(image, hole)
+def test_attention_in_chunks_gives_the_same_image(recipe, inpainter):
+    image, mask = _example(80, 104)
+    expected = inpainter.outputs(image, mask)
     scarce = Inpainter.of(recipe, max_memory="1G")
     recipe.generator.refinement.attention.max_memory = 1.0
-    ours = scarce.outputs(image, hole)
+    ours = scarce.outputs(image, mask)
     np.testing.assert_allclose(ours["predicted"], expected["predicted"], atol=5e-5)
     assert (ours["attention"] == expected["attention"]).mean() > 0.98, "keys that score alike may change places"
 
 
 def test_cropped_it_sees_what_is_around_the_hole_alone(recipe, inpainter):
-    image, hole = _picture(400, 600), np.zeros((400, 600), bool)
-    hole[100:150, 520:600] = True
-    outputs = Inpainter.of(recipe, strategy="crop").outputs(image, hole)
-    part = slice(0, 253), slice(432, 600)  # 256 x 256 around the hole, as far as there is a picture
-    expected = inpainter.outputs(image[part], hole[part])
+    image, mask = _example(400, 600, np.s_[100:150, 520:600])
+    outputs = Inpainter.of(recipe, strategy="crop").outputs(image, mask)
+    part = slice(0, 253), slice(432, 600)  # 256 x 256 around the hole, as far as there is an image
+    expected = inpainter.outputs(image[part], mask[part])
     for name, value in outputs.items():
         np.testing.assert_array_equal(value[part], expected[name], name)
-    np.testing.assert_array_equal(outputs["completed"][~hole], image[~hole])
+    np.testing.assert_array_equal(outputs["completed"][~mask], image[~mask])
     assert (outputs["attention"][300:] == 255).all()
 
 
 def test_resized_a_large_hole_is_drawn_small_and_enlarged(recipe):
-    image, hole = _picture(600, 520), np.zeros((600, 520), bool)
-    hole[50:500, 100:450] = True
+    image, mask = _example(600, 520, np.s_[50:500, 100:450])
     resizing = Inpainter.of(recipe, strategy="resize")
-    batch = resizing.outputs(np.stack([image, image]), np.stack([hole, hole[::-1]]))
+    batch = resizing.outputs(np.stack([image, image]), np.stack([mask, mask[::-1]]))
     outputs = {name: value[0] for name, value in batch.items()}
     assert all(outputs[name].shape == image.shape for name in ("completed", "coarse", "attention", "predicted"))
-    np.testing.assert_array_equal(outputs["completed"][~hole], image[~hole])
-    drawn = outputs["completed"][hole].astype(int)
-    assert (drawn != image[hole]).mean() > 0.9
+    np.testing.assert_array_equal(outputs["completed"][~mask], image[~mask])
+    drawn = outputs["completed"][mask].astype(int)
+    assert (drawn != image[mask]).mean() > 0.9
     steps = np.abs(np.diff(outputs["completed"][100:450, 150:400].astype(int), axis=0))
     assert steps.mean() < 0.6 * np.abs(np.diff(image[100:450, 150:400].astype(int), axis=0)).mean(), (
         "enlarged is smooth"
@@ -276,30 +275,26 @@ def test_resized_a_large_hole_is_drawn_small_and_enlarged(recipe):
 
 @pytest.mark.parametrize("height, width", [(64, 80), (100, 75), (160, 264)])
 def test_residuals_change_the_hole_alone_and_alike_with_everything_else(recipe, inpainter, height, width):
-    image, hole = (
-        np.random.default_rng(1).integers(0, 256, (height, width, 3), np.uint8),
-        np.zeros((height, width), bool),
-    )
-    hole[height // 4 : height // 2, width // 3 : width // 2] = True
+    _, mask = _example(height, width, np.s_[height // 4 : height // 2, width // 3 : width // 2])
+    image = np.random.default_rng(1).integers(0, 256, (height, width, 3), np.uint8)
     rough = Inpainter.of(recipe, residuals=1.0)
-    completed = rough.complete(image, hole)
-    np.testing.assert_array_equal(completed[~hole], image[~hole])
-    plain = inpainter.outputs(image, hole)
-    assert np.abs(completed.astype(int) - plain["completed"])[hole].mean() > 5
-    whole = rough.outputs(image, hole)
+    completed = rough.complete(image, mask)
+    np.testing.assert_array_equal(completed[~mask], image[~mask])
+    plain = inpainter.outputs(image, mask)
+    assert np.abs(completed.astype(int) - plain["completed"])[mask].mean() > 5
+    whole = rough.outputs(image, mask)
     assert whole.keys() == plain.keys()
     np.testing.assert_allclose(whole["predicted"], plain["predicted"], atol=1e-4)
     assert (np.abs(whole["completed"].astype(int) - completed) <= 1).mean() > 0.95, "keys alike may change places"
-    assert [each.keys() for each in rough.outputs_together([(image, hole, None)])] == [plain.keys()]
-    together = rough.complete(np.stack([image, image]), np.stack([hole, hole[::-1]]))
+    assert [each.keys() for each in rough.outputs_together([(image, mask, None)])] == [plain.keys()]
+    together = rough.complete(np.stack([image, image]), np.stack([mask, mask[::-1]]))
     assert (np.abs(together[0].astype(int) - completed) <= 1).mean() > 0.95
 
 
-def test_resized_the_detail_comes_from_the_picture_as_it_is(recipe):
-    image, hole = _picture(600, 520), np.zeros((600, 520), bool)
-    hole[50:500, 100:450] = True
-    plain, rough = (Inpainter.of(recipe, strategy="resize", residuals=each).outputs(image, hole) for each in (0.0, 1.0))
-    np.testing.assert_array_equal(rough["completed"][~hole], image[~hole])
+def test_resized_the_detail_comes_from_the_image_as_it_is(recipe):
+    image, mask = _example(600, 520, np.s_[50:500, 100:450])
+    plain, rough = (Inpainter.of(recipe, strategy="resize", residuals=each).outputs(image, mask) for each in (0.0, 1.0))
+    np.testing.assert_array_equal(rough["completed"][~mask], image[~mask])
     inside = np.s_[100:450, 150:400]
     steps = [np.abs(np.diff(each[inside].astype(int), axis=0)).mean() for each in (plain["completed"], image)]
     assert np.abs(np.diff(rough["completed"][inside].astype(int), axis=0)).mean() > 1.5 * steps[0]
@@ -331,44 +326,41 @@ def _save_run(folder, recipe, options=None, **more):
 
 def test_a_run_folder_is_completed_with_as_it_was_trained(tmp_path, recipe, inpainter):
     _save_run(tmp_path, recipe, {"padding": "REFLECT"})
-    image, hole = _picture(64, 64), _hole(64, 64)
+    image, mask = _example(64, 64)
     loaded = Inpainter.load(tmp_path)
     assert loaded.recipe.options.padding == "REFLECT"
     mirrored = Inpainter.load(tmp_path, padding="SYMMETRIC")
-    np.testing.assert_array_equal(mirrored.complete(image, hole), inpainter.complete(image, hole))
-    assert (loaded.complete(image, hole) != inpainter.complete(image, hole)).any()
+    np.testing.assert_array_equal(mirrored.complete(image, mask), inpainter.complete(image, mask))
+    assert (loaded.complete(image, mask) != inpainter.complete(image, mask)).any()
 
 
 def test_a_run_without_its_config_is_known_by_its_variables(tmp_path, recipe, inpainter):
     _save_run(tmp_path, recipe)
     shutil.move(tmp_path / "checkpoints", tmp_path / "copied")
     (tmp_path / "config.yml").unlink()
-    image, hole = _picture(64, 64), _hole(64, 64)
+    image, mask = _example(64, 64)
     loaded = Inpainter.load(tmp_path / "copied")
-    np.testing.assert_array_equal(loaded.complete(image, hole), inpainter.complete(image, hole))
+    np.testing.assert_array_equal(loaded.complete(image, mask), inpainter.complete(image, mask))
 
 
 def test_coarse_pretraining_completes_with_the_coarse_stage(tmp_path, recipe):
     _save_run(tmp_path, recipe, {"pretrain_coarse": True})
-    outputs = Inpainter.load(tmp_path).outputs(_picture(64, 64), _hole(64, 64))
+    outputs = Inpainter.load(tmp_path).outputs(*_example(64, 64))
     np.testing.assert_array_equal(outputs["completed"], outputs["coarse"])
 
 
 def test_the_moving_average_is_what_completes(tmp_path, recipe):
     average = {name: tf.Variable(tf.zeros_like(weight)) for name, weight in named_weights(recipe.generator).items()}
     _save_run(tmp_path, recipe, ema=average)
-    assert not Inpainter.load(tmp_path).outputs(_picture(64, 64), _hole(64, 64))["predicted"].any()
+    assert not Inpainter.load(tmp_path).outputs(*_example(64, 64))["predicted"].any()
 
 
-def test_a_release_is_run_with_zeros_around_it(tmp_path, recipe):
-    arrays, prefix = to_release_arrays(recipe.generator), str(tmp_path / "snap-0")
-    names, values = list(arrays), list(arrays.values())
-    tf.raw_ops.SaveV2(prefix=prefix, tensor_names=names, shape_and_slices=[""] * len(names), tensors=values)
+def test_a_release_is_run_with_zeros_around_it(tmp_path, recipe, save_release):
+    prefix = save_release(tmp_path, to_release_arrays(recipe.generator))
     loaded = Inpainter.load(tmp_path)
     assert (loaded.recipe.options.width, loaded.recipe.options.padding) == (4, "SAME")
     assert Inpainter.load(prefix, padding="SYMMETRIC").recipe.options.padding == "SYMMETRIC"
-    small = _picture(16, 16)
-    assert loaded.complete(small, _hole(16, 16)).shape == small.shape
+    assert loaded.complete(*_example(16, 16)).shape == (16, 16, 3)
 
 
 @pytest.fixture(scope="module")
@@ -382,16 +374,17 @@ def pen_net():
     return Inpainter.of(recipe)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
 def test_a_release_of_pytorch_completes_as_its_weights_do(tmp_path, torch_save, pen_net, legacy):
     arrays = to_release_arrays(pen_net.recipe.generator, recipe="pen_net")
     path = torch_save(tmp_path / "gen_00300.pth", {"netG": arrays}, legacy)
     loaded = Inpainter.load(tmp_path if legacy else path)
     assert f"{path}: PEN-Net release (width 4, without critics): 68 variables loaded, 0 missing" in loaded.origin
-    image, hole = _picture(60, 64), _hole(60, 64)
-    expected = pen_net.outputs(image, hole)
+    image, mask = _example(60, 64)
+    expected = pen_net.outputs(image, mask)
     assert np.ptp(expected["predicted"]) > 0.1
-    for name, value in loaded.outputs(image, hole).items():
+    for name, value in loaded.outputs(image, mask).items():
         np.testing.assert_array_equal(value, expected[name], name)
     with pytest.raises(InputError, match="has one padding only"):
         Inpainter.load(path, padding="SAME")
@@ -400,12 +393,12 @@ def test_a_release_of_pytorch_completes_as_its_weights_do(tmp_path, torch_save, 
 def test_the_command_completes_with_a_release_of_pytorch(tmp_path, torch_save, pen_net):
     arrays = to_release_arrays(pen_net.recipe.generator, recipe="pen_net")
     path = torch_save(tmp_path / "G.pth", arrays, legacy=True)
-    image, hole = _picture(64, 64), _hole(64, 64)
-    write_png(tmp_path / "x.png", image)
-    write_png(tmp_path / "m.png", hole.astype(np.uint8) * 255)
-    files = ["--image", tmp_path / "x.png", "--mask", tmp_path / "m.png", "--output", tmp_path / "o.png"]
-    assert complete.main([*map(str, files), "--checkpoint_dir", str(path)]) == 0
-    np.testing.assert_array_equal(read_image(tmp_path / "o.png").rgb, pen_net.complete(image, hole))
+    image, mask = _example(64, 64)
+    write_png(tmp_path / "i.png", image)
+    write_png(tmp_path / "m.png", mask.astype(np.uint8) * 255)
+    files = [f"--{name}={tmp_path / name[0]}.png" for name in ("image", "mask", "output")]
+    assert predict.main([*files, "--checkpoint_dir", str(path)]) == 0
+    np.testing.assert_array_equal(read_image(tmp_path / "o.png").rgb, pen_net.complete(image, mask))
 
 
 def test_without_anything_to_load_it_takes_the_default_weights():
