@@ -92,10 +92,7 @@ def _describe_run(shapes, path) -> Description | None:
     if not found["generator"]:
         return None
     averaged = bool(found["ema"])
-    sources = {
-        "generator": {**found["generator"], **found["ema"]},
-        "discriminator": found["discriminator"],
-    }
+    sources = {"generator": {**found["generator"], **found["ema"]}, "discriminator": found["discriminator"]}
     ours = {name: shapes[key] for names in sources.values() for name, key in names.items()}
     release = next((r for r in RELEASES if _is_generator_of(r, ours)), None)
     recipe, options = (release.recipe, release.options(ours)) if release else (None, {})

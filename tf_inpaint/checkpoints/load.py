@@ -14,7 +14,7 @@ from tf_inpaint.checkpoints.description import Description, count, describe, som
 from tf_inpaint.checkpoints.releases import release_of
 from tf_inpaint.errors import InputError
 
-_SKETCH_CHANNELS = {"coarse.conv1.kernel": 3, "conv1.kernel": 4}  # among what DeepFill v2 and its critic take
+_EDGES_CHANNELS = {"coarse.conv1.kernel": 3, "conv1.kernel": 4}  # among what DeepFill v2 and its critic take
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,14 @@ class Report:
     missing: tuple = ()
     unexpected: tuple = ()
     mis_shaped: tuple = ()  # of (name, shape in the checkpoint, shape here)
-    sketch: tuple = ()  # loaded, but for the part that reads a sketch, which only one side has
+    edges: tuple = ()  # loaded, but for what reads edges, which only one side has
 
     def __str__(self):
         shapes = [f"{name} is {there} in the checkpoint and {here} here" for name, there, here in self.mis_shaped]
         parts = [f"{count(self.loaded, 'variable')} loaded"]
         for names, what in ((self.missing, "missing"), (self.unexpected, "unexpected"), (shapes, "of another shape")):
             parts.append(f"{len(names)} {what}" + (f" ({some(names)})" if names else ""))
-        if self.sketch:
+        if self.edges:
             parts.append("what reads a sketch left out or 0")
         return ", ".join(parts)
 
@@ -71,8 +71,8 @@ def load_weights(checkpoint, generator=None, discriminator=None, averaged=True) 
     theirs = {name: source for names in description.sources.values() for name, source in names.items()}
     ours = {theirs[name]: name for name in report.loaded}
     values = {ours[source]: description.to_ours(ours[source], value) for source, value in checkpoint.read(ours)}
-    for name in report.sketch:
-        values[name] = _with_or_without_sketch(name, values[name], variables[name].shape)
+    for name in report.edges:
+        values[name] = _with_or_without_edges(name, values[name], variables[name].shape)
     for name, value in values.items():
         variables[name].assign(np.asarray(value, variables[name].dtype.as_numpy_dtype))
     return report
@@ -85,7 +85,7 @@ def compare(description: Description, wanted) -> Report:
         description: of the checkpoint.
         wanted: "generator" and/or "discriminator" -> {our weight name: shape}.
     """
-    loaded, missing, mis_shaped, sketch = [], [], [], []
+    loaded, missing, mis_shaped, edges = [], [], [], []
     unexpected = list(description.unexpected)
     for network, shapes in wanted.items():
         for name, shape in shapes.items():
@@ -93,27 +93,27 @@ def compare(description: Description, wanted) -> Report:
                 missing.append(name)
             elif description.shapes[name] == tuple(shape):
                 loaded.append(name)
-            elif _differs_by_sketch(name, description.shapes[name], tuple(shape)):
+            elif _differs_by_edges(name, description.shapes[name], tuple(shape)):
                 loaded.append(name)
-                sketch.append(name)
+                edges.append(name)
             else:
                 mis_shaped.append((name, description.shapes[name], tuple(shape)))
         unexpected += [theirs for name, theirs in description.sources[network].items() if name not in shapes]
-    return Report(tuple(loaded), tuple(missing), tuple(unexpected), tuple(mis_shaped), tuple(sketch))
+    return Report(tuple(loaded), tuple(missing), tuple(unexpected), tuple(mis_shaped), tuple(edges))
 
 
-def _differs_by_sketch(name, theirs, ours):
+def _differs_by_edges(name, theirs, ours):
     return (
-        name in _SKETCH_CHANNELS
-        and min(theirs[2], ours[2]) >= _SKETCH_CHANNELS[name]
+        name in _EDGES_CHANNELS
+        and min(theirs[2], ours[2]) >= _EDGES_CHANNELS[name]
         and abs(theirs[2] - ours[2]) == 1
         and (*theirs[:2], theirs[3]) == (*ours[:2], ours[3])
     )
 
 
-def _with_or_without_sketch(name, kernel, shape):
+def _with_or_without_edges(name, kernel, shape):
     """`kernel` in `shape`: what it reads of a sketch is left out, or 0. For empty sketches both compute the same."""
-    channel = _SKETCH_CHANNELS[name]
+    channel = _EDGES_CHANNELS[name]
     if kernel.shape[2] > shape[2]:
         return np.delete(kernel, channel, axis=2)
     return np.insert(kernel, channel, 0.0, axis=2)

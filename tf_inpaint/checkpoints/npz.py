@@ -29,7 +29,7 @@ class About(NamedTuple):
     Attributes:
         recipe: key of `RECIPES`.
         options: of the recipe, all of them.
-        trained_size: side of the pictures trained on last.
+        trained_size: side of the images trained on last.
         text: one line for people.
         residuals: strength of contextual residual aggregation that suits them, in [0, 1].
     """

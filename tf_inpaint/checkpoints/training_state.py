@@ -50,12 +50,13 @@ def read_training_state(checkpoint, beta2: float, n_critic: int) -> TrainingStat
     values = dict(checkpoint.read(needed))
     numbers = {what: values[key] for what, key in counts.items()}
     step = int(numbers["step"])
+    networks = ("generator", "discriminator")
     if "beta2_power" in numbers:
         power = float(numbers["beta2_power"])
         updates = round(math.log(power) / math.log(beta2)) - 1 if power > _LEAST_POWER else (n_critic + 1) * step
-        updates = dict.fromkeys(("generator", "discriminator"), max(updates, 0))
+        updates = dict.fromkeys(networks, max(updates, 0))
     else:
-        updates = {network: int(numbers[network]) for network in ("generator", "discriminator") if network in numbers}
+        updates = {network: int(numbers[network]) for network in networks if network in numbers}
     ours = {name: tuple(description.to_ours(name, values[key]) for key in pair) for name, pair in moments.items()}
     return TrainingState(step, updates, ours)
 

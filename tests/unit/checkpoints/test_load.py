@@ -249,7 +249,7 @@ def test_a_guided_model_and_one_that_is_not_may_start_from_each_other(tmp_path, 
     prefix = _save_run(tmp_path, source.generator, source.discriminator)
     report = load_weights(prefix, target.generator, target.discriminator)
     assert str(report).endswith("0 of another shape, what reads a sketch left out or 0")
-    assert report.sketch == ("coarse.conv1.kernel", "conv1.kernel")
+    assert report.edges == ("coarse.conv1.kernel", "conv1.kernel")
     draw = np.random.default_rng(0)
     image, hole = draw.uniform(-1, 1, [1, 64, 64, 3]), draw.integers(0, 2, [1, 64, 64, 1])
     batch = {"image": image, "mask": hole, "edges": np.zeros([1, 64, 64, 1])}
