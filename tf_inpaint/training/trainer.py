@@ -79,6 +79,11 @@ class Trainer:
         self._checkpoint = tf.train.Checkpoint(**self.learner.variables())
         self._guard = Guard()
         self._rates = {}
+        self._images_per_step = self.learner.batches_per_step * config.data.batch_size
+        # After how many steps things are written; 0 never writes them.
+        every = {"scalars": training.log_every, "validation": training.validate_every}
+        every |= {"checkpoint": training.checkpoint_every, "views": training.view_every}
+        self._intervals = {what: interval for what, interval in every.items() if interval}
 
     def train(self):
         """Go on to `training.steps`, or to the end of the step in which SIGINT or SIGTERM arrives, and save.
@@ -118,7 +123,7 @@ class Trainer:
             seconds = (time.perf_counter() - begin) / count
         for name, mean in self._guard.take_means().items():
             self.report(f"  {name:<30}{mean:12.6g}")
-        self.report(f"time           {seconds:.3g} s a step, {self._images_per_step() / seconds:.3g} images/s")
+        self.report(f"time           {seconds:.3g} s a step, {self._images_per_step / seconds:.3g} images/s")
         self.report(f"               {steps} steps take about {duration(seconds * steps)}")
         self.report(f"memory         {peak_memory()}")
         self._report_broken_files()
@@ -180,21 +185,10 @@ class Trainer:
     def _due(self, finished, stopped):
         """What has to be written after this step: a set of "scalars", "validation", "checkpoint", "views"."""
         step = self.learner.step
-        due = {what for what, interval in self._intervals().items() if finished or step % interval == 0}
+        due = {what for what, interval in self._intervals.items() if finished or step % interval == 0}
         if stopped:  # nothing that takes long
             due |= {"scalars", "checkpoint"}
         return due
-
-    def _intervals(self):
-        """After how many steps each thing is written that is written at all."""
-        training = self.config.training
-        intervals = {
-            "scalars": training.log_every,
-            "validation": training.validate_every,
-            "checkpoint": training.checkpoint_every,
-            "views": training.view_every,
-        }
-        return {what: interval for what, interval in intervals.items() if interval}
 
     def _write(self, due, stopwatch):
         if not self._workers.is_chief:
@@ -204,7 +198,7 @@ class Trainer:
             values = {**self._guard.take_means(), **self._rates}
             steps_per_second = stopwatch.take_rate()
             if steps_per_second:
-                values["images_per_second"] = steps_per_second * self._images_per_step()
+                values["images_per_second"] = steps_per_second * self._images_per_step
             if "validation" in due:
                 values.update(self._validate())
             self.folder.log(self.learner.step, values)
@@ -239,7 +233,7 @@ class Trainer:
     def _steps_until_due(self):
         """Steps to make in the next call: `steps_per_call`, or fewer up to what is to be written next."""
         training, step = self.config.training, self.learner.step
-        ends = [interval - step % interval for interval in self._intervals().values()]
+        ends = [interval - step % interval for interval in self._intervals.values()]
         return min(training.steps_per_call, max(training.steps - step, 1), *ends)
 
     def _look(self):
@@ -275,9 +269,6 @@ class Trainer:
             # Not earlier: an iterator made under it reads one file after another, though the data are the same.
             tf.config.experimental.enable_op_determinism()
         return batches
-
-    def _images_per_step(self):
-        return self.learner.batches_per_step * self.config.data.batch_size
 
     def _write_views(self):
         rows = self._of_validation_images(self.config.training.view_count, view_rows)

@@ -62,9 +62,8 @@ class Update:
         self._strategy = strategy
         self._clip_norm = clip_norm
         self._microbatches = microbatches
-        self._differentiate = self._of_microbatch
         if xla:
-            self._differentiate = tf.function(self._of_microbatch, jit_compile=True, autograph=False)
+            self._microbatch_gradients = tf.function(self._microbatch_gradients, jit_compile=True, autograph=False)
         self._compiled = tf.function(self._update, autograph=False)
 
     def __call__(self, batch):
@@ -75,7 +74,7 @@ class Update:
         scale = trained.loss_scale.read() if trained.loss_scale else None
 
         # Losses and gradients: each replica's, of its own shard of the batch.
-        terms, statistics, gradients = strategy.run(self._of_shard, args=(batch, scale))
+        terms, statistics, gradients = strategy.run(self._shard_gradients, args=(batch, scale))
 
         # Advance: gradients are known, and no weight has changed yet.
         trained.advance(self._mean(statistics))
@@ -108,16 +107,16 @@ class Update:
         mean = tf.distribute.ReduceOp.MEAN
         return tf.nest.map_structure(lambda value: self._strategy.reduce(mean, value, axis=None), values)
 
-    def _of_shard(self, batch, scale):
+    def _shard_gradients(self, batch, scale):
         """(terms, statistics, gradients) of a replica's shard: means over its microbatches."""
         count = self._microbatches
         if count == 1:
-            return self._differentiate(batch, scale)
+            return self._microbatch_gradients(batch, scale)
         # [b, ...] -> [count, b / count, ...]
-        parts = {name: tf.reshape(tensor, [count, -1, *tensor.shape[1:]]) for name, tensor in batch.items()}
+        stacked = {name: tf.reshape(tensor, [count, -1, *tensor.shape[1:]]) for name, tensor in batch.items()}
 
         def of_microbatch(index):
-            return self._differentiate({name: tensor[index] for name, tensor in parts.items()}, scale)
+            return self._microbatch_gradients({name: tensor[index] for name, tensor in stacked.items()}, scale)
 
         def add(index, total):
             return index + 1, tf.nest.map_structure(tf.add, total, of_microbatch(index))
@@ -127,7 +126,7 @@ class Update:
         _, total = tf.while_loop(lambda index, total: index < count, add, first, parallel_iterations=1)
         return tf.nest.map_structure(lambda value: value / count, total)
 
-    def _of_microbatch(self, batch, scale):
+    def _microbatch_gradients(self, batch, scale):
         """(terms, statistics, gradients of the terms' sum) of one microbatch."""
         trained = self._trained
         with tf.GradientTape() as tape:

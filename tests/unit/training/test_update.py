@@ -42,9 +42,9 @@ def by_hand():
 
 
 @pytest.mark.parametrize("kind", ["one_device", "mirrored"])
-@pytest.mark.parametrize("parts", [1, 2])
-def test_replicas_and_parts_make_the_update_of_the_whole_batch(kind, parts):
-    values, weight = run(kind, microbatches=parts)
+@pytest.mark.parametrize("microbatches", [1, 2])
+def test_replicas_and_microbatches_make_the_update_of_the_whole_batch(kind, microbatches):
+    values, weight = run(kind, microbatches=microbatches)
     terms, gradient, start = by_hand()
     assert list(values) == ["square", "mean", "net_loss", "net_gradient_norm"]
     for name, term in terms.items():
@@ -78,9 +78,9 @@ def test_losses_that_reach_no_weight_are_a_mistake():
 
 
 @pytest.mark.parametrize("kind", ["one_device", "mirrored"])
-@pytest.mark.parametrize("parts", [1, 2])
-def test_a_loss_scale_changes_no_number(kind, parts):
-    values, weight = run(kind, microbatches=parts, loss_scale=LossScale())
+@pytest.mark.parametrize("microbatches", [1, 2])
+def test_a_loss_scale_changes_no_number(kind, microbatches):
+    values, weight = run(kind, microbatches=microbatches, loss_scale=LossScale())
     _, gradient, start = by_hand()
     assert values["net_loss_scale"] == 2**15
     assert values["net_gradient_norm"] == pytest.approx(np.linalg.norm(gradient), rel=1e-6)
@@ -109,9 +109,9 @@ def test_the_scale_doubles_after_enough_good_updates_and_never_falls_below_1(mon
 
 
 @pytest.mark.parametrize("kind", ["one_device", "mirrored"])
-@pytest.mark.parametrize("parts", [1, 2])
-def test_xla_makes_the_same_update(kind, parts):
-    values, weight = run(kind, microbatches=parts, xla=True, loss_scale=LossScale())
+@pytest.mark.parametrize("microbatches", [1, 2])
+def test_xla_makes_the_same_update(kind, microbatches):
+    values, weight = run(kind, microbatches=microbatches, xla=True, loss_scale=LossScale())
     terms, gradient, start = by_hand()
     assert values["square"] == pytest.approx(terms["square"], rel=1e-6)
     np.testing.assert_allclose(weight, start - gradient, rtol=1e-5)
