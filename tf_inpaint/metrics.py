@@ -128,8 +128,8 @@ def _on_unit_range(image):
     return (image + 1.0) / 2.0
 
 
-def _ratio(error, whole):
-    return tf.math.divide_no_nan(tf.reduce_sum(error, axis=_SUMMED), tf.reduce_sum(whole, axis=_SUMMED))
+def _ratio(error, total):
+    return tf.math.divide_no_nan(tf.reduce_sum(error, axis=_SUMMED), tf.reduce_sum(total, axis=_SUMMED))
 
 
 def _mean_in_hole(error, mask):

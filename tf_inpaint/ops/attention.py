@@ -26,7 +26,7 @@ def attend(queries, keys, norms, valid, background, *, max_memory=None, needed=N
         norms: float [B, kh, kw], what the scores of a key are divided by.
         valid: float [B or 1, kh, kw], 1 = may be pasted. Other keys score 0 and, after the softmax, weigh 0.
         background: float [B, kh * rate, kw * rate, D], whose 2 rate x 2 rate patches are pasted.
-        max_memory: bytes. Where doing it at once would take more, or much, each image is done by itself in chunks,
+        max_memory: bytes. Where doing it at once would take more, or much, each image is attended by itself in chunks,
             which have no gradients and take no less than a chunk of one column; None does all at once.
         needed: `Box` of the queries, one for all images, beyond which results are 0 and nearly nothing is computed;
             None is all.

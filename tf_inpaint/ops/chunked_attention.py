@@ -20,7 +20,9 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-MARGIN = 6  # columns to each side: 2 each for similarity, propagation and pasting, of which the border's are not whole
+MARGIN = (
+    6  # columns to each side: 2 each for similarity, propagation and pasting, of which the border's are not complete
+)
 TILES = 16  # alive at a time; measured
 
 
@@ -33,7 +35,7 @@ def attend_in_chunks(queries, keys, norms, valid, background, columns, matching)
         norms: float32 [kh, kw], what the scores of a key are divided by.
         valid: float32 [kh, kw], 1 = may be pasted.
         background: float32 [kh * rate, kw * rate, D], whose 2 rate x 2 rate patches are pasted.
-        columns: width of the chunks, a whole number or int32 scalar, 1 .. w.
+        columns: width of the chunks, an int or int32 scalar, 1 .. w.
         matching: `Matching`.
     Returns:
         (pasted, best): float32 [h * rate, w * rate, D], overlaps added up; int32 [h, w], index of the heaviest key.

@@ -10,7 +10,7 @@ def box_discount(height, width, gamma):
     """Weights of a box, as the release computes them.
 
     Row i, column j weighs max(gamma^min(i, H - i), gamma^min(j, W - j)), i and j from 0. Not symmetric: the top and
-    left edges weigh 1, the bottom and right edges gamma.
+    left sides weigh 1, the bottom and right sides gamma.
 
     Args:
         height, width: of the box, in pixels.

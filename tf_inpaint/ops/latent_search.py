@@ -20,15 +20,15 @@ def neighbourhood_weights(mask, window=7):
 
 
 def search_code(code, generate, judge, image, weights, steps, learning_rate, prior_weight):
-    """Adam on the codes, each for its own image.
+    """Adam on the codes, each for its image.
 
     loss = sum(weights * |generate(code) - image|) + prior_weight * softplus(-judge(generate(code))), and after every
     step the code is clipped to [-1, 1].
 
     Args:
         code: float [B, n], where the search begins.
-        generate: function of codes to float [B, H, W, 3], each image of its own code alone.
-        judge: function of images to logits [B, 1], each of its own image alone.
+        generate: function of codes to float [B, H, W, 3], each image of its code alone.
+        judge: function of images to logits [B, 1], each of its image alone.
         image: float [B, H, W, 3] in [-1, 1].
         weights: float [B, H, W, 1], 0 where nothing is known.
         steps, learning_rate: of Adam, with betas 0.9 and 0.999 and epsilon 1e-8.

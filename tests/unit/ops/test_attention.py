@@ -28,7 +28,7 @@ def _close(ours, expected):
 
 
 def _attentions(h, w, ksize, propagation, max_memory=None):
-    """(attention of all, function of the part needed), results of each: float [2, 2 h, 2 w, 3] and int [2, h, w]."""
+    """(attention of all, function of the box needed), results of each: float [2, 2 h, 2 w, 3] and int [2, h, w]."""
     inputs = _inputs(h, w, h, w, 2, ksize, batch=2)
     settings = {"rate": 2, "ksize": ksize, "scale": 2.0, "propagation": propagation}
     restricted = tf.function(
@@ -37,8 +37,8 @@ def _attentions(h, w, ksize, propagation, max_memory=None):
     return attend(*inputs, **settings), restricted
 
 
-def _parts(h, w, count):
-    """The whole, and random parts, many of them along borders."""
+def _boxes(h, w, count):
+    """All, and random boxes, many of them along borders."""
     rng = np.random.default_rng(h)
     yield 0, 0, h, w
     for _ in range(count):
@@ -47,25 +47,27 @@ def _parts(h, w, count):
         yield top, left, bottom, right
 
 
-def _difference(whole, part, top, left, bottom, right):
+def _difference(all_pasted, pasted, top, left, bottom, right):
     rows, columns = slice(2 * top, 2 * bottom), slice(2 * left, 2 * right)
-    return np.abs(whole[:, rows, columns] - part[:, rows, columns]).max()
+    return np.abs(all_pasted[:, rows, columns] - pasted[:, rows, columns]).max()
 
 
 @pytest.mark.parametrize(
     "ksize, propagation, max_memory", [(3, True, None), (1, True, None), (3, False, None), (3, True, 1)]
 )
-def test_what_is_needed_is_as_of_the_whole_and_the_rest_0(ksize, propagation, max_memory):
+def test_what_is_needed_is_as_of_all_and_the_rest_0(ksize, propagation, max_memory):
     for h, w in SIZES if max_memory is None else SIZES[1:2]:
-        (whole, all_best), restricted = _attentions(h, w, ksize, propagation, max_memory)
-        for top, left, bottom, right in _parts(h, w, 30 if max_memory is None else 8):
-            part, best = (value.numpy() for value in restricted(tf.constant([top, left]), tf.constant([bottom, right])))
+        (all_pasted, all_best), restricted = _attentions(h, w, ksize, propagation, max_memory)
+        for top, left, bottom, right in _boxes(h, w, 30 if max_memory is None else 8):
+            pasted, best = (
+                value.numpy() for value in restricted(tf.constant([top, left]), tf.constant([bottom, right]))
+            )
             where = (slice(None), slice(top, bottom), slice(left, right))
-            assert _difference(whole, part, top, left, bottom, right) < 1e-5
+            assert _difference(all_pasted, pasted, top, left, bottom, right) < 1e-5
             np.testing.assert_array_equal(best[where], all_best[where])
-            part[:, 2 * top : 2 * bottom, 2 * left : 2 * right] = 0
+            pasted[:, 2 * top : 2 * bottom, 2 * left : 2 * right] = 0
             best[where] = 0
-            assert not part.any() and not best.any()
+            assert not pasted.any() and not best.any()
 
 
 @pytest.mark.parametrize("margin", ["MARGIN", "PROPAGATED", "CONTINUED"])
@@ -73,9 +75,10 @@ def test_no_margin_is_wider_than_it_must_be(monkeypatch, margin):
     monkeypatch.setattr(attention, margin, getattr(attention, margin) - 1)
     differences = []
     for h, w in SIZES:
-        (whole, _), restricted = _attentions(h, w, 3, True)
-        for part in _parts(h, w, 40):
-            differences.append(_difference(whole, restricted(tf.constant(part[:2]), tf.constant(part[2:]))[0], *part))
+        (all_pasted, _), restricted = _attentions(h, w, 3, True)
+        for box in _boxes(h, w, 40):
+            pasted, _ = restricted(tf.constant(box[:2]), tf.constant(box[2:]))
+            differences.append(_difference(all_pasted, pasted, *box))
     assert max(differences) > 1e-3
 
 
@@ -84,8 +87,8 @@ def test_far_fewer_queries_are_matched(monkeypatch):
     monkeypatch.setattr(
         attention, "patch_similarity", lambda queries, *more: seen.append(queries.shape) or matched(queries, *more)
     )
-    features, plane = tf.random.stateless_normal([1, 40, 50, 4], [0, 1]), tf.ones([1, 40, 50])
-    attend(features, features, plane, plane, features, rate=1, needed=Box(tf.constant([20, 20]), tf.constant([23, 25])))
+    features, ones = tf.random.stateless_normal([1, 40, 50, 4], [0, 1]), tf.ones([1, 40, 50])
+    attend(features, features, ones, ones, features, rate=1, needed=Box(tf.constant([20, 20]), tf.constant([23, 25])))
     assert seen == [(1, 11, 13, 4)]
 
 

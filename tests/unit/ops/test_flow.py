@@ -22,10 +22,10 @@ def test_no_offset_is_white_and_a_picture_does_not_depend_on_its_neighbours():
 def test_cumulative_lengths_follow_the_longest_so_far():
     offsets = np.zeros([2, 1, 1, 2], np.int32)
     offsets[0, 0, 0], offsets[1, 0, 0] = (0, 10), (0, 5)
-    own, cumulative = flow_to_image(offsets), flow_to_image(offsets, cumulative=True)
-    np.testing.assert_array_equal(own[0], own[1])
-    assert np.any(cumulative[1] != own[1])
-    np.testing.assert_array_equal(cumulative[0], own[0])
+    alone, cumulative = flow_to_image(offsets), flow_to_image(offsets, cumulative=True)
+    np.testing.assert_array_equal(alone[0], alone[1])
+    assert np.any(cumulative[1] != alone[1])
+    np.testing.assert_array_equal(cumulative[0], alone[0])
 
 
 def test_opposite_directions_have_different_hues():

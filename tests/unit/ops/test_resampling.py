@@ -19,13 +19,13 @@ def _inputs():
 @pytest.mark.parametrize("sample", KINDS)
 def test_by_hand(sample):
     features = tf.reshape(tf.constant([1.0, 2.0, 3.0, 5.0]), [1, 2, 2, 1])  # 1 2 / 3 5
-    places = [(0, 1), (0.5, 0), (0, 0.25), (0.5, 0.5), (-0.5, 0), (1, 1.75), (-1, 0), (9, 9), (-1e12, 1e12)]
-    values = sample(features, tf.reshape(tf.constant(places, tf.float32), [1, 1, -1, 2]))
+    positions = [(0, 1), (0.5, 0), (0, 0.25), (0.5, 0.5), (-0.5, 0), (1, 1.75), (-1, 0), (9, 9), (-1e12, 1e12)]
+    values = sample(features, tf.reshape(tf.constant(positions, tf.float32), [1, 1, -1, 2]))
     np.testing.assert_allclose(values[0, 0, :, 0], [2, 2, 1.25, 2.75, 0.5, 1.25, 0, 0, 0], rtol=1e-6)
 
 
 @pytest.mark.parametrize("sample", KINDS)
-def test_at_its_own_place_every_pixel_is_itself(sample):
+def test_at_its_position_every_pixel_is_itself(sample):
     features = _inputs()[0]
     positions = tf.tile(pixel_grid(5, 7)[tf.newaxis], [2, 1, 1, 1])
     np.testing.assert_array_equal(sample(features, positions), features)

@@ -12,8 +12,8 @@ RNG = np.random.default_rng(0)
 
 def _offsets_to(best):
     """Offsets of positions whose best matches are (row, column) of `best` [B, h, w, 2]."""
-    own = np.stack(np.meshgrid(*map(np.arange, best.shape[1:3]), indexing="ij"), axis=-1)
-    return (best - own).astype(np.int32)
+    positions = np.stack(np.meshgrid(*map(np.arange, best.shape[1:3]), indexing="ij"), axis=-1)
+    return (best - positions).astype(np.int32)
 
 
 def _random_offsets(b, h, w):
@@ -54,8 +54,8 @@ def test_a_box_is_pasted_as_in_the_whole():
     residuals = RNG.normal(size=(2, 48, 72, 3)).astype(np.float32)
     offsets = _random_offsets(2, 6, 9)
     whole = paste_residuals(residuals, offsets, 8).numpy()
-    part = paste_residuals(residuals, offsets, 8, Box(tf.constant([1, 3]), tf.constant([5, 8])))
-    inside = part[:, 8:-8, 8:-8]  # beyond, positions outside of the part paste too
+    pasted = paste_residuals(residuals, offsets, 8, Box(tf.constant([1, 3]), tf.constant([5, 8])))
+    inside = pasted[:, 8:-8, 8:-8]  # beyond, positions outside of the box paste too
     np.testing.assert_allclose(inside, whole[:, 16:32, 32:56], atol=1e-6)
 
 
