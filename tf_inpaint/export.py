@@ -106,14 +106,14 @@ def export_weights(inpainter, output: str, text: str = "", half: bool = True) ->
         text: one line that says what they are, for `--list_weights`.
         half: keep them as float16, which changes a completion by a level here and there.
     Raises:
-        InputError: if this model completes with its critic too, or the file cannot be written there.
+        InputError: if this model completes with its discriminator too, or the file cannot be written there.
     """
     from tf_inpaint.models.weights import named_weights
     from tf_inpaint.recipes import RECIPES
 
     recipe = inpainter.recipe
     if recipe.completes_with_critic:
-        raise InputError("this model completes with its critic too, which such a file does not hold")
+        raise InputError("this model completes with its discriminator too, which such a file does not hold")
     weights = {name: weight.numpy() for name, weight in named_weights(recipe.generator).items()}
     name = next(name for name, kind in RECIPES.items() if isinstance(recipe, kind))
     options = dataclasses.asdict(recipe.options)

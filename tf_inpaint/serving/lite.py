@@ -7,7 +7,7 @@ uint8 [1, H, W, 1] (above 0.6 of white = edge); their outputs `completed` uint8 
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack
 
 import numpy as np
 import tensorflow as tf
@@ -28,11 +28,15 @@ def graph_of(inpainter, size):
     channels = input_channels(inpainter.takes_edges)
     signature = [tf.TensorSpec([1, *size, depth], tf.uint8, name) for name, depth in channels.items()]
     completion = Completion(inpainter.recipe, windows=False, residuals=inpainter.residuals)
+    attention = inpainter.recipe.generator.attention
 
     def complete(image, mask, edges=None):
         hole = tf.cast(mask, tf.int32) > MASK_THRESHOLD  # [1, H, W, 1]
         edge = tf.zeros_like(hole) if edges is None else tf.cast(edges, tf.int32) > EDGE_THRESHOLD
-        with _attention_at_once(inpainter.recipe.generator):
+        with ExitStack() as stack:
+            for layer in attention.layers if attention else ():
+                stack.callback(setattr, layer, "max_memory", layer.max_memory)
+                layer.max_memory = None  # at once: these runtimes have fewer operations
             outputs = completion(image, hole[..., 0], edge[..., 0])
         levels = (tf.cast(value, tf.float32) for value in (outputs["completed"], image))
         completed = tf.cast(composite(*levels, tf.cast(hole, tf.float32)), tf.uint8)
@@ -109,17 +113,3 @@ def _difference(kind, graph, predict, exactly=True):
     if exactly and not difference < _MOST:
         raise InputError(f"as {kind} this model's predictions differ by {difference:.2g}: nothing is written")
     return difference
-
-
-@contextmanager
-def _attention_at_once(generator):
-    """While this lasts, no attention is traced that would do large images in chunks."""
-    layers = generator.attention.layers if generator.attention else ()
-    kept = [layer.max_memory for layer in layers]
-    try:
-        for layer in layers:
-            layer.max_memory = None
-        yield
-    finally:
-        for layer, max_memory in zip(layers, kept):
-            layer.max_memory = max_memory
