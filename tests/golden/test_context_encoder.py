@@ -191,7 +191,7 @@ def test_three_steps_of_training(reference, arrays, agree, file):
         learning_rate=2e-3, discriminator_learning_rate=2e-4, beta1=0.5, beta2=0.999, epsilon=1e-8, shared_count=False
     )
     optimizers = Optimizers(options, trained["generator"], trained["discriminator"])
-    optimizers.set_learning_rates(0, len(steps["rows"]))
+    optimizers.assign_learning_rates(optimizers.learning_rates(0, len(steps["rows"])).values())
     tolerance = AFTER_KINKS[file]
     for row in steps["rows"]:
         for which in ("discriminator", "generator"):

@@ -5,14 +5,7 @@ import tensorflow as tf
 from tf_inpaint.layers import GatedConv2D, MirrorConv2D, PartialConv2D, SpectralConv2D, UpsampleConv2D
 from tf_inpaint.layers.norm_convolution import NormConv2D
 from tf_inpaint.layers.precision import set_precision
-from tf_inpaint.models import (
-    DeepFillV1Discriminator,
-    DeepFillV1Generator,
-    DeepFillV2Discriminator,
-    DeepFillV2Generator,
-    PENNetDiscriminator,
-    PENNetGenerator,
-)
+from tf_inpaint.models import DeepFillV1Discriminator, DeepFillV2Discriminator, PENNetDiscriminator
 
 HALVES = {"mixed_bfloat16": tf.bfloat16, "mixed_float16": tf.float16}
 LAYERS = {
@@ -57,24 +50,17 @@ def test_convolutions_compute_in_16_bits_with_float32_weights(kind, precision, o
     assert 0 < difference.max() < 0.03
 
 
-NETWORKS = {
-    "v1": lambda: (DeepFillV1Generator(4), (pictures(1, 64, 64, 3), tf.ones([1, 64, 64, 1]))),
-    "v1 partial": lambda: (
-        DeepFillV1Generator(4, convolution="partial", attention="appearance_flow"),
-        (pictures(1, 64, 64, 3), tf.zeros([1, 64, 64, 1])),
-    ),
+DISCRIMINATORS = {
     "v1 critics": lambda: (DeepFillV1Discriminator(4), (pictures(1, 32, 32, 3), pictures(1, 16, 16, 3))),
-    "v2": lambda: (DeepFillV2Generator(8), (pictures(1, 64, 64, 3), tf.ones([1, 64, 64, 1]))),
     "v2 critic": lambda: (DeepFillV2Discriminator(4), pictures(1, 64, 64, 4)),
-    "pen": lambda: (PENNetGenerator(4), (pictures(1, 64, 64, 3), tf.ones([1, 64, 64, 1]))),
     "pen critic": lambda: (PENNetDiscriminator(4), pictures(1, 64, 64, 3)),
 }
 
 
 @pytest.mark.parametrize("on_gpu", [False, True], ids=["float32 between layers", "16 bits between layers"])
-@pytest.mark.parametrize("kind", NETWORKS)
-def test_networks_take_and_return_float32_and_say_nearly_the_same(kind, on_gpu, monkeypatch):
-    network, inputs = NETWORKS[kind]()
+@pytest.mark.parametrize("kind", DISCRIMINATORS)
+def test_discriminators_take_and_return_float32_and_say_nearly_the_same(kind, on_gpu, monkeypatch):
+    network, inputs = DISCRIMINATORS[kind]()
     expected = tf.nest.flatten(network(inputs))
     if on_gpu:
         monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: ["a GPU"])

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from small_recipes import make_inputs
 
 from tf_inpaint.models import DeepFillV2Discriminator, DeepFillV2Generator
 from tf_inpaint.models.weights import named_weights
@@ -22,47 +23,14 @@ def guided():
     return generator
 
 
-def _batch(batch, height, width):
-    image = tf.random.stateless_uniform([batch, height, width, 3], [1, 2], -1, 1)
-    mask = np.zeros([batch, height, width, 1], np.float32)
-    for i in range(batch):
-        mask[i, 8 + 4 * i : 32, 16 : 40 - 4 * i] = 1
-    return image * (1 - mask), tf.constant(mask)
-
-
 def _edges(height, width, row):
     edges = np.zeros([1, height, width, 1], np.float32)
     edges[:, row] = 1
     return tf.constant(edges)
 
 
-def test_outputs(generator):
-    outputs = generator(_batch(2, 64, 72))
-    for name in ("coarse", "refined", "predicted"):
-        assert outputs[name].shape == (2, 64, 72, 3) and np.abs(outputs[name]).max() < 1
-    assert outputs["offsets"].shape == (2, 8, 9, 2) and outputs["offsets"].dtype == tf.int32
-    assert outputs["predicted"] is outputs["refined"]
-    assert len(named_weights(generator)) == 84
-
-
-def test_a_mask_for_every_picture(generator):
-    images, masks = _batch(3, 64, 64)
-    together = generator((images, masks))
-    for i in range(3):
-        alone = generator((images[i : i + 1], masks[i : i + 1]))
-        np.testing.assert_allclose(together["refined"][i : i + 1], alone["refined"], atol=1e-5)
-
-
-def test_one_graph_for_all_sizes(generator):
-    picture, hole = tf.TensorSpec([None, None, None, 3]), tf.TensorSpec([None, None, None, 1])
-    complete = tf.function(lambda x, m: generator((x, m)), input_signature=[picture, hole])
-    for size in ((64, 64), (72, 96)):
-        batch = _batch(1, *size)
-        np.testing.assert_allclose(complete(*batch)["refined"], generator(batch)["refined"], atol=1e-5)
-
-
 def test_only_the_sketch_inside_the_hole_is_read(guided):
-    holed = _batch(1, 64, 64)  # rows 8 to 31
+    holed = make_inputs(1, 64, 64)  # rows 8 to 31
     sketches = [0 * holed[1], _edges(64, 64, row=20), _edges(64, 64, row=50)]
     empty, inside, outside = (guided((*holed, edges))["coarse"] for edges in sketches)
     assert np.abs(inside - empty).max() > 1e-3
@@ -70,18 +38,11 @@ def test_only_the_sketch_inside_the_hole_is_read(guided):
 
 
 def test_a_sketch_is_taken_by_guided_models_only_and_by_them_always(generator, guided):
-    holed = _batch(1, 64, 64)
+    holed = make_inputs(1, 64, 64)
     with pytest.raises(ValueError, match=r"\(masked_image, mask\). Received: 3 tensors"):
         generator((*holed, holed[1]))
     with pytest.raises(ValueError, match=r"\(masked_image, mask, edges\). Received: 2 tensors"):
         guided(holed)
-
-
-@pytest.mark.parametrize("padding, minimum", [("SAME", 8), ("SYMMETRIC", 64), ("REFLECT", 72)])
-def test_minimum_size_works(padding, minimum):
-    generator = DeepFillV2Generator(width=4, padding=padding)
-    assert generator.minimum_size == minimum
-    assert np.isfinite(generator(_batch(1, minimum, minimum))["refined"]).all()
 
 
 @pytest.mark.parametrize("height, width, scores", [(64, 64, 1 * 1), (100, 72, 2 * 2), (128, 192, 2 * 3)])
@@ -110,7 +71,7 @@ def test_training_moves_every_layer_s_u_on_and_inference_none():
 @pytest.mark.parametrize("convolution", ["plain", "partial"])
 def test_other_convolutions_hand_on_all_their_filters(convolution):
     """At 2/3 of the gated width there are about as many weights (those of v1 but for the second stage's input)."""
-    batch = _batch(2, 64, 64)
+    batch = make_inputs(2, 64, 64)
     generator = DeepFillV2Generator(width=4, convolution=convolution)
     with tf.GradientTape() as tape:
         outputs = generator(batch)

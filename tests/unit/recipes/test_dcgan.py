@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from small_recipes import make_batch, make_recipe, split
 
 from tf_inpaint.errors import InputError
 from tf_inpaint.inference.inpainter import Inpainter
@@ -8,36 +9,27 @@ from tf_inpaint.models.weights import named_weights
 from tf_inpaint.ops.masks import MaskOptions
 from tf_inpaint.recipes.dcgan import DCGANRecipe, Options
 
-SMALL = {"image_size": 32, "code_size": 8, "width": 4, "critic_width": 4}
+HOLES = MaskOptions("box", 16, 10, 0, 0)
 
 
-def _recipe(**options):
-    recipe = DCGANRecipe(Options(**{**SMALL, **options}))
-    recipe.build(32, 32)
-    # Fresh weights draw grey: livelier ones.
+def _lively(**options):
+    """Fresh weights draw grey."""
+    recipe = make_recipe("dcgan", **options)
     for name, weight in named_weights(recipe.generator).items():
         if name.endswith("kernel"):
             weight.assign(10 * weight)
     return recipe
 
 
-def _batch(count=3):
-    seeds = tf.constant([[5, i] for i in range(count)])
-    images = tf.stack([tf.random.stateless_uniform([32, 32, 3], seed, -1, 1) for seed in seeds])
-    mask = np.zeros([count, 32, 32, 1], np.float32)
-    mask[:, 8:24, 10:20] = 1
-    return {"image": images, "mask": tf.constant(mask), "seed": seeds}
-
-
 def test_codes_belong_to_examples():
-    recipe, batch = _recipe(), _batch()
+    recipe, batch = _lively(), make_batch(3, 32, HOLES)
     codes = recipe.codes(batch["seed"])
     np.testing.assert_array_equal(recipe.codes(batch["seed"][1:]), codes[1:])
     assert codes.shape == (3, 8) and np.abs(codes).max() <= 1 and np.std(codes) > 0.3
 
 
 def test_losses_change_nothing_and_updates_move_the_statistics_of_their_network():
-    recipe, batch = _recipe(), _batch()
+    recipe, batch = _lively(), make_batch(3, 32, HOLES)
     running = [named_weights(recipe.generator)["project_norm.moving_mean"]]
     running.append(named_weights(recipe.discriminator)["down2.norm.moving_mean"])
     before = [each.numpy() for each in running]
@@ -54,7 +46,10 @@ def test_losses_change_nothing_and_updates_move_the_statistics_of_their_network(
 
 
 def test_a_picture_the_generator_can_draw_is_found_from_its_known_part():
-    recipe, batch = _recipe(search_steps=300, search_rate=0.05, prior_weight=0.0, context="uniform"), _batch(2)
+    recipe, batch = (
+        _lively(search_steps=300, search_rate=0.05, prior_weight=0.0, context="uniform"),
+        make_batch(2, 32, HOLES),
+    )
     truth, _ = recipe.generator(recipe.codes(batch["seed"]))
     start = recipe.complete({**batch, "image": truth}, training=True)
     found = recipe.complete({**batch, "image": truth}, training=False)
@@ -66,15 +61,15 @@ def test_a_picture_the_generator_can_draw_is_found_from_its_known_part():
 
 
 def test_a_completion_does_not_depend_on_its_neighbours():
-    recipe, batch = _recipe(search_steps=3), _batch()
+    recipe, batch = _lively(search_steps=3), make_batch(3, 32, HOLES)
     together = recipe.complete(batch, training=False)["completed"]
-    alone = recipe.complete({name: values[1:2] for name, values in batch.items()}, training=False)["completed"]
+    alone = recipe.complete(split(batch, 1, 2), training=False)["completed"]
     np.testing.assert_allclose(together[1:2], alone, atol=1e-5)
 
 
 @pytest.mark.parametrize("blending", ["poisson", "none"])
 def test_any_picture_is_completed(blending):
-    inpainter = Inpainter.of(_recipe(search_steps=2, blending=blending))
+    inpainter = Inpainter.of(_lively(search_steps=2, blending=blending))
     image = np.random.default_rng(0).integers(0, 256, (2, 50, 71, 3), np.uint8)
     mask = np.zeros([2, 50, 71], bool)
     mask[:, 10:30, 20:50] = True
