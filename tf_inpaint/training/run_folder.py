@@ -9,8 +9,7 @@
     tensorboard/      the same scalars and grids for TensorBoard
 
 Whatever was whole stays whole: files are written under another name first, an old checkpoint goes only when a new one
-is complete, and a checkpoint counts only once the state file names it. `tf.train.CheckpointManager` does the same, but
-names checkpoints without zeros, and adds a counter to what they hold, which those of older run folders lack.
+is complete, and a checkpoint counts only once the state file names it.
 """
 
 from __future__ import annotations

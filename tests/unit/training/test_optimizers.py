@@ -96,12 +96,8 @@ def test_state_comes_back_from_a_checkpoint(tmp_path):
 def test_updates_are_those_of_the_original(reference, case):
     arrays = np.load(reference / "ops.npz")
     get = {key.split("/")[-1]: arrays[key] for key in arrays.files if key.startswith(f"adam/{case}/")}
-    options = OptimizerConfig(
-        learning_rate=float(get["lr"]),
-        beta1=float(get["beta1"]),
-        beta2=float(get["beta2"]),
-        epsilon=float(get["epsilon"]),
-    )
+    keys = {"learning_rate": "lr", "beta1": "beta1", "beta2": "beta2", "epsilon": "epsilon"}
+    options = OptimizerConfig(**{key: float(get[name]) for key, name in keys.items()})
     lists = {name: {"w": tf.Variable(get[f"{name}_start"])} for name in "ab"}
     optimizers = Optimizers(options, lists["a"], lists["b"])
     done = {"a": 0, "b": 0}

@@ -319,6 +319,7 @@ def test_a_step_that_is_no_number_within_a_call_is_named(toy_config):
         trainer.train()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["one_device", "mirrored"])
 def test_float16_goes_on_with_the_loss_scale_of_the_checkpoint(toy_config, strategy):
     def config(run, steps=4):
