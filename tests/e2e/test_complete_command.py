@@ -33,27 +33,27 @@ def run_folder(tmp_path_factory):
     return folder
 
 
-def _picture(height, width, channels=3):
+def _image(height, width, channels=3):
     return RNG.integers(0, 256, (height, width, channels), np.uint8)
 
 
-def _hole(height, width):
-    hole = np.zeros((height, width), bool)
-    hole[height // 4 : height // 2, width // 3 :] = True
-    return hole
+def _mask(height, width):
+    mask = np.zeros((height, width), bool)
+    mask[height // 4 : height // 2, width // 3 :] = True
+    return mask
 
 
 def test_a_folder_of_pictures_of_every_size(tmp_path, run_folder):
     sizes = [(64, 64), (100, 75), (257, 511), (512, 680)]
     for height, width in sizes:
-        write_png(tmp_path / "images" / f"{height}x{width}.png", _picture(height, width))
-        write_png(tmp_path / "masks" / f"{height}x{width}.png", _hole(height, width))
+        write_png(tmp_path / "images" / f"{height}x{width}.png", _image(height, width))
+        write_png(tmp_path / "masks" / f"{height}x{width}.png", _mask(height, width))
     arguments = ["--image", tmp_path / "images", "--mask", tmp_path / "masks", "--output", tmp_path / "out"]
     done = _run(*arguments, "--checkpoint_dir", run_folder, "--save_coarse", "--save_attention")
     assert (done.returncode, done.stderr) == (0, "")
     assert "4/4" in done.stdout and done.stdout.endswith("4 of 4 pictures completed\n")
     for height, width in sizes:
-        known = ~_hole(height, width)
+        known = ~_mask(height, width)
         image = read_image(tmp_path / "images" / f"{height}x{width}.png").rgb
         for ending in ("", "_coarse"):
             completed = read_image(tmp_path / "out" / f"{height}x{width}{ending}.png").rgb
@@ -65,17 +65,17 @@ def test_a_folder_of_pictures_of_every_size(tmp_path, run_folder):
 
 def test_a_list_in_which_some_fail(tmp_path, run_folder):
     """Grey, alpha and EXIF come back as they should; every failure is one sentence; the rest is written."""
-    hole = _hole(64, 80)
-    write_png(tmp_path / "m.png", hole)
-    write_png(tmp_path / "small.png", _hole(64, 79))
-    write_png(tmp_path / "all.png", np.ones_like(hole))
-    write_png(tmp_path / "none.png", np.zeros_like(hole))
-    grey, rgba = _picture(64, 80, 1), _picture(64, 80, 4)
+    mask = _mask(64, 80)
+    write_png(tmp_path / "m.png", mask)
+    write_png(tmp_path / "small.png", _mask(64, 79))
+    write_png(tmp_path / "all.png", np.ones_like(mask))
+    write_png(tmp_path / "none.png", np.zeros_like(mask))
+    grey, rgba = _image(64, 80, 1), _image(64, 80, 4)
     write_png(tmp_path / "grey.png", grey)
     write_png(tmp_path / "rgba.png", rgba)
     turned = Image.Exif()
     turned[0x0112] = 6
-    Image.fromarray(_picture(80, 64)).save(tmp_path / "turned.jpg", exif=turned)
+    Image.fromarray(_image(80, 64)).save(tmp_path / "turned.jpg", exif=turned)
     (tmp_path / "text.png").write_text("not a picture")
     (tmp_path / "list.flist").write_text(
         "grey.png m.png o/grey.png\nabsent.png m.png o/absent.png\n"
@@ -99,21 +99,21 @@ def test_a_list_in_which_some_fail(tmp_path, run_folder):
 
     completed = read_image(tmp_path / "o" / "grey.png")
     assert completed.grey
-    np.testing.assert_array_equal(completed.rgb[~hole], np.repeat(grey, 3, axis=2)[~hole])
+    np.testing.assert_array_equal(completed.rgb[~mask], np.repeat(grey, 3, axis=2)[~mask])
     completed = read_image(tmp_path / "o" / "rgba.png")
-    np.testing.assert_array_equal(completed.rgb[~hole], rgba[..., :3][~hole])
-    np.testing.assert_array_equal(completed.alpha, np.where(hole, 255, rgba[..., 3]))
+    np.testing.assert_array_equal(completed.rgb[~mask], rgba[..., :3][~mask])
+    np.testing.assert_array_equal(completed.alpha, np.where(mask, 255, rgba[..., 3]))
     np.testing.assert_array_equal(read_image(tmp_path / "o" / "none.png").rgb, rgba[..., :3])
     upright = read_image(tmp_path / "turned.jpg").rgb
     completed = read_image(tmp_path / "turned_completed.png").rgb
-    np.testing.assert_array_equal(completed[~hole], upright[~hole])
+    np.testing.assert_array_equal(completed[~mask], upright[~mask])
 
 
 def test_two_machines_and_batches_give_the_pictures_of_one_by_one(tmp_path, run_folder):
     sizes = [(64, 64), (64, 72), (61, 64), (64, 70), (64, 64), (60, 60)]
     for number, (height, width) in enumerate(sizes):
-        write_png(tmp_path / "images" / f"{number}.png", _picture(height, width))
-        write_png(tmp_path / "masks" / f"{number}.png", _hole(height, width))
+        write_png(tmp_path / "images" / f"{number}.png", _image(height, width))
+        write_png(tmp_path / "masks" / f"{number}.png", _mask(height, width))
     (tmp_path / "images" / "broken.png").write_text("not a picture")
     arguments = ["--image", tmp_path / "images", "--mask", tmp_path / "masks", "--checkpoint_dir", run_folder]
     done = _run(*arguments, "--output", tmp_path / "alone", "--verbose")
@@ -133,34 +133,34 @@ def test_two_machines_and_batches_give_the_pictures_of_one_by_one(tmp_path, run_
 
 
 def test_one_picture_with_black_holes_goes_beside_it(tmp_path, run_folder):
-    hole, image = _hole(64, 64), _picture(64, 64)
+    mask, image = _mask(64, 64), _image(64, 64)
     write_png(tmp_path / "x.png", image)
-    write_png(tmp_path / "m.png", ~hole)
+    write_png(tmp_path / "m.png", ~mask)
     done = _run("--image", "x.png", "--mask", "m.png", "--checkpoint_dir", run_folder, "--invert_mask", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     origin, output = done.stdout.splitlines()
     assert "tf_inpaint run of DeepFill v1" in origin and "84 variables loaded, 0 missing, 0 unexpected" in origin
     assert output == "x_completed.png"
     completed = read_image(tmp_path / "x_completed.png").rgb
-    np.testing.assert_array_equal(completed[~hole], image[~hole])
-    assert (completed[hole] != image[hole]).mean() > 0.9
+    np.testing.assert_array_equal(completed[~mask], image[~mask])
+    assert (completed[mask] != image[mask]).mean() > 0.9
 
 
 def test_with_a_sketch_and_nothing_else_the_shipped_weights_follow_it(tmp_path, capsys):
-    image, hole, sketch = np.full([64, 64, 3], 120, np.uint8), np.zeros([64, 64], bool), np.zeros([64, 64], bool)
+    image, mask, edges = np.full([64, 64, 3], 120, np.uint8), np.zeros([64, 64], bool), np.zeros([64, 64], bool)
     image[:, 32:] = 60
-    hole[16:48, 16:48] = True
-    sketch[:, 31:33] = True
+    mask[16:48, 16:48] = True
+    edges[:, 31:33] = True
     write_png(tmp_path / "x.png", image)
-    write_png(tmp_path / "m.png", hole)
-    write_png(tmp_path / "e.png", sketch)
+    write_png(tmp_path / "m.png", mask)
+    write_png(tmp_path / "e.png", edges)
     arguments = ["--image", str(tmp_path / "x.png"), "--mask", str(tmp_path / "m.png")]
     names = {(): DEFAULT_WEIGHTS, ("--edges", str(tmp_path / "e.png")): GUIDED_WEIGHTS}
     for more, name in names.items():
         assert main([*arguments, *more]) == 0
         assert f"{name}.npz" in capsys.readouterr().out
         completed = read_image(tmp_path / "x_completed.png").rgb
-        np.testing.assert_array_equal(completed[~hole], image[~hole])
+        np.testing.assert_array_equal(completed[~mask], image[~mask])
         assert completed[16:48, 16:24].mean() > completed[16:48, 40:48].mean() + 20
 
 
@@ -168,9 +168,9 @@ def test_with_a_sketch_and_nothing_else_the_shipped_weights_follow_it(tmp_path, 
 def files(tmp_path_factory, run_folder):
     """Good and bad files of which the refusals below are made."""
     folder = tmp_path_factory.mktemp("files")
-    write_png(folder / "x.png", _picture(64, 64))
-    write_png(folder / "m.png", _hole(64, 64))
-    write_png(folder / "small.png", _hole(64, 63))
+    write_png(folder / "x.png", _image(64, 64))
+    write_png(folder / "m.png", _mask(64, 64))
+    write_png(folder / "small.png", _mask(64, 63))
     write_png(folder / "white.png", np.ones((64, 64), bool))
     (folder / "text.png").write_text("not a picture")
     (folder / "empty").mkdir()

@@ -56,8 +56,8 @@ def test_sketches_go_into_another_folder_laid_out_alike(folder, tmp_path, capsys
     assert not (folder / "a_edge.png").exists()
     assert main(["--images", str(folder), "--output", str(output)]) == 0
     assert "0 sketches written, 3 kept" in capsys.readouterr().out
-    pictures, sketches = split_edges(list_files(str(folder)), str(folder), str(output))
-    assert [sketches[picture] for picture in pictures] == [
+    images, edges = split_edges(list_files(str(folder)), str(folder), str(output))
+    assert [edges[image] for image in images] == [
         str(output / name) for name in ("a_edge.png", "sub/b_edge.png", "sub/c_edge_edge.png")
     ]
 

@@ -21,17 +21,17 @@ def _saved(image, path, **options):
 
 def test_rgb_is_read_as_it_is(tmp_path):
     rgb = _photo()
-    picture = read_image(_saved(Image.fromarray(rgb), tmp_path / "a.png"))
-    np.testing.assert_array_equal(picture.rgb, rgb)
-    assert picture.alpha is None and not picture.grey
-    assert picture.rgb.dtype == np.uint8 and picture.rgb.flags.c_contiguous and picture.rgb.flags.writeable
+    image = read_image(_saved(Image.fromarray(rgb), tmp_path / "a.png"))
+    np.testing.assert_array_equal(image.rgb, rgb)
+    assert image.alpha is None and not image.grey
+    assert image.rgb.dtype == np.uint8 and image.rgb.flags.c_contiguous and image.rgb.flags.writeable
 
 
 def test_alpha_is_kept_apart_from_colour(tmp_path):
     rgba = np.dstack([_photo(), _photo(seed=1)[:, :, :1]])
-    picture = read_image(_saved(Image.fromarray(rgba), tmp_path / "a.png"))
-    np.testing.assert_array_equal(picture.rgb, rgba[:, :, :3])
-    np.testing.assert_array_equal(picture.alpha, rgba[:, :, 3])
+    image = read_image(_saved(Image.fromarray(rgba), tmp_path / "a.png"))
+    np.testing.assert_array_equal(image.rgb, rgba[:, :, :3])
+    np.testing.assert_array_equal(image.alpha, rgba[:, :, 3])
 
 
 def test_palette_with_and_without_transparency(tmp_path):
@@ -47,30 +47,30 @@ def test_palette_with_and_without_transparency(tmp_path):
 def test_grey_in_8_and_16_bits_and_1(tmp_path):
     levels = np.linspace(0, 65535, 240).astype(np.uint16).reshape(12, 20)
     for name in ("a.png", "a.tif"):
-        picture = read_image(_saved(Image.fromarray(levels), tmp_path / name))
-        np.testing.assert_array_equal(picture.rgb[:, :, 0], levels >> 8)
-        assert picture.grey and picture.alpha is None
+        image = read_image(_saved(Image.fromarray(levels), tmp_path / name))
+        np.testing.assert_array_equal(image.rgb[:, :, 0], levels >> 8)
+        assert image.grey and image.alpha is None
     levels = (levels >> 8).astype(np.uint8)
-    picture = read_image(_saved(Image.fromarray(levels), tmp_path / "b.png"))
-    np.testing.assert_array_equal(picture.rgb, np.dstack([levels] * 3))
-    assert picture.grey
-    picture = read_image(_saved(Image.fromarray(levels > 127), tmp_path / "c.png"))
-    np.testing.assert_array_equal(picture.rgb[:, :, 1], np.where(levels > 127, 255, 0))
-    picture = read_image(_saved(Image.fromarray(np.dstack([levels, levels]), "LA"), tmp_path / "d.png"))
-    assert picture.grey and picture.alpha[-1, -1] == 255 and picture.alpha[0, 0] == 0
+    image = read_image(_saved(Image.fromarray(levels), tmp_path / "b.png"))
+    np.testing.assert_array_equal(image.rgb, np.dstack([levels] * 3))
+    assert image.grey
+    image = read_image(_saved(Image.fromarray(levels > 127), tmp_path / "c.png"))
+    np.testing.assert_array_equal(image.rgb[:, :, 1], np.where(levels > 127, 255, 0))
+    image = read_image(_saved(Image.fromarray(np.dstack([levels, levels]), "LA"), tmp_path / "d.png"))
+    assert image.grey and image.alpha[-1, -1] == 255 and image.alpha[0, 0] == 0
 
 
 def test_cmyk_becomes_rgb(tmp_path):
     cmyk = Image.new("CMYK", (20, 12), (0, 255, 255, 0))
-    picture = read_image(_saved(cmyk, tmp_path / "a.jpg", quality=95))
-    assert picture.rgb.shape == (12, 20, 3)
-    assert abs(picture.rgb.astype(int) - [255, 0, 0]).max() < 8
+    image = read_image(_saved(cmyk, tmp_path / "a.jpg", quality=95))
+    assert image.rgb.shape == (12, 20, 3)
+    assert abs(image.rgb.astype(int) - [255, 0, 0]).max() < 8
 
 
 def test_animations_give_their_first_frame(tmp_path):
     frames = [Image.new("L", (20, 12), level) for level in (40, 200)]
-    picture = read_image(_saved(frames[0], tmp_path / "a.gif", save_all=True, append_images=frames[1:]))
-    assert (picture.rgb == 40).all()
+    image = read_image(_saved(frames[0], tmp_path / "a.gif", save_all=True, append_images=frames[1:]))
+    assert (image.rgb == 40).all()
 
 
 @pytest.mark.parametrize("kind", ["jpg", "png", "webp", "tif"])

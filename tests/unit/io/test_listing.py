@@ -108,7 +108,7 @@ def test_sketches_are_told_from_pictures(tmp_path):
     for name in names:
         (tmp_path / name).touch()
     files = [str(tmp_path / name) for name in names]
-    pictures, sketches = split_edges(files)
-    assert pictures == [files[0], files[3], files[4], files[5]]
-    assert sketches == {files[0]: files[2], files[5]: files[6]}
+    images, edges = split_edges(files)
+    assert images == [files[0], files[3], files[4], files[5]]
+    assert edges == {files[0]: files[2], files[5]: files[6]}
     assert split_edges(files[:1]) == (files[:1], {files[0]: files[2]})  # found though not listed

@@ -10,7 +10,7 @@ from tf_inpaint.io.images import write_png
 from tf_inpaint.predict.jobs import Job, check_inputs, check_outputs, jobs_from_list, jobs_from_paths
 
 
-def _pictures(folder, *names):
+def _images(folder, *names):
     for name in names:
         write_png(folder / name, np.zeros((4, 4), np.uint8))
     return str(folder)
@@ -21,13 +21,13 @@ def test_one_picture(tmp_path):
     assert jobs_from_paths("a/x.jpg", "m.png", "o.png") == [Job("a/x.jpg", "m.png", "o.png")]
     assert jobs_from_paths("a/x.jpg", "m.png", "new/") == [Job("a/x.jpg", "m.png", "new/x.png")]
     assert jobs_from_paths("a/x.jpg", "m.png", str(tmp_path))[0].output == str(tmp_path / "x.png")
-    (job,) = jobs_from_paths("a/x.jpg", _pictures(tmp_path, "x.png", "y.png"))
+    (job,) = jobs_from_paths("a/x.jpg", _images(tmp_path, "x.png", "y.png"))
     assert job.mask == str(tmp_path / "x.png")
 
 
 def test_folders_match_by_name_and_keep_their_subfolders(tmp_path):
-    images = _pictures(tmp_path / "i", "a.png", "b/c.png", "lone.png")
-    masks = _pictures(tmp_path / "m", "a.png", "b/c.png")
+    images = _images(tmp_path / "i", "a.png", "b/c.png", "lone.png")
+    masks = _images(tmp_path / "m", "a.png", "b/c.png")
     jobs = {os.path.relpath(job.image, images): job for job in jobs_from_paths(images, masks, "out")}
     assert jobs["a.png"].mask == f"{masks}/a.png" and jobs["a.png"].output == os.path.join("out", "a.png")
     assert jobs["b/c.png"].mask == f"{masks}/b/c.png" and jobs["b/c.png"].output == os.path.join("out", "b/c.png")
@@ -37,8 +37,8 @@ def test_folders_match_by_name_and_keep_their_subfolders(tmp_path):
 
 
 def test_sketches_are_found_by_name_with_or_without_edge(tmp_path):
-    images = _pictures(tmp_path / "i", "a.png", "a_edge.png", "b.png", "c.png")
-    sketches = _pictures(tmp_path / "s", "a.png", "a_edge.png", "b.png")
+    images = _images(tmp_path / "i", "a.png", "a_edge.png", "b.png", "c.png")
+    sketches = _images(tmp_path / "s", "a.png", "a_edge.png", "b.png")
     jobs = jobs_from_paths(images, "m.png", edges=sketches)
     assert [job.image for job in jobs] == [f"{images}/{name}.png" for name in "abc"]  # a_edge.png is no picture
     assert [job.edges for job in jobs] == [f"{sketches}/a_edge.png", f"{sketches}/b.png", None]
@@ -48,7 +48,7 @@ def test_sketches_are_found_by_name_with_or_without_edge(tmp_path):
 
 
 def test_lists_may_name_sketches(tmp_path):
-    folder = _pictures(tmp_path, "a.png", "m.png", "e.png")
+    folder = _images(tmp_path, "a.png", "m.png", "e.png")
     (tmp_path / "l.flist").write_text("a.png\tm.png\to.png\te.png\n")
     (tmp_path / "l.csv").write_text("image,mask,edges\na.png,m.png,e.png\na.png,m.png,\n")
     (job,) = jobs_from_list(tmp_path / "l.flist")
@@ -57,26 +57,26 @@ def test_lists_may_name_sketches(tmp_path):
 
 
 def test_a_folder_with_one_mask_for_all(tmp_path):
-    images = _pictures(tmp_path, "a.png", "b.png")
+    images = _images(tmp_path, "a.png", "b.png")
     assert [job.mask for job in jobs_from_paths(images, "m.png")] == ["m.png"] * 2
 
 
 def test_what_an_earlier_run_wrote_is_no_picture_to_complete(tmp_path):
-    images = _pictures(
+    images = _images(
         tmp_path, "a.png", "a_completed.png", "a_completed_coarse.png", "a_completed_attention.png", "b_completed.png"
     )
     assert [os.path.basename(job.image) for job in jobs_from_paths(images, "m.png")] == ["a.png", "b_completed.png"]
 
 
 def test_masks_of_the_same_name_are_refused(tmp_path):
-    masks = _pictures(tmp_path / "m", "a.png")
+    masks = _images(tmp_path / "m", "a.png")
     (tmp_path / "m" / "a.jpg").touch()
     with pytest.raises(InputError, match="two masks have the same name"):
-        jobs_from_paths(_pictures(tmp_path / "i", "a.png"), masks)
+        jobs_from_paths(_images(tmp_path / "i", "a.png"), masks)
 
 
 def test_a_file_is_no_place_for_a_folder(tmp_path):
-    images = _pictures(tmp_path, "a.png")
+    images = _images(tmp_path, "a.png")
     with pytest.raises(InputError, match="--output must be a folder"):
         jobs_from_paths(images, "m.png", f"{images}/a.png")
 
@@ -91,7 +91,7 @@ def test_a_list_of_lines(tmp_path):
 
 
 def test_paths_count_from_the_working_directory_where_only_there_the_picture_is(tmp_path, monkeypatch):
-    _pictures(tmp_path, "here/a.png")
+    _images(tmp_path, "here/a.png")
     (tmp_path / "lists").mkdir()
     (tmp_path / "lists" / "list.txt").write_text("here/a.png m.png o.png\n")
     monkeypatch.chdir(tmp_path)
@@ -155,7 +155,7 @@ def test_a_link_to_the_input_is_the_input(tmp_path):
 
 
 def test_inputs_that_are_no_pictures_are_refused_by_their_heads(tmp_path):
-    folder = _pictures(tmp_path, "a.png")
+    folder = _images(tmp_path, "a.png")
     (tmp_path / "text.png").write_text("not a picture")
     check_inputs(Job(f"{folder}/a.png", f"{folder}/a.png", "o.png"))
     for name, said in (("text.png", "is not a picture"), ("none.png", "does not exist")):

@@ -7,7 +7,7 @@ const COLOURS = { mask: "rgba(255, 82, 92, 0.55)", edges: "rgb(64, 156, 255)" };
 let state = { loaded: false };
 let tool = "mask";
 let view = "draw";
-let sizes = null; // brush diameters in pixels of the picture
+let sizes = null; // brush diameters in pixels of the image
 let stroke = null; // the one being drawn
 let pointer = null; // the mouse, pen or finger that draws it
 let queue = Promise.resolve(); // requests go one after another, so that strokes stay in order
@@ -83,7 +83,7 @@ function loaded(image, address) {
   });
 }
 
-// As large as there is room for: small pictures are enlarged, or nobody could draw on them.
+// As large as there is room for: small images are enlarged, or nobody could draw on them.
 function fit() {
   const { naturalWidth, naturalHeight } = $("before");
   const room = Math.max(260, window.innerHeight - $("stage").getBoundingClientRect().top - window.scrollY - 175);
@@ -104,9 +104,9 @@ function useView(next) {
 }
 
 function split() {
-  const share = $("split").value / 10;
-  $("after").style.clipPath = `inset(0 0 0 ${share}%)`;
-  $("divider").style.left = `${share}%`;
+  const percent = $("split").value / 10;
+  $("after").style.clipPath = `inset(0 0 0 ${percent}%)`;
+  $("divider").style.left = `${percent}%`;
 }
 
 // Drawing
@@ -120,7 +120,7 @@ function useTool(next) {
 
 const erasing = () => $("eraser").getAttribute("aria-pressed") === "true";
 
-function place(event) {
+function position(event) {
   const box = $("live").getBoundingClientRect();
   const x = ((event.clientX - box.left) / box.width) * state.width;
   const y = ((event.clientY - box.top) / box.height) * state.height;
@@ -163,7 +163,7 @@ $("live").addEventListener("pointerdown", (event) => {
   $("live").setPointerCapture(event.pointerId);
   const layer = event.button === 2 && state.takes_edges ? "edges" : tool;
   pointer = event.pointerId;
-  stroke = { layer, size: sizes[layer], erase: erasing(), points: [place(event)] };
+  stroke = { layer, size: sizes[layer], erase: erasing(), points: [position(event)] };
   paint();
 });
 
@@ -171,7 +171,7 @@ $("live").addEventListener("pointermove", (event) => {
   ring(event);
   if (!stroke || event.pointerId !== pointer) return;
   const moves = event.getCoalescedEvents ? event.getCoalescedEvents() : [event];
-  for (const move of moves.length ? moves : [event]) if (stroke.points.length < 5000) stroke.points.push(place(move));
+  for (const move of moves.length ? moves : [event]) if (stroke.points.length < 5000) stroke.points.push(position(move));
   paint();
 });
 
