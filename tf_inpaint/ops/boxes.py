@@ -141,9 +141,10 @@ def window_around(mask, size, ratio, centred=True):
     Returns:
         `Box`, which may reach beyond the image.
     """
-    first, end = bounds(mask)
-    image_size = tf.shape(mask)[:2]
-    extent = tf.maximum(tf.reduce_max(end - first), 1)
+    hole, image_size = bounds(mask), tf.shape(mask)[:2]
+    none, middle = hole.first >= hole.end, image_size // 2
+    first, end = tf.where(none, middle, hole.first), tf.where(none, middle + 1, hole.end)
+    extent = tf.reduce_max(end - first)
     # In whole numbers, as a window one pixel too wide would be resampled.
     needed = tf.cast(tf.math.ceil(tf.cast(extent, tf.float64) / ratio - 1e-9), tf.int32)
     side = tf.maximum(needed, tf.minimum(size, tf.reduce_min(image_size)))
