@@ -101,7 +101,7 @@ def test_some_edges_are_dropped_whole_and_none_in_views(folder):
     again = first_batch(_data(folder, edges_drop=0.3, fit="crop"), 300)["edges"].any(axis=(1, 2, 3))
     np.testing.assert_array_equal(drawn, again)
     _assert_aligned(validation_batch(data, 5))
-    everything, nothing = (first_batch(_data(folder, edges_drop=share))["edges"].any() for share in (0.0, 1.0))
+    everything, nothing = (first_batch(_data(folder, edges_drop=fraction))["edges"].any() for fraction in (0.0, 1.0))
     assert everything and not nothing
 
 
