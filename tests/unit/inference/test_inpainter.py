@@ -394,6 +394,7 @@ def test_a_release_of_pytorch_completes_as_its_weights_do(tmp_path, torch_save, 
         Inpainter.load(path, padding="SAME")
 
 
+@pytest.mark.slow
 def test_the_command_completes_with_a_release_of_pytorch(tmp_path, torch_save, pen_net):
     arrays = to_release_arrays(pen_net.recipe.generator, recipe="pen_net")
     path = torch_save(tmp_path / "G.pth", arrays, legacy=True)
