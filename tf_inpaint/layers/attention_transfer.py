@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import tensorflow as tf
 
+from tf_inpaint.layers.chain import Chain
 from tf_inpaint.layers.convolution import MirrorConv2D
 from tf_inpaint.ops.attention import attend
 from tf_inpaint.ops.boxes import crop, paste
@@ -13,7 +16,6 @@ from tf_inpaint.ops.patches import patch_norms
 _NORM_FLOOR = 1e-4
 _WEIGHT_FLOOR = 1e-8
 _PASTE_OVERLAP = 4.0
-_DILATIONS = (1, 2, 4, 8)
 
 
 class AttentionTransfer(tf.keras.layers.Layer):
@@ -55,46 +57,38 @@ class AttentionTransfer(tf.keras.layers.Layer):
         if self.fuse:
             if channels % 4:
                 raise ValueError(f"`low` must have a multiple of 4 channels. Received: {channels}")
-            branches = [
-                MirrorConv2D(
-                    channels // 4,
-                    dilation=dilation,
-                    activation="relu",
-                    padding="CONSTANT",
-                    kernel_initializer=tf.keras.initializers.RandomNormal(stddev=0.02),
-                    name=f"conv0{number}",
-                )
-                for number, dilation in enumerate(_DILATIONS)
-            ]
-            self.conv00, self.conv01, self.conv02, self.conv03 = branches
-            for branch in branches:
-                branch.build(input_shape[0])
+            branch = partial(partial, _branch, channels // 4)
+            self._branches = Chain(
+                self,
+                conv00=branch(),
+                conv01=branch(dilation=2),
+                conv02=branch(dilation=4),
+                conv03=branch(dilation=8),
+            )
+            for layer in self._branches:
+                layer.build(input_shape[0])
         self.built = True
 
     def call(self, inputs):
-        low, high, mask = (tf.cast(each, tf.float32) for each in inputs[:3])
-        if len(inputs) > 3:
-            return self._part(low, high, mask, inputs[3])
-        pasted = self.attend(low, high, mask)
-        return self._fused(pasted) if self.fuse else pasted
-
-    def _part(self, low, high, mask, needed):
-        size = tf.shape(low)[1:3]
+        low, high, mask = (tf.cast(tensor, tf.float32) for tensor in inputs[:3])
+        if len(inputs) == 3:
+            return self._fused(self.attend(low, high, mask))
+        needed, size = inputs[3], tf.shape(low)[1:3]
         read = self.conv03.reads(needed).within(size) if self.fuse else needed  # its dilation is the widest
         pasted = crop(self.attend(low, high, mask, read.shrunk(2)), read)
-        pasted = self._fused(pasted) if self.fuse else pasted
-        return paste(crop(pasted, needed.seen_from(read)), needed, size)
+        return paste(crop(self._fused(pasted), needed.seen_from(read)), needed, size)
 
     def _fused(self, pasted):
-        branches = (self.conv00, self.conv01, self.conv02, self.conv03)
-        return tf.concat([branch(pasted) for branch in branches], axis=-1)
+        if not self.fuse:
+            return pasted
+        return tf.concat([branch(pasted) for branch in self._branches], axis=-1)
 
     def attend(self, low, high, mask, needed=None):
         """What is pasted, before the convolutions: [B, 2 h, 2 w, C]; 0 beyond the `Box` of `high` that is needed."""
-        valid = self.valid_sources(mask, tf.shape(high)[1:3])
-        norms = tf.maximum(patch_norms(high, self.ksize), _NORM_FLOOR)
+        valid = self.valid_sources(mask, tf.shape(high)[1:3])  # [B or 1, h, w]
+        norms = tf.maximum(patch_norms(high, self.ksize), _NORM_FLOOR)  # [B, h, w]
         pasted, _ = attend(
-            high,
+            high,  # queries are the sources themselves
             high,
             norms,
             valid,
@@ -107,11 +101,11 @@ class AttentionTransfer(tf.keras.layers.Layer):
             max_memory=self.max_memory,
             needed=needed,
             wants_best=False,
-        )
+        )  # [B, 2 h, 2 w, C], sums of the 4 x 4 patches that overlap
         return tf.ensure_shape(pasted / _PASTE_OVERLAP, low.shape)
 
     def valid_sources(self, mask, size):
-        """1 where a source's whole patch is known, outside of the picture included: float [B or 1, h, w]."""
+        """1 where a source's whole patch is known, outside of the image included: float [B or 1, h, w]."""
         touched = tf.nn.max_pool2d(resize_bilinear(mask, size), self.ksize, 1, "SAME") > 0
         return tf.cast(~touched, tf.float32)[..., 0]
 
@@ -126,3 +120,8 @@ class AttentionTransfer(tf.keras.layers.Layer):
             "softmax_scale": self.softmax_scale,
             "max_memory": self.max_memory,
         }
+
+
+def _branch(filters, **settings):
+    normal = tf.keras.initializers.RandomNormal(stddev=0.02)  # one each: called again, it draws the same numbers
+    return MirrorConv2D(filters, activation="relu", padding="CONSTANT", kernel_initializer=normal, **settings)

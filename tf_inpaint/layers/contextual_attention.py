@@ -58,17 +58,17 @@ class ContextualAttention(tf.keras.layers.Layer):
         self.built = True
 
     def call(self, inputs):
-        foreground, background, mask = (tf.cast(each, tf.float32) for each in inputs[:3])
+        foreground, background, mask = (tf.cast(tensor, tf.float32) for tensor in inputs[:3])
         needed = inputs[3].shrunk(self.rate) if len(inputs) > 3 else None
         for name, features in (("foreground", foreground), ("background", background)):
             if any(side is not None and side % self.rate for side in features.shape[1:3]):
                 raise ValueError(
                     f"`{name}` must have sides that are multiples of `rate` {self.rate}. Received: {features.shape}"
                 )
-        queries = self._shrink(foreground)
-        keys = self._shrink(background)
+        queries = self._shrink(foreground)  # [B, h, w, C]
+        keys = self._shrink(background)  # [B, kh, kw, C]
         valid = self._valid_keys(mask, tf.shape(keys)[1:3])  # [B or 1, kh, kw]
-        norms = tf.maximum(patch_norms(keys, self.ksize), _NORM_FLOOR)
+        norms = tf.maximum(patch_norms(keys, self.ksize), _NORM_FLOOR)  # [B, kh, kw]
         output, best = attend(
             queries,
             keys,
@@ -81,7 +81,7 @@ class ContextualAttention(tf.keras.layers.Layer):
             propagation=self.propagation,
             max_memory=self.max_memory,
             needed=needed,
-        )
+        )  # [B, H, W, C], sums of the patches that overlap; [B, h, w], indices of keys
         return tf.ensure_shape(output / _PASTE_OVERLAP, foreground.shape), _offsets(best, tf.shape(keys)[2])
 
     def hole_after(self, hole, mask, offsets):
@@ -103,7 +103,7 @@ class ContextualAttention(tf.keras.layers.Layer):
         return resize_nearest(features, tf.shape(features)[1:3] // self.rate)
 
     def _valid_keys(self, mask, size):
-        """1 where a key's whole patch is known; what lies outside the picture counts as known."""
+        """1 where a key's whole patch is known; what lies outside the image counts as known."""
         mask = resize_nearest(mask, size)
         touched = tf.nn.max_pool2d(mask, self.ksize, 1, "SAME") > 0
         return tf.cast(~touched, mask.dtype)[..., 0]
@@ -120,6 +120,6 @@ class ContextualAttention(tf.keras.layers.Layer):
 
 
 def _offsets(best, width):
-    """Position of each query's best key minus its own: key numbers int [B, h, w] -> int [B, h, w, 2]."""
+    """Position of each query's best key minus its own: key indices int [B, h, w] -> int [B, h, w, 2]."""
     h, w = tf.shape(best)[1], tf.shape(best)[2]
     return tf.stack([best // width - tf.range(h)[:, tf.newaxis], best % width - tf.range(w)], axis=-1)

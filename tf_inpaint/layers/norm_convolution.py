@@ -64,6 +64,7 @@ class NormConv2D(MixedPrecision):
         self.built = True
 
     def call(self, inputs, training=False):
+        # A pass moves no running statistics: it hands on those of the batch, and whoever updates moves them.
         inputs, kernel = tf.cast(inputs, self.precision), tf.cast(self.kernel, self.precision)
         outputs = self._enlarge(inputs, kernel) if self.transposed else self._shrink(inputs, kernel)
         outputs = tf.cast(outputs, tf.float32)
@@ -82,6 +83,7 @@ class NormConv2D(MixedPrecision):
     def _enlarge(self, inputs, kernel):
         grown = 0 if self.padding == "SAME" else self.kernel_size - self.strides
         batch, height, width = (tf.shape(inputs)[i] for i in range(3))
+        # Of a size that "VALID" leaves open, all that the kernel reaches.
         size = [batch, height * self.strides + grown, width * self.strides + grown, self.filters]
         outputs = tf.nn.conv2d_transpose(inputs, kernel, size, self.strides, self.padding)
         sides = [None if side is None else side * self.strides + grown for side in inputs.shape[1:3]]

@@ -173,7 +173,7 @@ class PENNetDiscriminator(tf.keras.Model):
 
 
 def _convolution(filters, of=MirrorConv2D, activation="relu", **settings):
-    normal = tf.keras.initializers.RandomNormal(stddev=0.02)
+    normal = tf.keras.initializers.RandomNormal(stddev=0.02)  # one each: called again, it draws the same numbers
     return of(filters, activation=activation, padding="CONSTANT", kernel_initializer=normal, **settings)
 
 
