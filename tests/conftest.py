@@ -8,6 +8,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import h5py
 import pytest
 import tensorflow as tf
+import torch_files
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -47,6 +48,12 @@ def reference():
     if not folder.is_dir():
         pytest.skip(f"no reference arrays at {folder} (set TF_INPAINT_REFERENCE)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def torch_save():
+    """torch_save(path, contents, legacy=False) -> path; see `torch_files.write`."""
+    return torch_files.write
 
 
 @pytest.fixture(scope="session")

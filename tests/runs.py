@@ -29,6 +29,7 @@ OPTIONS = {  # of the smallest networks
     "context_encoder": {"image_size": 64, "region": "whole", "overlap": 0}
     | {"width": 4, "critic_width": 4, "bottleneck": 20},
     "dcgan": {"code_size": 10, "width": 4, "critic_width": 4},
+    "lama": {"width": 4, "blocks": 2, "critic_width": 4, "perceptual_weight": 0.0},
 }
 TINY = {
     "recipe": "deepfill_v1",

@@ -12,6 +12,7 @@ OPTIONS = {
     "pen_net": {"width": 4, "critic_width": 4},
     "context_encoder": {"image_size": 32, "width": 4, "critic_width": 4, "bottleneck": 10, "overlap": 2},
     "dcgan": {"image_size": 32, "code_size": 8, "width": 4, "critic_width": 4, "search_steps": 2},
+    "lama": {"width": 4, "blocks": 2, "critic_width": 4, "perceptual_weight": 0.0},
 }
 BOX = MaskOptions("box", 32, 32, 8, 8)
 

@@ -23,6 +23,7 @@ OPTIONS = {
     "deepfill_v1": {"n_critic": 1},
     "deepfill_v2": {"guided": True},
     "context_encoder": {},
+    "lama": {"augment": "diffaugment"},
 }
 TRAINING = {"steps": STEPS, "strategy": "one_device", "ema_decay": 0.9, "log_every": 1, "checkpoint_every": 3}
 

@@ -33,15 +33,24 @@ OPTIONS = {
     "pen_net": {},
     "context_encoder": {"adversarial_weight": 1.0},
     "dcgan": {},
+    "lama": {},
 }
 DATA = {"deepfill_v2": {"edges": "canny", "edges_drop": 0.3}}
-MASKS = {"deepfill_v1": "box", "deepfill_v2": "union", "pen_net": "shapes", "context_encoder": "noise", "dcgan": "box"}
+MASKS = {
+    "deepfill_v1": "box",
+    "deepfill_v2": "union",
+    "pen_net": "shapes",
+    "context_encoder": "noise",
+    "dcgan": "box",
+    "lama": "union",
+}
 WEIGHTS = {  # of the generator, of the discriminator, of which not trained
     "deepfill_v1": (84, 20, 0),
     "deepfill_v2": (84, 18, 6),
     "pen_net": (68, 14, 8),
     "context_encoder": (52, 22, 22),
     "dcgan": (26, 22, 14),
+    "lama": (123, 28, 76),
 }
 STATE = ("..u", "..v", "..moving_mean", "..moving_variance")
 
@@ -79,7 +88,7 @@ def one_device(recipe, images, tmp_path_factory):
     "training", [{"strategy": "mirrored"}, {"accumulation_steps": 2}], ids=["two replicas", "two parts"]
 )
 def test_batch_of_four_is_the_same_run_however_it_is_shared_out(recipe, images, one_device, tmp_path, training):
-    if recipe in ("context_encoder", "dcgan") and "accumulation_steps" in training:
+    if recipe in ("context_encoder", "dcgan", "lama") and "accumulation_steps" in training:
         pytest.skip("batch normalisation takes the statistics of a part, and says so")
     scalars, saved = train(recipe, images, tmp_path / "run", **training)
     assert len(scalars) == STEPS
@@ -158,7 +167,9 @@ def test_checkpoint_holds_both_networks_the_optimiser_the_average_and_the_step(r
     assert len([name for name in names if name.startswith("ema/")]) == len(generator)
     trained = len(generator) + len(discriminator) - len(state)
     assert len([name for name in names if name.startswith("optimizer/")]) == 2 * trained + 1
-    first = {"pen_net": "dw_conv01", "context_encoder": "enc1", "dcgan": "project"}.get(recipe, "coarse..conv1")
+    first = {"pen_net": "dw_conv01", "context_encoder": "enc1", "dcgan": "project", "lama": "up1"}.get(
+        recipe, "coarse..conv1"
+    )
     assert f"generator/{first}..kernel" in generator  # TensorFlow doubles the dots of a name
 
 
@@ -172,6 +183,7 @@ def test_every_loss_term_is_logged_under_its_name(recipe, one_device):
         "pen_net": {"hole", "valid", "pyramid", "adversarial", "critic"},
         "context_encoder": {"l2", "adversarial", "critic"},
         "dcgan": {"adversarial", "critic"},
+        "lama": {"l1", "adversarial", "feature_matching", "critic", "r1"},
     }
     assert terms[recipe] <= set(scalars[0])
 

@@ -1,4 +1,4 @@
-"""LaMa against its PyTorch release: layers with their gradients, generators, discriminator, counts and names."""
+"""LaMa against its PyTorch release: layers, generators, discriminator, losses with their gradients, three steps."""
 
 import json
 
@@ -7,6 +7,8 @@ import pytest
 import tensorflow as tf
 
 from tf_inpaint.checkpoints.lama_names import discriminator_names, fourier_name, generator_names
+from tf_inpaint.config import OptimizerConfig
+from tf_inpaint.features.resnet50_dilated import ResNet50Dilated
 from tf_inpaint.layers.batch_norm import advance_statistics
 from tf_inpaint.layers.fourier_convolution import (
     FourierConv2D,
@@ -15,8 +17,19 @@ from tf_inpaint.layers.fourier_convolution import (
     NormFourierConv2D,
     SpectralTransform,
 )
+from tf_inpaint.losses.adversarial import (
+    feature_matching_loss,
+    masked_discriminator_loss,
+    masked_generator_loss,
+    r1_penalty,
+)
+from tf_inpaint.losses.perceptual import perceptual_loss
+from tf_inpaint.losses.reconstruction import weighted_l1
 from tf_inpaint.models.lama import LaMaDiscriminator, LaMaGenerator, NormTransposedConv, ResidualBlock
 from tf_inpaint.models.weights import named_weights, parameter_count
+from tf_inpaint.ops.resampling import shrink_mask
+from tf_inpaint.recipes.lama import LaMaRecipe
+from tf_inpaint.training.optimizers import Optimizers
 
 _ENDS = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
 
@@ -235,3 +248,253 @@ def test_discriminator(arrays, agree, case, mode):
     expected = _nhwc(stored[f"{mode}/grad_image"]) / 2  # there of an image in [0, 1]
     deviation = np.abs(tape.gradient(total, image) - expected).max() / np.abs(expected).max()
     agree("LaMa gradients of scores, relative", deviation, 1e-4)
+
+
+# Losses
+
+RELATIVE = "LaMa loss terms and gradients of given tensors, relative"
+
+
+def _image(levels):
+    """Ours, in [-1, 1], of stored levels."""
+    return _nhwc(levels.astype(np.float32) / np.float32(255)) * 2 - 1
+
+
+def _mask(stored):
+    return tf.cast(_nhwc(stored), tf.float32)
+
+
+def _off(found, expected):
+    """Relative to the largest entry."""
+    return np.abs(found - expected).max() / np.abs(expected).max()
+
+
+@pytest.fixture(scope="module")
+def losses(reference):
+    return json.loads((reference / "lama" / "losses.json").read_text())
+
+
+def test_l1(arrays, agree, losses):
+    stored = arrays("lama/losses")
+    predicted, image, mask = (*map(_nhwc, (stored["l1/pred"], stored["l1/target"])), _mask(stored["l1/mask"]))
+    for index, case in enumerate(losses["l1"]):
+        with tf.GradientTape() as tape:
+            tape.watch(predicted)
+            loss = weighted_l1(predicted, image, mask, case["weight_known"], case["weight_missing"])
+        agree(RELATIVE, _off(loss, case["value"]), 1e-5)
+        if f"l1/grad{index}" in stored:
+            agree(RELATIVE, _off(tape.gradient(loss, predicted), _nhwc(stored[f"l1/grad{index}"])), 1e-5)
+
+
+def test_adversarial_losses_on_given_scores(arrays, agree, losses):
+    stored, case = arrays("lama/losses"), losses["adv"][0]  # the published options
+    real, fake = (_nhwc(stored[f"adv/{which}_scores"]) for which in ("real", "fake"))
+    mask = _mask(stored["adv/mask"])
+    np.testing.assert_array_equal(shrink_mask(mask, fake.shape[1:3]), _mask(stored["adv/mask_nearest"]))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch((real, fake))
+        of_generator = 10.0 * masked_generator_loss(fake)
+        of_discriminator = masked_discriminator_loss(real, fake, mask)
+    agree(RELATIVE, _off(of_generator, case["generator"]), 1e-5)
+    agree(RELATIVE, _off(of_discriminator, case["discriminator_without_penalty"]), 1e-5)
+    for loss, scores, name in (
+        (of_generator, fake, "fake_generator"),
+        (of_discriminator, real, "real_discriminator"),
+        (of_discriminator, fake, "fake_discriminator"),
+    ):
+        agree(RELATIVE, _off(tape.gradient(loss, scores), _nhwc(stored[f"adv/grad_{name}0"])), 1e-5)
+
+
+def test_which_pixel_of_a_mask_a_score_looks_at(losses):
+    for sizes, index in losses["nearest_index"].items():
+        length, target = map(int, sizes.split("_to_"))
+        mask = tf.reshape(tf.range(length), [1, length, 1, 1])
+        np.testing.assert_array_equal(tf.squeeze(shrink_mask(mask, (target, 1))), index)
+
+
+def test_feature_matching(arrays, agree, losses):
+    stored = arrays("lama/losses")
+    fake, real = ([_nhwc(stored[f"fm/{which}{index}"]) for index in range(3)] for which in ("fake", "real"))
+    with tf.GradientTape() as tape:
+        tape.watch(fake)
+        loss = feature_matching_loss(fake, real)
+    agree(RELATIVE, _off(loss, losses["fm"]["value_unweighted"]), 1e-5)
+    for index, gradient in enumerate(tape.gradient(loss, fake)):
+        agree(RELATIVE, _off(gradient, _nhwc(stored[f"fm/grad{index}"])), 1e-5)
+
+
+@pytest.mark.parametrize("mode", ["train", "eval"])
+def test_r1_and_the_discriminator_s_whole_loss(arrays, agree, losses, mode):
+    stored, expected = arrays("lama/losses"), losses["critic"][mode]
+    weights = arrays("lama/discriminator_ndf8_weights")
+    model = LaMaDiscriminator(width=8)
+    image, predicted = _image(stored["critic/image_u8"]), _image(stored["critic/predicted_u8"])
+    model(image)
+    names = discriminator_names(weights.names)
+    filled = _fill(model, {name: weights[name] for name in weights.names if name in names}, names.get)
+    trained = {name: weight for name, weight in filled.items() if weight.trainable}
+
+    def judge(images):
+        scores, features, _ = model(images, training=mode == "train")
+        return [scores], features
+
+    @tf.function(autograph=False)
+    def differentiate():
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(predicted)
+            penalty, ((real_scores,), real_features) = r1_penalty(judge, image)
+            penalty *= 4.0  # of images in [0, 1]
+            (fake_scores,), fake_features = judge(predicted)
+            loss = masked_discriminator_loss(real_scores, fake_scores, _mask(stored["critic/mask"])) + 0.001 * penalty
+            adversarial = 10.0 * masked_generator_loss(fake_scores)
+            matching = 100.0 * feature_matching_loss(fake_features, list(map(tf.stop_gradient, real_features)))
+        of_weights = [
+            tape.gradient(of, trained, unconnected_gradients=tf.UnconnectedGradients.ZERO) for of in (penalty, loss)
+        ]
+        return (
+            penalty,
+            loss,
+            adversarial,
+            matching,
+            of_weights,
+            [tape.gradient(x, predicted) for x in (adversarial, matching)],
+        )
+
+    penalty, loss, adversarial, matching, (of_penalty, of_loss), (by_adversarial, by_matching) = differentiate()
+    agree("LaMa R1 and the discriminator's loss, relative", _off(penalty, expected["penalty_unweighted"]), 1e-5)
+    agree("LaMa R1 and the discriminator's loss, relative", _off(loss, expected["loss"]), 1e-5)
+    agree(RELATIVE, _off(adversarial, expected["generator_adv"]), 1e-5)
+    agree(RELATIVE, _off(matching, expected["feature_matching_weighted"]), 1e-5)
+    for gradients, norms in ((of_penalty, "penalty_grad_norm"), (of_loss, "loss_grad_norm")):
+        total = np.linalg.norm(list(expected[norms].values()))
+        for name, norm in expected[norms].items():
+            deviation = abs(np.linalg.norm(gradients[name]) - norm) / total
+            agree("LaMa gradient norms of R1 and of the discriminator's loss, relative", deviation, 1e-5)
+    for gradient, name in ((by_adversarial, "adv"), (by_matching, "fm")):
+        deviation = _off(2 * gradient, _nhwc(stored[f"critic/{mode}/grad_predicted_{name}"]))
+        agree("LaMa gradients at the predicted image, relative", deviation, 1e-4)
+
+
+def _by_recipe(recipe):
+    """Arrays of a seeded recipe, which the release's program was run with too."""
+    state = np.random.RandomState(recipe["seed"])
+    for entry in recipe["parameters"]:
+        low, high = entry["low"], entry["high"]
+        yield entry["name"], (low + (high - low) * state.random_sample(entry["shape"])).astype(np.float32)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("statistics", ["stored", "batch"])
+def test_the_perceptual_network(arrays, reference, agree, tmp_path, torch_save, statistics):
+    stored = arrays("lama/resnet_pl_64x64_b2")
+    recipe = json.loads((reference / "lama" / "resnet50dilated_weights_recipe.json").read_text())
+    path = torch_save(tmp_path / "encoder_epoch_20.pth", {**dict(_by_recipe(recipe)), **stored.under("buffer/")})
+    network = ResNet50Dilated(path, statistics)
+    predicted, target = _image(stored["pred_u8"]), _image(stored["target_u8"])
+    with tf.GradientTape() as tape:
+        tape.watch(predicted)
+        loss = 30.0 * perceptual_loss(network(predicted), network(target))
+    result = json.loads(str(stored["result_json"]))
+    value = result["value_weight30" if statistics == "stored" else "train_mode_value_weight30"]
+    agree("LaMa perceptual term, relative", _off(loss, value), 1e-4)
+    name = "grad_pred" if statistics == "stored" else "train_mode/grad_pred"
+    expected = _nhwc(stored[name])
+    distance = np.linalg.norm(2 * tape.gradient(loss, predicted) - expected) / np.linalg.norm(expected)
+    agree("LaMa gradients of the perceptual term, relative (L2)", distance, 1e-2)  # ReLUs on their kinks
+    if statistics == "stored":
+        for index, features in enumerate(network(predicted)):
+            deviation = np.abs(features[:1, ..., :32] - _nhwc(stored[f"feature{index}_first32"])).max()
+            agree("LaMa perceptual features, absolute", deviation, 5e-3)
+
+
+# Training
+
+NETWORKS = {"generator": "G", "discriminator": "D"}
+TOLERANCES = [  # of each step: generator's terms, discriminator's terms, norms of all gradients
+    (1e-5, 2e-3, 1e-2),
+    (3e-2, 3e-2, 1e-1),
+    (5e-2, 5e-2, 2e-1),
+]
+
+
+def _training(arrays, kind):
+    """(recipe with the weights that the release's program began with, {network: {its name: our weight}})."""
+    recipe = LaMaRecipe(LaMaRecipe.Options(width=8, blocks=2, kind=kind, critic_width=8, perceptual_weight=0.0))
+    recipe.build(64, 64)
+    filled = {}
+    for network, name_all, file in (
+        (recipe.generator, generator_names, f"generator_{kind}_ngf8_weights"),
+        (recipe.discriminator, discriminator_names, "discriminator_ndf8_weights"),
+    ):
+        weights = arrays(f"lama/{file}")
+        names = name_all(weights.names)
+        named = _fill(network, {name: weights[name] for name in weights.names if name in names}, names.get)
+        filled["generator" if network is recipe.generator else "discriminator"] = named
+    return recipe, filled
+
+
+def _without_gradient(expected):
+    """Biases before a normalisation, whose gradient is rounding alone."""
+    return {name for name, norm in expected.items() if norm < 1e-5}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["fourier", "regular"])
+@pytest.mark.parametrize("run, clip_norm", [("noclip", 0.0), ("clip1", 1.0)])
+def test_three_steps_of_training(arrays, reference, agree, kind, run, clip_norm):
+    stored = arrays(f"lama/train_{kind}_ngf8")
+    told = json.loads((reference / "lama" / f"train_{kind}_ngf8.json").read_text())
+    recipe, filled = _training(arrays, kind)
+    assert recipe.generator_first
+    trained = {which: {n: w for n, w in named.items() if w.trainable} for which, named in filled.items()}
+    rates = {"learning_rate": 1e-3, "discriminator_learning_rate": 1e-4}
+    options = OptimizerConfig(**rates, beta1=0.9, beta2=0.999, epsilon=1e-8, shared_count=False)
+    optimizers = Optimizers(options, *trained.values())
+    optimizers.assign_learning_rates(optimizers.learning_rates(0, 10).values())
+    losses = {"generator": recipe.generator_losses, "discriminator": recipe.discriminator_losses}
+
+    def make(which):
+        @tf.function(autograph=False)
+        def update(batch):
+            with tf.GradientTape() as tape:
+                terms, statistics = losses[which](batch)
+                total = tf.add_n(list(terms.values()))
+            gradients = tape.gradient(total, trained[which])
+            norm = tf.linalg.global_norm(list(gradients.values()))
+            recipe.advance(which, statistics)
+            factor = tf.minimum(1.0, clip_norm / (norm + 1e-6)) if clip_norm else 1.0
+            optimizer = optimizers.generator if which == "generator" else optimizers.discriminator
+            optimizer.apply_gradients([(factor * gradients[name], trained[which][name]) for name in gradients])
+            return terms, gradients, norm
+
+        return update
+
+    updates = {which: make(which) for which in NETWORKS}
+    for number, (expected, (of_generator, of_discriminator, of_norms)) in enumerate(zip(told[run], TOLERANCES)):
+        batch = {"image": _image(stored["images_u8"][number]), "mask": _mask(stored["masks"][number])}
+        for which, letter in NETWORKS.items():
+            terms, gradients, norm = updates[which](batch)
+            if which == "generator":
+                named = {"l1": "gen_l1", "adversarial": "gen_adv", "feature_matching": "gen_fm"}
+                tolerance = of_generator
+            else:
+                terms = {"critic": terms["critic"] + terms["r1"], "r1": terms["r1"]}
+                named, tolerance = {"critic": "loss_D", "r1": "adv_discr_real_gp"}, of_discriminator
+            for ours, theirs in named.items():
+                deviation = _off(terms[ours], expected[theirs])
+                agree(f"LaMa {which}'s terms at step {number + 1}, relative", deviation, tolerance)
+            deviation = _off(norm, expected[f"grad_norm_{letter}"])
+            agree(f"LaMa norms of all gradients at step {number + 1}, relative", deviation, of_norms)
+            if number == 0:
+                norms = told[f"{run}_step1_grad_norms"][letter]
+                total = np.linalg.norm(list(norms.values()))
+                for name in set(norms) - _without_gradient(norms):
+                    deviation = abs(np.linalg.norm(gradients[name]) - norms[name]) / total
+                    agree("LaMa gradient norms of each variable at step 1, relative to all", deviation, 1e-2)
+        if number == 0 and run == "noclip" and kind == "fourier":
+            norms = told[f"{run}_step1_grad_norms"]
+            for which, letter in NETWORKS.items():
+                for name, value in stored.under(f"state1/{letter}/").items():
+                    if not name.endswith("tracked") and name not in _without_gradient(norms[letter]):
+                        deviation = np.abs(filled[which][name] - _value(value)).mean() / np.abs(value).mean()
+                        agree("LaMa weights and statistics after a step, relative (mean)", deviation, 2e-3)

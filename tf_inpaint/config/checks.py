@@ -12,7 +12,7 @@ _KEYS = {  # interval: keys whose values lie in it, each element of a list by it
     "[2, inf)": "options.width mask.brush_width",
     "[8, inf)": "options.image_size",
     "[1, inf)": """
-        options.critic_width options.code_size options.n_generator options.bottleneck options.local_patch
+        options.critic_width options.blocks options.code_size options.n_generator options.bottleneck options.local_patch
         data.image_size data.batch_size mask.height mask.width mask.strokes mask.segments mask.shapes
         training.steps training.accumulation_steps training.steps_per_call training.log_every training.view_count
         training.checkpoint_every training.keep_checkpoints training.validation_count""",
@@ -21,8 +21,9 @@ _KEYS = {  # interval: keys whose values lie in it, each element of a list by it
         options.l1_weight options.coarse_l1_weight options.hole_l1_weight options.l2_weight options.hole_weight
         options.valid_weight options.pyramid_weight options.autoencoder_weight options.perceptual_weight
         options.style_weight options.total_variation_weight options.adversarial_weight options.global_weight
-        options.penalty_weight data.shorter_side mask.max_delta_height mask.max_delta_width mask.vertical_margin
-        mask.horizontal_margin optimizer.clip_norm optimizer.decay_every optimizer.decay_until
+        options.penalty_weight options.l1_known_weight options.l1_missing_weight options.r1_weight
+        options.feature_matching_weight data.shorter_side mask.max_delta_height mask.max_delta_width
+        mask.vertical_margin mask.horizontal_margin optimizer.clip_norm optimizer.decay_every optimizer.decay_until
         optimizer.warmup_steps training.view_every training.validate_every""",
     "[-1, inf)": "data.parallel_calls",
     "(0, inf)": """
@@ -32,6 +33,7 @@ _KEYS = {  # interval: keys whose values lie in it, each element of a list by it
     "[0, 1)": "optimizer.beta1 optimizer.beta2 training.ema_decay",
     "[0, 0.5]": "data.colour_jitter",
     "(0, 0.5)": "mask.border",
+    "(0, 1)": "options.global_ratio",
     "[0, 90]": "mask.stroke_angle mask.stroke_angle_spread mask.turn",
     "[0, 255]": "options.hole_fill",
     "[0, 2147483647]": "training.seed",

@@ -7,6 +7,7 @@ from tf_inpaint.layers.channelwise_dense import ChannelwiseDense
 from tf_inpaint.layers.contextual_attention import ContextualAttention
 from tf_inpaint.layers.convolution import GatedConv2D, GatedUpsampleConv2D, MirrorConv2D, UpsampleConv2D
 from tf_inpaint.layers.convolution_kinds import CONVOLUTION_KINDS, ConvolutionKind, PartialKind, convolution_kind
+from tf_inpaint.layers.fourier_convolution import FourierConv2D, FourierUnit, SpectralTransform
 from tf_inpaint.layers.norm_convolution import NormConv2D
 from tf_inpaint.layers.partial_convolution import PartialConv2D, PartialUpsampleConv2D
 from tf_inpaint.layers.spatial_transformer import SpatialTransformer
@@ -20,6 +21,8 @@ __all__ = [
     "ChannelwiseDense",
     "ContextualAttention",
     "ConvolutionKind",
+    "FourierConv2D",
+    "FourierUnit",
     "GatedConv2D",
     "GatedUpsampleConv2D",
     "MirrorConv2D",
@@ -29,6 +32,7 @@ __all__ = [
     "PartialUpsampleConv2D",
     "SpatialTransformer",
     "SpectralConv2D",
+    "SpectralTransform",
     "StoredSpectralConv2D",
     "UpsampleConv2D",
     "convolution_kind",

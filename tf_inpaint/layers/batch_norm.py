@@ -42,7 +42,7 @@ class BatchNorm(tf.keras.layers.Layer):
 
     def call(self, inputs, training=False):
         if training:
-            mean, variance, count = _moments(inputs)
+            mean, variance, count = batch_moments(inputs)
             statistics = tf.stop_gradient(mean), tf.stop_gradient(variance * count / tf.maximum(count - 1.0, 1.0))
         else:
             mean, variance, statistics = *map(tf.convert_to_tensor, (self.moving_mean, self.moving_variance)), ()
@@ -79,7 +79,7 @@ def advance_statistics(owner, statistics):
             advance_statistics(child, seen)
 
 
-def _moments(inputs):
+def batch_moments(inputs):
     """(mean [C], variance [C], count) over all but the channels, of all replicas together."""
     axes = list(range(inputs.shape.rank - 1))
     count = tf.cast(tf.reduce_prod(tf.shape(inputs)[:-1]), inputs.dtype)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from tf_inpaint.ops.resampling import shrink_mask
+
 
 def wasserstein_discriminator_loss(real_scores, fake_scores):
     """mean(fake) - mean(real).
@@ -58,6 +60,64 @@ def least_squares_discriminator_loss(real_scores, fake_scores):
 def least_squares_generator_loss(fake_scores):
     """mean((fake - 1)^2) / 2."""
     return 0.5 * tf.reduce_mean(tf.square(fake_scores - 1.0))
+
+
+def masked_discriminator_loss(real_scores, fake_scores, mask, gan="non_saturating"):
+    """What a discriminator minimises that takes a prediction for real where it only repeats what was known.
+
+    Args:
+        real_scores, fake_scores: float [B, h, w, 1].
+        mask: float [B, H, W, 1], 1 = hole, of the images scored; brought to the scores by `shrink_mask`.
+        gan: "non_saturating", the log loss, or "hinge".
+    Returns:
+        A scalar: the mean of real(real_scores) and of fake(fake_scores) in the hole, real(fake_scores) beside it.
+    Reference: Suvorov et al. 2022, section 2.3; the release's `mask_as_fake_target`.
+    """
+    real, fake = _SIDES[gan]
+    mask = shrink_mask(mask, tf.shape(fake_scores)[1:3])
+    return tf.reduce_mean(real(real_scores) + mask * fake(fake_scores) + (1.0 - mask) * real(fake_scores))
+
+
+def masked_generator_loss(fake_scores, gan="non_saturating"):
+    """What its generator minimises: every score alike."""
+    return hinge_generator_loss(fake_scores) if gan == "hinge" else minimax_generator_loss(fake_scores)
+
+
+_SIDES = {  # what a score costs that should be real, and fake
+    "non_saturating": (lambda scores: tf.nn.softplus(-scores), tf.nn.softplus),
+    "hinge": (lambda scores: tf.nn.relu(1.0 - scores), lambda scores: tf.nn.relu(1.0 + scores)),
+}
+
+
+def feature_matching_loss(features, targets):
+    """Mean over layers of mean((features - targets)^2).
+
+    Args:
+        features, targets: lists of float [B, h, w, C].
+    Returns:
+        A scalar.
+    Reference: Wang et al. 2018 (pix2pixHD), equation 4, squared as in LaMa's release.
+    """
+    layers = [tf.reduce_mean(tf.math.squared_difference(ours, theirs)) for ours, theirs in zip(features, targets)]
+    return tf.add_n(layers) / len(layers)
+
+
+def r1_penalty(discriminator, images):
+    """Mean over images of |d scores / d image|^2, where scores of all images are summed.
+
+    Args:
+        discriminator: function of float [B, H, W, C] to (list of scores of any shape, anything else).
+        images: float [B, H, W, C], real ones.
+    Returns:
+        (penalty, what `discriminator` returned): a scalar, differentiable; and the pass, which need not be made twice.
+    Reference: Mescheder et al. 2018, equation 9, without the factor 1/2.
+    """
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        outputs = discriminator(images)
+        total = tf.add_n([tf.reduce_sum(scores) for scores in outputs[0]])
+    squared = tf.square(tape.gradient(total, images))
+    return tf.reduce_mean(tf.reduce_sum(squared, axis=[1, 2, 3])), outputs
 
 
 def interpolate(real, fake, alpha):

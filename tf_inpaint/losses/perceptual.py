@@ -25,6 +25,7 @@ class VGGFeatures:
         network: "vgg16" or "vgg19".
         weights: "imagenet" for Keras' own, downloaded once, or the path of an .h5 file of them ("notop").
         layers: names of Keras' layers, after whose ReLU features are taken.
+        key: of the config that says where the weights are, for messages.
     Call:
         image: float32 [B, H, W, 3] in [-1, 1], RGB; H and W at least 16.
         returns: dict of a float32 [B, h, w, C] for each layer.
@@ -33,9 +34,9 @@ class VGGFeatures:
     Reference: Simonyan and Zisserman 2015; the input as these weights were trained: BGR, 0 .. 255, less the mean.
     """
 
-    def __init__(self, network="vgg16", weights="imagenet", layers=STYLE_LAYERS):
+    def __init__(self, network="vgg16", weights="imagenet", layers=STYLE_LAYERS, key="options.vgg_weights"):
         self.layers = tuple(layers)
-        network = _load(network, weights)
+        network = _load(network, weights, key)
         self._network = tf.keras.Model(network.input, [network.get_layer(name).output for name in self.layers])
         self._network.trainable = False
 
@@ -91,19 +92,17 @@ def gram_matrix(features):
     return tf.einsum("bhwc,bhwd->bcd", features, features) / count
 
 
-def _load(network, weights):
+def _load(network, weights, key):
     """The whole network, up to its last pooling."""
     download = weights == "imagenet"
     if not download and not Path(weights).is_file():
-        raise InputError(f"options.vgg_weights: there is no file {weights}")
+        raise InputError(f"{key}: there is no file {weights}")
     try:
         return NETWORKS[network](include_top=False, weights="imagenet" if download else str(weights))
     except Exception as error:  # of many kinds, also a bare Exception for a download
         reason = first_line(error)
         if download:
             raise InputError(
-                f"the weights of {network} cannot be downloaded, set options.vgg_weights to a file of them ({reason})"
+                f"the weights of {network} cannot be downloaded, set {key} to a file of them ({reason})"
             ) from error
-        raise InputError(
-            f"options.vgg_weights: {weights} does not hold the weights of {network} without top ({reason})"
-        ) from error
+        raise InputError(f"{key}: {weights} does not hold the weights of {network} without top ({reason})") from error

@@ -48,6 +48,20 @@ def valid_l1(predicted, image, mask):
     return _region_l1(predicted, image, 1.0 - mask, 1.0)
 
 
+def weighted_l1(predicted, image, mask, known_weight, missing_weight):
+    """Mean absolute error over all elements, known ones times one weight and those of holes times another.
+
+    Args:
+        predicted, image: float [B, H, W, C].
+        mask: float [B, H, W, 1], 1 = hole.
+    Returns:
+        A scalar.
+    Reference: Suvorov et al. 2022, in the form of the release: not divided by the mask's area.
+    """
+    weights = known_weight * (1.0 - mask) + missing_weight * mask
+    return tf.reduce_mean(weights * tf.abs(predicted - image))
+
+
 def overlap_l2(predicted, image, mask, known_weight=1.0):
     """Mean squared error over all elements, that of known pixels times `known_weight`.
 

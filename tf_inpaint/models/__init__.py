@@ -4,7 +4,9 @@ from tf_inpaint.models.context_encoder import ContextEncoderDiscriminator, Conte
 from tf_inpaint.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from tf_inpaint.models.deepfill_v1 import DeepFillV1Discriminator, DeepFillV1Generator
 from tf_inpaint.models.deepfill_v2 import DeepFillV2Discriminator, DeepFillV2Generator
+from tf_inpaint.models.feature_discriminator import FeatureDiscriminator
 from tf_inpaint.models.generator import Attention, Generator
+from tf_inpaint.models.lama import LaMaDiscriminator, LaMaGenerator
 from tf_inpaint.models.pen_net import PENNetDiscriminator, PENNetGenerator
 
 __all__ = [
@@ -17,7 +19,10 @@ __all__ = [
     "DeepFillV1Generator",
     "DeepFillV2Discriminator",
     "DeepFillV2Generator",
+    "FeatureDiscriminator",
     "Generator",
+    "LaMaDiscriminator",
+    "LaMaGenerator",
     "PENNetDiscriminator",
     "PENNetGenerator",
 ]

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from tf_inpaint.layers.activations import leaky_relu
 from tf_inpaint.layers.composite import Composite
 from tf_inpaint.layers.fourier_convolution import FourierResidualBlock, NormFourierConv2D, convolution, norm
-from tf_inpaint.models.deepfill_v1 import leaky_relu
+from tf_inpaint.layers.precision import MixedPrecision
 from tf_inpaint.models.generator import Generator
 
 KINDS = ("fourier", "regular", "dilated")
@@ -25,9 +26,11 @@ class LaMaGenerator(Composite, Generator):
         blocks: number of residual blocks (18 in big-lama, 9 in lama-fourier and lama-regular).
         kind: of the blocks: "fourier", fast Fourier convolutions; "regular", plain ones; "dilated", four dilations.
         global_ratio: of the Fourier blocks' channels that see the whole image.
+        guided: whether it reads edges, those of the hole, as a fifth channel. The release has no such form.
     Call:
-        inputs: (masked_image, mask): float32 [B, H, W, 3] in [-1, 1], RGB, 0 in the holes; float32 [B, H, W, 1] in
-            {0, 1}, 1 = hole, one for each image. H and W: multiples of `size_multiple`, at least `minimum_size`.
+        inputs: (masked_image, mask) or, if guided, (masked_image, mask, edges): float32 [B, H, W, 3] in [-1, 1], RGB, 0
+            in the holes; float32 [B, H, W, 1] in {0, 1}, 1 = hole, one for each image; float32 [B, H, W, 1] in {0, 1},
+            1 = line. H and W: multiples of `size_multiple`, at least `minimum_size`.
         training: normalise by the batch's statistics.
         returns: dict of
             "predicted": float32 [B, H, W, 3] in [-1, 1];
@@ -39,18 +42,29 @@ class LaMaGenerator(Composite, Generator):
     """
 
     size_multiple = 8
-    minimum_size = 16
+    minimum_size = 16  # reflection needs two rows where the blocks are; 72 where they are dilated by 8
 
     @property
     def bytes_per_pixel(self):
         """Memory that completing takes for each pixel."""
         return 60 * self.width
 
-    def __init__(self, width=64, blocks=18, kind="fourier", global_ratio=0.75, name="lama_generator", **kwargs):
+    def __init__(
+        self,
+        width=64,
+        blocks=18,
+        kind="fourier",
+        global_ratio=0.75,
+        guided=False,
+        name="lama_generator",
+        **kwargs,
+    ):
         super().__init__(name=name, **kwargs)
         if kind not in KINDS:
             raise ValueError(f"`kind` must be one of {', '.join(KINDS)}. Received: {kind!r}")
         self.width, self.blocks, self.kind, self.global_ratio = width, blocks, kind, global_ratio
+        self.guided = guided
+        self.minimum_size = least_size(kind)
         widths = [min(width * 2**level, _WIDEST) for level in range(4)]
         self._down = ("conv_in", "down1", "down2", "down3")
         self._blocks = tuple(f"block{index}" for index in range(1, blocks + 1))
@@ -76,15 +90,23 @@ class LaMaGenerator(Composite, Generator):
         self.conv_out = convolution(3, 7, "conv_out", use_bias=True)
 
     def call(self, inputs, training=False):
-        masked_image, mask = inputs
+        masked_image, mask, *edges = inputs
+        if len(edges) != self.guided:
+            wanted = "(masked_image, mask, edges)" if self.guided else "(masked_image, mask)"
+            raise ValueError(f"`inputs` must be {wanted}. Received: {len(inputs)} tensors")
         image = (masked_image + 1.0) * 0.5 * (1.0 - mask)  # in [0, 1], black in the holes
-        features, seen = self.encode(tf.concat([image, mask], axis=-1), training)
+        edges = [edges[0] * mask] if edges else []
+        features, seen = self.encode(tf.concat([image, mask, *edges], axis=-1), training)
         predicted, seen_by_rest = self.decode(features, training)
         outputs = {"predicted": 2.0 * predicted - 1.0}
         return {**outputs, "statistics": {**seen, **seen_by_rest}} if training else outputs
 
+    def get_config(self):
+        names = ("width", "blocks", "kind", "global_ratio", "guided")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
     def encode(self, x, training=False):
-        """What stands before the first block: ((local, global), statistics) of float32 [B, H, W, 4] in [0, 1]."""
+        """What stands before the first block: ((local, global), statistics) of float32 [B, H, W, 4 or 5] in [0, 1]."""
         features = (x, None) if self.kind == "fourier" else x
         return self._through(self._down, features, training)
 
@@ -100,6 +122,11 @@ class LaMaGenerator(Composite, Generator):
         for name in names:
             x, seen[name] = getattr(self, name)(x, training=training)
         return x, seen
+
+
+def least_size(kind):
+    """The shortest side of an image that blocks of a kind can take."""
+    return 72 if kind == "dilated" else 16
 
 
 class NormConv(Composite):
@@ -138,7 +165,7 @@ class NormConv(Composite):
         return self.activation(x) if self.activation else x, seen
 
 
-class NormTransposedConv(tf.keras.layers.Layer):
+class NormTransposedConv(MixedPrecision):
     """A 3 x 3 transposed convolution with a bias, batch normalisation, ReLU: [B, H, W, C] -> [B, 2H, 2W, filters].
 
     Output position o takes w[k] of input i for o = 2 i + k - 1, as PyTorch has it with padding 1 on both sides; "SAME"
@@ -151,7 +178,6 @@ class NormTransposedConv(tf.keras.layers.Layer):
     def __init__(self, filters, name=None, **kwargs):
         super().__init__(name=name, **kwargs)
         self.filters = filters
-        self.precision = tf.float32
         self.norm = norm("norm")
 
     def build(self, input_shape):
@@ -238,14 +264,16 @@ class LaMaDiscriminator(tf.keras.Model):
         scores, _ = self.score(x, training=training)
         return scores, features, statistics if training else {}
 
+    def get_config(self):
+        return {**super().get_config(), "width": self.width}
 
-class PatchConv(tf.keras.layers.Layer):
+
+class PatchConv(MixedPrecision):
     """A 4 x 4 convolution with two zeros around and a bias, batch normalisation or none, an activation or none."""
 
     def __init__(self, filters, strides, activation, normalised, name=None, **kwargs):
         super().__init__(name=name, **kwargs)
         self.filters, self.strides, self.activation = filters, strides, activation
-        self.precision = tf.float32
         self.norm = norm("norm") if normalised else None
 
     def build(self, input_shape):

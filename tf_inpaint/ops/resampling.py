@@ -1,4 +1,4 @@
-"""Bilinear sampling of features at any positions, by TensorFlow Addons' kernel or in plain TensorFlow."""
+"""Sampling at other positions: features bilinearly, by TensorFlow Addons' kernel or in plain TensorFlow; masks."""
 
 from __future__ import annotations
 
@@ -60,6 +60,21 @@ def resample_plainly(features, positions):
             weight = tf.where(inside, weight, 0.0)
             total += weight[..., tf.newaxis] * tf.gather(pixels, index, batch_dims=1)
     return total
+
+
+def shrink_mask(mask, size):
+    """A mask at another size: output i takes input floor(i * in / out).
+
+    Args:
+        mask: [B, H, W, 1].
+        size: (height, width), whole numbers or an int32 tensor [2].
+    Returns:
+        [B, height, width, 1], same type.
+    Reference: PyTorch's "nearest", which LaMa shrinks masks by.
+    """
+    for axis, length in ((1, size[0]), (2, size[1])):
+        mask = tf.gather(mask, tf.range(length) * tf.shape(mask)[axis] // length, axis=axis)
+    return mask
 
 
 def pixel_grid(height, width):

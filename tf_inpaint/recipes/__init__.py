@@ -4,6 +4,7 @@ from tf_inpaint.recipes.context_encoder import ContextEncoderRecipe
 from tf_inpaint.recipes.dcgan import DCGANRecipe
 from tf_inpaint.recipes.deepfill_v1 import DeepFillV1Recipe
 from tf_inpaint.recipes.deepfill_v2 import DeepFillV2Recipe
+from tf_inpaint.recipes.lama import LaMaRecipe
 from tf_inpaint.recipes.pen_net import PENNetRecipe
 
 RECIPES = {
@@ -12,6 +13,15 @@ RECIPES = {
     "pen_net": PENNetRecipe,
     "context_encoder": ContextEncoderRecipe,
     "dcgan": DCGANRecipe,
+    "lama": LaMaRecipe,
 }
 
-__all__ = ["RECIPES", "ContextEncoderRecipe", "DCGANRecipe", "DeepFillV1Recipe", "DeepFillV2Recipe", "PENNetRecipe"]
+__all__ = [
+    "RECIPES",
+    "ContextEncoderRecipe",
+    "DCGANRecipe",
+    "DeepFillV1Recipe",
+    "DeepFillV2Recipe",
+    "LaMaRecipe",
+    "PENNetRecipe",
+]

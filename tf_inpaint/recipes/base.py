@@ -22,9 +22,8 @@ def check_image_size(title, image_size, multiple, minimum=1, padding=""):
     if any(side % multiple for side in image_size):
         raise InputError(f"data.image_size must be multiples of {multiple} for {title}, not {image_size}")
     if min(image_size) < minimum:
-        raise InputError(
-            f"data.image_size must be at least {minimum} pixels with options.padding {padding}, not {image_size}"
-        )
+        condition = f" with options.padding {padding}" if padding else f" for {title}"
+        raise InputError(f"data.image_size must be at least {minimum} pixels{condition}, not {image_size}")
 
 
 def check_one_size(options, image_size, least):
@@ -63,9 +62,10 @@ class Recipe(abc.ABC):
         Options: frozen dataclass of everything a config may set in its section `options`, a `RecipeOptions`.
         options: the instance given.
         generator, discriminator: a `Generator` and a Keras model.
-        n_critic: discriminator updates before each generator update; 0 trains no discriminator.
+        n_critic: discriminator updates in a step, before the generator's; 0 trains no discriminator.
         n_generator: generator updates in a step, on the same batch.
         fresh_batch_per_update: whether every update draws its own batch.
+        generator_first: whether a step begins with the generator's updates, not with the discriminator's.
         completes_with_critic: whether completing a picture needs the discriminator's weights too.
         blending: whether completions are blended into the known pixels' colours.
     """
@@ -76,6 +76,7 @@ class Recipe(abc.ABC):
     n_critic = 1
     n_generator = 1
     fresh_batch_per_update = True
+    generator_first = False
     completes_with_critic = False
     blending = False
 

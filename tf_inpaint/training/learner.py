@@ -68,7 +68,8 @@ class Learner:
 
         update_discriminator = update("discriminator", recipe.discriminator_losses, self._optimizers.discriminator)
         update_generator = update("generator", recipe.generator_losses, self._optimizers.generator, self._average)
-        self._updates = [update_discriminator] * recipe.n_critic + [update_generator] * recipe.n_generator
+        updates = [update_discriminator] * recipe.n_critic, [update_generator] * recipe.n_generator
+        self._updates = [*updates[1], *updates[0]] if recipe.generator_first else [*updates[0], *updates[1]]
         self._steps_in_graph = tf.function(self._many_steps, autograph=False)
         self.complete = tf.function(recipe.preview, autograph=False)
 

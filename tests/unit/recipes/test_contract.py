@@ -25,6 +25,7 @@ V1_TERMS = (
 V2_TERMS = ["l1", "adversarial"], ["critic"]
 PEN_TERMS = ["hole", "valid", "pyramid", "adversarial"], ["critic"]
 CONTEXT_TERMS = ["l2", "adversarial"], ["critic"]
+LAMA_TERMS = ["l1", "adversarial", "feature_matching"], ["critic", "r1"]
 
 # (recipe, options, (terms of the generator's losses, of the discriminator's))
 CASES = [
@@ -49,9 +50,14 @@ CASES = [
     ("context_encoder", {"region": "box", "code": "channelwise", "overlap": 0, "conditional": True}, CONTEXT_TERMS),
     ("context_encoder", {"region": "whole", "overlap": 0}, CONTEXT_TERMS),
     ("dcgan", {}, (["adversarial"], ["critic"])),
+    ("lama", {}, LAMA_TERMS),
+    ("lama", {"guided": True, "augment": "diffaugment"}, LAMA_TERMS),
+    ("lama", {"kind": "regular", "gan": "hinge", "l1_missing_weight": 1.0}, LAMA_TERMS),
+    ("lama", {"kind": "dilated", "r1_weight": 0.0}, (LAMA_TERMS[0], ["critic"])),
 ]
+WITH_DISCRIMINATOR = {"adversarial", "adversarial_global", "adversarial_local", "feature_matching"}
 HOLES = {"centre": MaskOptions("centre", 12, 12, 0, 0), "box": MaskOptions("box", 16, 16, 0, 0)}
-BATCH_STATISTICS = ("context_encoder", "dcgan")
+BATCH_STATISTICS = ("context_encoder", "dcgan", "lama")
 # Biases before a normalisation never learn.
 UNTRAINED = {"context_encoder": r".*\.bias", "dcgan": r"(up|down)\d\.bias"}
 
@@ -59,7 +65,7 @@ UNTRAINED = {"context_encoder": r".*\.bias", "dcgan": r"(up|down)\d\.bias"}
 @functools.lru_cache(maxsize=None)
 def _recipe(index):
     name, options, _ = CASES[index]
-    return make_recipe(name, side=72 if options.get("padding") == "REFLECT" else 64, **options)
+    return make_recipe(name, side=72 if {"REFLECT", "dilated"} & set(options.values()) else 64, **options)
 
 
 @pytest.fixture
@@ -249,4 +255,4 @@ def test_without_an_adversarial_weight_there_is_no_discriminator_update(name):
     losses = recipe.generator_losses(make_batch(2, side, HOLES["centre"]) if side else make_batch())
     losses = losses[0] if name in BATCH_STATISTICS else losses
     terms = next(terms[0] for case, _, terms in CASES if case == name)
-    assert recipe.n_critic == 0 and list(losses) == [term for term in terms if "adversarial" not in term]
+    assert recipe.n_critic == 0 and list(losses) == [term for term in terms if term not in WITH_DISCRIMINATOR]
