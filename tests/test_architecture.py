@@ -37,7 +37,7 @@ ALLOWED = {
     "predict": {"cli", "io", "inference", "checkpoints", "ops"},
     "serving": {"cli", "inference", "models", "ops", "io"},
     "export": {"cli", "io", "checkpoints", "inference", "models", "recipes", "serving"},
-    "evaluation": {"cli", "io", "inference", "metrics", "checkpoints", "ops"},
+    "evaluation": {"cli", "io", "inference", "metrics", "checkpoints", "features", "ops"},
     "evaluate": {"cli", "io", "evaluation"},
     "demo": {"cli", "io", "inference", "checkpoints", "predict", "ops"},
 }

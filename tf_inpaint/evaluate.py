@@ -11,6 +11,7 @@ from datetime import timedelta
 from tf_inpaint import cli
 from tf_inpaint.evaluation import PROTOCOLS, Evaluation
 from tf_inpaint.evaluation.methods import BASELINES
+from tf_inpaint.evaluation.ranking import sentences
 from tf_inpaint.evaluation.table import bins_table, terminal_table
 from tf_inpaint.io.shards import Shard
 
@@ -41,10 +42,12 @@ def main(argv: Sequence[str]) -> int:
     with _Progress() as progress:
         results = evaluation.run(progress)
     if shard.covers_all:
+        print("\n".join(sentences(results)), end="\n\n")
         print(terminal_table(results))
-        by_ratio = bins_table(results, "psnr")
-        if by_ratio:
-            print(f"\n{by_ratio}")
+        for metric in dict.fromkeys((results["ranking"]["metric"], "feature_fid", "kid", "psnr")):
+            by_ratio = bins_table(results, metric)
+            if by_ratio:
+                print(f"\n{by_ratio}")
         print(f"\n{evaluation.output}: report.html, results.json, results.csv, per_image.csv, sheet.png, plots")
     else:
         count = results["pictures"]["count"]

@@ -93,6 +93,23 @@ def total_variation(completed):
     return tf.image.total_variation(_on_unit_range(completed)) / pixels
 
 
+def seam(completed, image, mask):
+    """How much more an image steps across the border of the hole than the truth does.
+
+    mean|c[p] - c[q]| - mean|t[p] - t[q]| over all pairs of neighbours p, q, one above or beside the other, of which one
+    is known and the other in the hole. 0 is the truth's own; more is a visible edge, less a border smoother than the
+    truth. 0 without a hole.
+    """
+    total = pairs = 0.0
+    for axis in (1, 2):
+        border = tf.abs(_differences(mask, axis))  # 1 where a known pixel and one of the hole meet
+        steps = (tf.abs(_differences(one, axis)) / 2.0 for one in (completed, image))
+        ours, truth = (tf.reduce_mean(step, axis=-1, keepdims=True) for step in steps)
+        total += tf.reduce_sum(border * (ours - truth), axis=_SUMMED)
+        pairs += tf.reduce_sum(border, axis=_SUMMED)
+    return tf.math.divide_no_nan(total, pairs)
+
+
 def ssim(completed, image):
     """Structural similarity, TensorFlow's `tf.image.ssim`, of images with no side below 11; 1 is equality.
 
@@ -114,6 +131,11 @@ def ms_ssim(completed, image):
     Reference: Wang et al. 2003, "Multiscale structural similarity for image quality assessment".
     """
     return tf.image.ssim_multiscale(_on_unit_range(completed), _on_unit_range(image), max_val=1.0)
+
+
+def _differences(image, axis):
+    """Between neighbours in rows (1) or columns (2)."""
+    return image[:, 1:] - image[:, :-1] if axis == 1 else image[:, :, 1:] - image[:, :, :-1]
 
 
 def _absolute(completed, image):

@@ -113,3 +113,15 @@ def test_ms_ssim_is_the_product_of_five_scales():
         products.append(product)
     value = metrics.ms_ssim(*(tf.constant(unit[np.newaxis] * 2.0 - 1.0) for unit in (noisy, image)))
     assert value.numpy() == pytest.approx([np.mean(products)], abs=1e-5)
+
+
+def test_seam_by_hand():
+    mask = np.zeros((1, 2, 3, 1))
+    mask[0, :, 2] = 1.0  # the last column: two pairs across its border
+    image = np.zeros((1, 2, 3, 3))
+    image[0, :, 2] = 0.2  # steps of 0.1 on the range [0, 1]
+    completed = image.copy()
+    completed[0, 0, 2], completed[0, 1, 2] = 1.0, 0.0  # steps of 0.5 and 0
+    np.testing.assert_allclose(metrics.seam(completed, image, mask), [(0.5 + 0.0) / 2 - 0.1], atol=1e-12)
+    np.testing.assert_allclose(metrics.seam(image, image, mask), [0.0])
+    np.testing.assert_allclose(metrics.seam(completed, image, np.zeros_like(mask)), [0.0])

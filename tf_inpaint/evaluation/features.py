@@ -1,7 +1,7 @@
-"""Distances between what image classifiers see: FID of all completions, a VGG distance of each.
+"""Distances between what image classifiers see: of each completion, and of all completions as a set.
 
-Both need trained weights, which are not shipped; without them the table says so. The features of every image are kept
-on disk, so that an evaluation goes on where it stopped.
+They need trained weights, which an installed package or the user brings; without them the table says so. The features
+of every image are kept on disk, so that an evaluation goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -16,8 +16,23 @@ import numpy as np
 import tensorflow as tf
 
 from tf_inpaint.errors import InputError, one_line
-from tf_inpaint.evaluation.fid import FeatureFile, frechet_distance, mean_and_covariance
+from tf_inpaint.evaluation.fid import (
+    FeatureFile,
+    frechet_distance,
+    frechet_distance_of_few,
+    kernel_mean,
+    mean_and_covariance,
+)
 from tf_inpaint.evaluation.named_files import files_digest
+from tf_inpaint.features.distance import feature_distance
+from tf_inpaint.features.efficientnet_lite import (
+    POOLED_CHANNELS,
+    REMEDY,
+    STAGES,
+    EfficientNetLite0,
+    installed,
+    packaged_file,
+)
 from tf_inpaint.io.shards import Shard
 from tf_inpaint.ops.levels import from_levels
 
@@ -29,7 +44,7 @@ _KERAS = {  # application, file of its weights
     "vgg": ("VGG16", "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"),
 }
 DOWNLOAD = "download"
-VGG, FID = "vgg_distance", "fid"  # metrics
+FEATURE_DISTANCE, FEATURE_FID, KID, VGG, FID = "feature_distance", "feature_fid", "kid", "vgg_distance", "fid"
 
 
 def weights_file(kind: str, given: str | None) -> tuple[str | None, str]:
@@ -108,8 +123,26 @@ class VggDistance:
         return total
 
 
+class LiteFeatures:
+    """What EfficientNet-Lite0 of the installed package sees: a distance of each completion, and features for sets."""
+
+    def __init__(self):
+        self._network = EfficientNetLite0()
+        self._graph = tf.function(self._run, autograph=False)
+
+    def measure(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of uint8 [1 + M, H, W, 3], the truth first: float32 [M] distances from it, [1 + M, 1280] pooled features."""
+        distances, pooled = self._graph(tf.constant(images))
+        return distances.numpy(), pooled.numpy()
+
+    def _run(self, images):
+        stages = self._network(from_levels(tf.cast(images, tf.float32)), STAGES)
+        distances = feature_distance([stage[1:] for stage in stages], [stage[:1] for stage in stages])
+        return distances, self._network.pool(stages[-1])
+
+
 class Features:
-    """FID and VGG distance of an evaluation, as far as there are weights.
+    """What networks see in the images of an evaluation, as far as there are weights.
 
     Args:
         folder: for the features.
@@ -128,6 +161,12 @@ class Features:
         self.missing: dict[str, str] = {}
         self.settings: dict[str, str] = {}
         self._networks: dict[str, Callable] = {}  # what loads them
+        if installed():
+            self.settings["features weights"] = files_digest([packaged_file()])
+            self._networks[FEATURE_DISTANCE] = LiteFeatures
+        else:
+            why = f"its network comes with a package: {REMEDY}"
+            self.missing.update(dict.fromkeys((FEATURE_DISTANCE, FEATURE_FID, KID), why))
         kinds = ((VGG, "vgg", vgg_weights, VggDistance), (FID, "inception", inception_weights, Inception))
         for name, kind, given, network in kinds:
             file, why = weights_file(kind, given)
@@ -136,9 +175,12 @@ class Features:
             else:
                 self.settings[f"{kind} weights"] = files_digest([file])
                 self._networks[name] = functools.partial(network, file)
-        self.per_image = [VGG] if VGG in self._networks else []
+        self.per_image = [name for name in (FEATURE_DISTANCE, VGG) if name in self._networks]
         names = ["truth", *(f"method-{index}" for index in range(count))]
-        self._files = [FeatureFile(folder / f"{name}.f32", INCEPTION_FEATURES, shard) for name in names]
+        self._files = {  # of the truth and each method
+            FID: [FeatureFile(folder / f"{name}.f32", INCEPTION_FEATURES, shard) for name in names],
+            FEATURE_DISTANCE: [FeatureFile(folder / f"lite-{name}.f32", POOLED_CHANNELS, shard) for name in names],
+        }
 
     def start(self) -> None:
         """Loads the networks."""
@@ -146,24 +188,51 @@ class Features:
 
     def measure(self, index: int, image: np.ndarray, completed: np.ndarray) -> list[dict[str, float]]:
         """{metric: value} for each of completed uint8 [M, H, W, 3]; keeps the features of image `index`."""
+        images = np.concatenate([image[np.newaxis], completed])  # [1 + M, H, W, 3]
+        values = {}
+        if FEATURE_DISTANCE in self._networks:
+            values[FEATURE_DISTANCE], pooled = self._networks[FEATURE_DISTANCE].measure(images)
+            self._keep(FEATURE_DISTANCE, index, pooled)
         if FID in self._networks:
-            rows = self._networks[FID].features(np.concatenate([image[np.newaxis], completed]))
-            for file, row in zip(self._files, rows):
-                file.write(index, row)
-        if VGG not in self._networks:
-            return [{} for _ in completed]
-        distances = self._networks[VGG].distances(image, completed)
-        return [{VGG: distance} for distance in distances.tolist()]
+            self._keep(FID, index, self._networks[FID].features(images))
+        if VGG in self._networks:
+            values[VGG] = self._networks[VGG].distances(image, completed)
+        return [{name: float(of[number]) for name, of in values.items()} for number in range(len(completed))]
 
-    def fid(self, indices: Sequence[int], shard_of: Callable[[int], Shard]) -> list[float]:
-        """FID of each method over images, of whatever shard, by the features kept; none where `missing` says why."""
+    def _keep(self, network, index, rows):
+        for file, row in zip(self._files[network], rows):
+            file.write(index, row)
+
+    def of_sets(self, indices: Sequence[int], shard_of: Callable[[int], Shard]) -> dict[str, list[float]]:
+        """{metric: value of each method} over images, of whatever shard, by the features kept.
+
+        None of a metric without weights, and none at all of fewer than two images.
+        """
+        found: dict[str, list[float]] = {}
         if len(indices) < 2:
-            self.missing.setdefault(FID, "it needs two pictures at least")
-        if FID in self.missing:
-            return []
-        truth, *others = self._files
-        moments = mean_and_covariance(truth.chunks(indices, shard_of))
-        return [frechet_distance(*moments, *mean_and_covariance(file.chunks(indices, shard_of))) for file in others]
+            return found
+        if FID not in self.missing:
+            found[FID] = _frechet_distances(*self._sets(FID, indices, shard_of), INCEPTION_FEATURES)
+        if FEATURE_FID not in self.missing:
+            count, truth, others = self._sets(FEATURE_DISTANCE, indices, shard_of)
+            found[FEATURE_FID] = _frechet_distances(count, truth, others, POOLED_CHANNELS)
+            of_truth = kernel_mean(truth)
+            found[KID] = [of_truth + kernel_mean(other) - 2.0 * kernel_mean(other, truth) for other in others]
+        return found
+
+    def _sets(self, network, indices, shard_of):
+        """How many rows, and functions that give those of the truth and of each method."""
+        truth, *others = (functools.partial(file.chunks, indices, shard_of) for file in self._files[network])
+        return len(indices), truth, others
+
+
+def _frechet_distances(count, truth, others, width):
+    """Of each of `others` from the truth."""
+    if count > width:
+        moments = mean_and_covariance(truth())
+        return [frechet_distance(*moments, *mean_and_covariance(other())) for other in others]
+    rows = np.concatenate(list(truth()))
+    return [frechet_distance_of_few(rows, np.concatenate(list(other()))) for other in others]
 
 
 def _load(application, weights, **options):

@@ -8,12 +8,13 @@ import numpy as np
 import tensorflow as tf
 
 from tf_inpaint import metrics
-from tf_inpaint.evaluation.features import FID, VGG, Features
+from tf_inpaint.evaluation.features import FEATURE_DISTANCE, FEATURE_FID, FID, KID, VGG, Features
 from tf_inpaint.evaluation.tasks import Task
 from tf_inpaint.ops.levels import from_levels
 
 HIGHER, LOWER, AS_TRUTH = "higher", "lower", "as the truth"
-WHOLE, HOLE, SET = "whole picture", "hole only", "set of whole pictures"  # as results files have it
+# As results files have it.
+WHOLE, HOLE, BORDER, SET = "whole picture", "hole only", "border of the hole", "set of whole pictures"
 
 
 class Measure(NamedTuple):
@@ -25,7 +26,7 @@ class Measure(NamedTuple):
         range: of pixel values, and the unit.
         formula: with c completed, t truth, m mask (1 = hole), sums over pixels and channels.
         better: `HIGHER`, `LOWER` or `AS_TRUTH`.
-        compute: (completed, image) -> [B], of the hole (completed, image, mask); None for those of `features`.
+        compute: (completed, image) -> [B], of hole or border (completed, image, mask); None for those of `features`.
         digits: after the point, where people read it.
         least_side: of an image it can be measured of.
     """
@@ -42,8 +43,34 @@ class Measure(NamedTuple):
 
 _PRINTED = ("region", "range", "formula", "better", "digits")
 _DB, _UNIT, _PURE = "[0,1], dB", "[0,1]", "a ratio"
+_LITE = "EfficientNet-Lite0 features"
 
 MEASURES = (
+    Measure(
+        FEATURE_DISTANCE,
+        WHOLE,
+        _LITE,
+        "LPIPS' form with all weights 1: at stages 1, 3, 5, 11, 16 mean over places of |f/|f| - f'/|f'||^2, summed",
+        LOWER,
+    ),
+    Measure(
+        FEATURE_FID,
+        SET,
+        _LITE,
+        "|mu-mu'|^2 + tr(S + S' - 2 (S S')^1/2) of pooled features (not the network of published FIDs; biased upwards "
+        "for few pictures: compare at equal counts)",
+        LOWER,
+        digits=3,
+    ),
+    Measure(
+        KID,
+        SET,
+        _LITE,
+        "mean k(c,c') + mean k(t,t') - 2 mean k(c,t) over all pairs of two pictures, k(x,y) = (x.y / 1280 + 1)^3 of "
+        "pooled features (unbiased: may be below 0; not the network of published KIDs)",
+        LOWER,
+        digits=6,
+    ),
     Measure("psnr", WHOLE, _DB, "-10 log10 mean((c-t)^2), at most 100", HIGHER, metrics.psnr, 3),
     Measure("hole_psnr", HOLE, _DB, "-10 log10(hole_l2), at most 100", HIGHER, metrics.hole_psnr, 3),
     Measure(
@@ -80,6 +107,15 @@ MEASURES = (
         lambda completed, image: metrics.total_variation(completed),
     ),
     Measure(
+        "seam",
+        BORDER,
+        _UNIT,
+        "mean|step of c| - mean|step of t| between neighbours of which one is known, one in the hole (0: as the truth; "
+        "above: a visible edge)",
+        AS_TRUTH,
+        metrics.seam,
+    ),
+    Measure(
         VGG,
         WHOLE,
         "VGG16 features",
@@ -104,7 +140,7 @@ class Ruler:
 
     Args:
         side: of the images.
-        features: FID and VGG distance.
+        features: what needs a network.
     Attributes:
         metrics: names of what is measured of each image.
     """
@@ -112,7 +148,8 @@ class Ruler:
     def __init__(self, side: int, features: Features):
         self._side, self._features = side, features
         self._measures = [measure for measure in MEASURES if measure.compute and side >= measure.least_side]
-        self.metrics = [measure.name for measure in self._measures] + features.per_image
+        measured = {*(measure.name for measure in self._measures), *features.per_image}
+        self.metrics = [measure.name for measure in MEASURES if measure.name in measured]
         self._graph = tf.function(self._run, autograph=False)
 
     def start(self) -> None:
@@ -129,14 +166,20 @@ class Ruler:
         with tf.device("/CPU:0"):
             return float(metrics.total_variation(tf.constant(from_levels(image[np.newaxis])))[0])
 
-    def described(self) -> dict[str, dict]:
-        """{name: what is printed beside its number} of all metrics, with the reason of those not measured."""
+    def described(self, count: int) -> dict[str, dict]:
+        """{name: what is printed beside its number} of all metrics, with the reason of those not measured.
+
+        Args:
+            count: of the images measured.
+        """
         described = {}
         for measure in MEASURES:
             described[measure.name] = {key: getattr(measure, key) for key in _PRINTED}
             why = self._features.missing.get(measure.name)
             if self._side < measure.least_side:
                 why = f"pictures of {self._side} pixels are smaller than the {measure.least_side} it needs"
+            if measure.region == SET and count < 2:
+                why = why or "it needs two pictures at least"
             if why:
                 described[measure.name]["not_measured"] = why
         return described
@@ -149,6 +192,7 @@ class Ruler:
     def _run(self, completed, image, mask):
         completed, image = (from_levels(tf.cast(levels, tf.float64)) for levels in (completed, image))
         mask = tf.cast(mask, tf.float64)[..., tf.newaxis]  # [1, H, W, 1]
-        given = {WHOLE: (completed, image), HOLE: (completed, image, mask)}
+        of_all, of_hole = (completed, image), (completed, image, mask)
+        given = {WHOLE: of_all, HOLE: of_hole, BORDER: of_hole}
         values = [measure.compute(*given[measure.region])[0] for measure in self._measures]
         return tf.stack([tf.cast(value, tf.float64) for value in values])

@@ -6,7 +6,7 @@ import base64
 import json
 from pathlib import Path
 
-from tf_inpaint.evaluation import table
+from tf_inpaint.evaluation import ranking, table
 
 
 def write(folder: Path, results: dict) -> None:
@@ -26,6 +26,7 @@ def write(folder: Path, results: dict) -> None:
         run=json.loads((folder / "run.json").read_text(encoding="utf-8")),
         embedded=lambda name: _embedded(folder / name),
         best=_best,
+        sentences=ranking.sentences(results),
         **{function.__name__: function for function in (table.printed, table.ratios, table.bin_range)},
     )
     (folder / "report.html").write_text(page, encoding="utf-8")

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 
 from tf_inpaint.evaluation.table import bin_range
 
-_SHOWN = ("psnr", "hole_psnr", "ssim", "hole_l1", "relative_l1", "vgg_distance")  # at most, of those measured
+# At most, of those measured.
+_SHOWN = ("feature_distance", "psnr", "hole_psnr", "ssim", "hole_l1", "relative_l1", "vgg_distance")
 _CURVES = (
     ("generator_loss", "generator's loss"),
     ("discriminator_loss", "critic's loss"),

@@ -18,7 +18,7 @@ from PIL import __version__ as pillow_version
 
 from tf_inpaint import cli
 from tf_inpaint.errors import InputError
-from tf_inpaint.evaluation import page, plots, sheet, table
+from tf_inpaint.evaluation import page, plots, ranking, sheet, table
 from tf_inpaint.evaluation.journal import Journal
 from tf_inpaint.evaluation.methods import BASELINES, Baseline, Completions, Trained, named
 from tf_inpaint.evaluation.protocols import FITS, choose, mask_digest, set_digest
@@ -27,7 +27,7 @@ from tf_inpaint.evaluation.tasks import Tasks
 from tf_inpaint.io.images import write_png
 from tf_inpaint.io.shards import Shard
 
-FORMAT = 1  # of rows and results; another number begins anew
+FORMAT = 2  # of rows and results; another number begins anew
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,9 @@ class Evaluation:
                 if not journal.done:
                     raise InputError(f"no image could be evaluated; the first: {next(iter(left_out.values()))}")
                 summary = Summary(journal.rows(), [method.name for method in methods], ruler.metrics)
-                fid = features.fid(summary.indices, journal.shard_of)
-                results = _results(tasks, methods, journal, summary, ruler, fid, left_out)
+                results = _results(tasks, methods, journal, summary, ruler, left_out)
+                _add_distances_of_sets(results, features, summary, journal)
+                results["ranking"] = ranking.rank(results, journal.rows, ruler.metrics[0])
                 table.write_files(folder, results, journal.rows(), ruler.metrics)
                 _draw(folder, results, journal, summary, tasks, methods)
             self._write_run(shard, methods, seconds, started)
@@ -227,11 +228,11 @@ def _row(task, methods, completed, ruler):
     }
 
 
-def _results(tasks, methods, journal, summary, ruler, fid, left_out):
+def _results(tasks, methods, journal, summary, ruler, left_out):
     """What results.json holds."""
     protocol, ratio = tasks.protocol, summary.ratio
     images, masks = (set_digest(row[key] for row in journal.rows()) for key in ("picture_sha256", "mask_sha256"))
-    results = {
+    return {
         "format": FORMAT,
         "protocol": {
             "name": protocol.name,
@@ -248,24 +249,36 @@ def _results(tasks, methods, journal, summary, ruler, fid, left_out):
             "share_least": rounded(ratio.least),
             "share_greatest": rounded(ratio.greatest),
         },
-        "metrics": ruler.described(),
+        "metrics": ruler.described(summary.count),
         "methods": [{**method.facts(), **summary.of(method.name)} for method in methods],
         "truth": {"tv": rounded(summary.truth_tv.mean)},
     }
-    for method, distance in zip(results["methods"], fid):
-        method["results"]["fid"] = {"mean": rounded(distance)}
-    return results
+
+
+def _add_distances_of_sets(results, features, summary, journal):
+    """Of all images, and of those of each bin of the hole ratio."""
+    sets = [(summary.indices, [method["results"] for method in results["methods"]])]
+    for place, index in enumerate(summary.bins()):
+        columns = [method["by_hole_share"][place]["mean"] for method in results["methods"]]
+        sets.append((summary.indices_by_ratio[index], columns))
+    for indices, columns in sets:
+        for name, distances in features.of_sets(indices, journal.shard_of).items():
+            for column, distance in zip(columns, distances):
+                value = rounded(distance)
+                column[name] = {"mean": value} if indices is summary.indices else value
 
 
 def _draw(folder, results, journal, summary, tasks, methods):
-    """The sheet, of the worst, the median and the best image, and the plots."""
+    """The sheet, of the worst, the median and the best image by the first metric, and the plots."""
     names, rows = [method.name for method in methods], []
-    for rank, index in summary.ranked().items():
+    metric = results["ranking"]["metric"]
+    about = results["metrics"][metric]
+    for rank, index in summary.ranked(about["better"] == "higher").items():
         task, values = tasks[index], journal.row(index)["values"]
         masked_image = np.where(task.mask[..., np.newaxis], np.uint8(255), task.image)
         images = [masked_image, *(method.complete([task])[0] for method in methods), task.image]
-        captions = ["", *(f"{values[name]['psnr']:.2f} dB" for name in names), ""]
-        rows.append((f"{rank} by PSNR of {names[0]}: {task.name}", images, captions))
+        captions = ["", *(f"{values[name][metric]:.{about['digits']}f}" for name in names), ""]
+        rows.append((f"{rank} by {metric} of {names[0]}: {task.name}", images, captions))
     write_png(folder / "sheet.png", sheet.draw(rows, ["input", *names, "truth"]))
     plots.draw_by_ratio(folder / "by_hole_share.png", results)
     plots.draw_training(folder / "training.png", _folders(methods))

