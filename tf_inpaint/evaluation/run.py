@@ -111,6 +111,8 @@ class Evaluation:
             **{f"method {method.name}": method.identity for method in methods},
             **features.settings,
         }
+        for method in methods:
+            method.start()  # before the folder is begun; even where all is measured, the sheet and `about` need it
         with Journal(folder, settings, self.restart, shard) as journal:
             indices = shard.of(range(len(tasks)))
             left_out, seconds = self._measure(tasks, indices, methods, ruler, journal, progress)
@@ -157,8 +159,6 @@ class Evaluation:
         done = journal.done
         todo = [index for index in indices if index not in done]
         left_out, seconds, completed_count = {}, {method.name: 0.0 for method in methods}, 0
-        for method in methods:
-            method.start()  # what is said about it, and the sheet, need that even where all is measured
         if todo:
             ruler.start()
         progress(len(done), len(indices))

@@ -101,12 +101,15 @@ class Tasks:
     def export(self, folder) -> dict[str, str]:
         """Writes images/x.png and masks/x.png (white = hole) of every image x, for other programs to complete.
 
+        The hole is white in the images too: what is to be completed is not shown.
+
         Returns:
             {name: why not} of images left out.
         """
         left_out: dict[int, str] = {}
         for task in self.readable(range(len(self)), left_out):
             name = f"{stem(task.name)}.png"
-            write_png(Path(folder) / "images" / name, task.image)
+            masked_image = np.where(task.mask[..., np.newaxis], np.uint8(255), task.image)
+            write_png(Path(folder) / "images" / name, masked_image)
             write_png(Path(folder) / "masks" / name, np.uint8(255) * task.mask)
         return self.named(left_out)

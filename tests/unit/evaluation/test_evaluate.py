@@ -198,8 +198,12 @@ def test_what_others_completed_is_measured_by_the_same_ruler(images, tmp_path, c
     assert main([*command, "--export_tasks", str(tasks)]) == cli.DONE
     truth, mean = tmp_path / "theirs", tmp_path / "means"
     for file in list_files(str(tasks / "images")):
-        image, mask = read_image(file).rgb, read_image(file.replace("images", "masks")).rgb[..., 0] > 127
         name = file.rsplit("/", 1)[1]
+        image, mask = (
+            read_image(f"{images}/{name}").rgb[4:36],
+            read_image(file.replace("images", "masks")).rgb[..., 0] > 127,
+        )
+        np.testing.assert_array_equal(read_image(file).rgb, np.where(mask[..., np.newaxis], 255, image))
         write_png(truth / name, image)
         write_png(mean / name, np.where(mask[..., np.newaxis], methods.mean(image, mask), image))
     assert main([*command, "--completions", str(truth), f"again={mean}"]) == cli.DONE
@@ -258,6 +262,12 @@ def test_the_report_needs_nothing_but_itself(images, tmp_path):
 def test_mistakes_are_one_sentence(images, tmp_path, arguments, said):
     with pytest.raises(InputError, match=said):
         main(_command(images, tmp_path / "o", *arguments))
+    assert not (tmp_path / "o").exists()
+
+
+def test_what_a_method_refuses_is_said_before_the_folder_is_begun(images, run_folder, tmp_path):
+    with pytest.raises(InputError, match="residuals is a strength, 0 to 1, not 2.0"):
+        main(_command(images, tmp_path / "o", "--checkpoint_dir", run_folder, "--residuals", "2"))
     assert not (tmp_path / "o").exists()
 
 

@@ -77,7 +77,9 @@ def test_a_package_measures_each_completion_and_all_of_them(tmp_path):
     assert sets["feature_fid"][0] == pytest.approx(0.0, abs=1e-5) and sets["feature_fid"][1] > 0.1
     rows = np.fromfile(tmp_path / "lite-method-1.f32", "<f4").reshape(3, 1280)
     network = features.EfficientNetLite0()
-    np.testing.assert_allclose(rows[2], network.pooled(from_levels(tf.constant(255.0 - image, tf.float32))[None])[0], atol=1e-4)
+    np.testing.assert_allclose(
+        rows[2], network.pooled(from_levels(tf.constant(255.0 - image, tf.float32))[None])[0], atol=1e-4
+    )
 
 
 def test_without_the_package_it_says_what_to_install(tmp_path, monkeypatch):
