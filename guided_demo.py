@@ -1,4 +1,4 @@
-"""Draw a hole and a sketch on a picture and see it completed, in a window or in a browser.
+"""Draw a hole and edges on an image and see it completed, in a window or in a browser.
 
 python guided_demo.py --image photo.jpg --checkpoint_dir runs/quickstart_guided
 python guided_demo.py --web --checkpoint_dir runs/quickstart_guided

@@ -1,4 +1,4 @@
-"""Complete pictures: python test.py --image x.png --mask m.png [--output o.png] [--checkpoint_dir D]; see --help."""
+"""Complete images: python test.py --image x.png --mask m.png [--output o.png] [--checkpoint_dir D]; see --help."""
 
 from tf_inpaint.cli import run
 from tf_inpaint.predict.command import main

@@ -2,12 +2,12 @@
 
     python benchmarks/generator.py [--recipe deepfill_v1] [--sides 256 512 1024] [--hole 0.25] [--repeats 3]
 
-"whole" draws all of the picture, "holes" what its hole depends on, which is what completing does; the hole is a square
-of `--hole` times the picture's side, in the middle of its upper left quarter. They take turns.
+"whole" draws all of the image, "holes" what its hole depends on, which is what completing does; the hole is a square
+of `--hole` times the image's side, in the middle of its upper left quarter. They take turns.
 
 Operations are those of the published form with factored attention: convolutions after doubling as 3 x 3 over the
-doubled picture, one product of all queries by all keys, four for pasting. The rate is measured between the repeats;
-weights are drawn at random. Peaks are of a process that does one picture by `Inpainter`, TensorFlow included.
+doubled image, one product of all queries by all keys, four for pasting. The rate is measured between the repeats;
+weights are drawn at random. Peaks are of a process that does one image by `Inpainter`, TensorFlow included.
 """
 
 import math
@@ -22,7 +22,7 @@ FORMS = ("whole", "holes")
 
 
 def operations(recipe, side):
-    """Floating-point operations of a picture of side x side, in billions: (convolutions, attention)."""
+    """Floating-point operations of an image of side x side, in billions: (convolutions, attention)."""
     import tensorflow as tf
 
     from tf_inpaint.layers import MirrorConv2D, UpsampleConv2D
@@ -75,7 +75,7 @@ def build(name):
 
 
 def picture(side, share):
-    """A random picture and a hole of a share of its side: uint8 [side, side, 3], bool [side, side]."""
+    """A random image and a hole of a share of its side: uint8 [side, side, 3], bool [side, side]."""
     hole = np.zeros((side, side), bool)
     first = max(0, int(side * (0.375 - share / 2)))
     hole[first : first + int(side * share), first : first + int(side * share)] = True
@@ -87,7 +87,7 @@ def main(argv):
     parser.add_argument("--recipe", choices=("deepfill_v1", "deepfill_v2", "pen_net"), default="deepfill_v1")
     parser.add_argument("--sides", type=int, nargs="+", default=[256, 512, 1024])
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--hole", type=float, default=0.25, help="side of the hole as a share of the picture's")
+    parser.add_argument("--hole", type=float, default=0.25, help="side of the hole as a share of the image's")
     parser.add_argument("--form", choices=FORMS, nargs="+", default=FORMS, help="what to run; in a child, the one")
     parser.add_argument("--max_memory", help="for completing, such as 8G")
     arguments = parser.parse_args(argv)

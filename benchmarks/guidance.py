@@ -1,11 +1,11 @@
-"""Does a guided network follow its sketch? Edges of completed holes against the sketch given and against another's.
+"""Does a guided network follow its edges? Edges of completed holes against the edges given and against another's.
 
     python benchmarks/guidance.py --checkpoint_dir runs/quickstart_guided --images photos/val --output guidance.png
 
 Each image is cut to a square with a hole of half its side in the middle, and completed three times: with its own
-sketch, with that of another image, and with none. What the completed hole then shows (its Canny edges) is compared
-with both sketches by F1: the harmonic mean of the fraction of its edges near the sketch's and of the sketch's edges
-near its own. A network that ignores sketches gives the same numbers in all rows.
+edges, with that of another image, and with none. What the completed hole then shows (its Canny edges) is compared
+with both by F1: the harmonic mean of the fraction of its edges near the given ones and of the given ones
+near its own. A network that ignores edges gives the same numbers in all rows.
 """
 
 import cv2
@@ -46,7 +46,7 @@ def main(argv):
     parser.add_argument("--images", required=True, nargs="+", help="images it was not trained on")
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--side", type=int, default=64, help="of the images, in pixels")
-    parser.add_argument("--output", help="a sheet: truth, sketch, completed with it, with another's, without")
+    parser.add_argument("--output", help="a sheet: truth, edges, completed with them, with another's, without")
     arguments = parser.parse_args(argv)
 
     files, _ = split_edges(list_files(arguments.images))
@@ -74,7 +74,7 @@ def main(argv):
     inner = cv2.erode(mask.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0  # away from the hole's border
     print(inpainter.origin)
     print(f"{len(files)} images of {side} x {side}, hole {side // 2} x {side // 2}, F1 within {NEAR} pixel")
-    print(f"{'sketch given':<16}{'F1 with its own':>18}{'F1 with the other':>20}{'nearer to its own':>20}")
+    print(f"{'edges given':<16}{'F1 with its own':>18}{'F1 with the other':>20}{'nearer to its own':>20}")
     for name, results in completed.items():
         found = [(canny_edges(image) > 0) & inner for image in results]
         scores = np.array(

@@ -1,8 +1,8 @@
 """The input pipeline alone: images a second at 256 x 256, with the masks and edges of three configs.
 
-    python benchmarks/pipeline.py [--picture 512 384] [--batch 16] [--batches 16] [--repeats 3]
+    python benchmarks/pipeline.py [--image 512 384] [--batch 16] [--batches 16] [--repeats 3]
 
-Reads JPEG files made for the purpose, smooth with some noise, as large as `--picture`. The last column is what one core
+Reads JPEG files made for the purpose, smooth with some noise, as large as `--image`. The last column is what one core
 does by itself: images divided by processor seconds. Rows after the configs are single pieces of the work.
 """
 

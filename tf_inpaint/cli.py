@@ -119,7 +119,7 @@ def explain(error: BaseException) -> str | None:
         place = getattr(error, "filename", None)
         return f"the disk is full{f', writing {place}' if place else ''}: free some space and run the command again"
     if isinstance(error, MemoryError) or _is_resource_exhausted(error):
-        return f"out of memory: take smaller pictures or a smaller batch ({one_line(error)[:200]})"
+        return f"out of memory: take smaller images or a smaller batch ({one_line(error)[:200]})"
     if isinstance(error, OSError) and error.filename is not None:
         return one_line(f"{error.filename}: {error.strerror or error}")
     return None

@@ -40,7 +40,7 @@ def main(argv: Sequence[str]) -> int:
         if count % 100 == 0:
             print(f"{count} of {len(todo)}", flush=True)
     kept = len(images) - len(todo)
-    print(f"{len(todo) - broken} sketches written, {kept} kept, {broken} pictures could not be read")
+    print(f"{len(todo) - broken} edges written, {kept} kept, {broken} images could not be read")
     return cli.SOME_FAILED if broken else cli.DONE
 
 
@@ -86,7 +86,7 @@ def _targets(images, root, output):
         target = f"{os.path.splitext(beside)[0]}{EDGES_SUFFIX}.png"
         other = owners.setdefault(target, image)
         if other is not image:
-            raise InputError(f"{other} and {image} would have the same sketch, {target}: rename one of them")
+            raise InputError(f"{other} and {image} would have the same edges, {target}: rename one of them")
     return {image: target for target, image in owners.items()}
 
 

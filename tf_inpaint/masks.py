@@ -48,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
             write_png(Path(args.folder) / f"{index:05d}.png", mask)
         print(f"{args.count} masks in {args.folder}")
     areas = masks[: args.measure].mean(axis=(1, 2))
-    print(f"area of {len(areas)} holes, as shares of the picture: mean {areas.mean():.4f}, deviation {areas.std():.4f}")
+    print(f"area of {len(areas)} holes, as shares of the image: mean {areas.mean():.4f}, deviation {areas.std():.4f}")
     print("  quantiles " + "  ".join(f"{q}%: {np.percentile(areas, q):.4f}" for q in _QUANTILES))
     return cli.DONE
 

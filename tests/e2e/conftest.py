@@ -1,4 +1,4 @@
-"""A small guided run folder for the programs that complete pictures."""
+"""A small guided run folder for the programs that complete images."""
 
 import os
 from pathlib import Path

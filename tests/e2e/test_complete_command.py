@@ -51,7 +51,7 @@ def test_a_folder_of_pictures_of_every_size(tmp_path, run_folder):
     arguments = ["--image", tmp_path / "images", "--mask", tmp_path / "masks", "--output", tmp_path / "out"]
     done = _run(*arguments, "--checkpoint_dir", run_folder, "--save_coarse", "--save_attention")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "4/4" in done.stdout and done.stdout.endswith("4 of 4 pictures completed\n")
+    assert "4/4" in done.stdout and done.stdout.endswith("4 of 4 images completed\n")
     for height, width in sizes:
         known = ~_mask(height, width)
         image = read_image(tmp_path / "images" / f"{height}x{width}.png").rgb
@@ -76,7 +76,7 @@ def test_a_list_in_which_some_fail(tmp_path, run_folder):
     turned = Image.Exif()
     turned[0x0112] = 6
     Image.fromarray(_image(80, 64)).save(tmp_path / "turned.jpg", exif=turned)
-    (tmp_path / "text.png").write_text("not a picture")
+    (tmp_path / "text.png").write_text("not an image")
     (tmp_path / "list.flist").write_text(
         "grey.png m.png o/grey.png\nabsent.png m.png o/absent.png\n"
         "rgba.png m.png o/rgba.png\ntext.png m.png o/text.png\n"
@@ -84,15 +84,15 @@ def test_a_list_in_which_some_fail(tmp_path, run_folder):
     )
     done = _run("--flist", tmp_path / "list.flist", "--checkpoint_dir", run_folder)
     assert done.returncode == 1
-    assert done.stdout.endswith("4 of 8 pictures completed\n")
+    assert done.stdout.endswith("4 of 8 images completed\n")
     lines = [line.replace(f"{tmp_path}/", "") for line in done.stderr.splitlines()]
     assert lines == [
         "failed: absent.png does not exist",
-        "failed: text.png is not a picture, whatever its name says, or damaged from its start on",
-        "failed: the mask small.png has 79 x 64 pixels, but the picture rgba.png has 80 x 64",
-        "failed: the mask all.png covers the whole picture and leaves nothing to complete it from; "
+        "failed: text.png is not an image, whatever its name says, or damaged from its start on",
+        "failed: the mask small.png has 79 x 64 pixels, but the image rgba.png has 80 x 64",
+        "failed: the mask all.png covers the whole image and leaves nothing to complete it from; "
         "if its holes are black, add --invert_mask",
-        "warning: the mask none.png marks no hole, so o/none.png is a copy of the picture; "
+        "warning: the mask none.png marks no hole, so o/none.png is a copy of the image; "
         "if its holes are black, add --invert_mask",
     ]
     assert sorted(path.name for path in (tmp_path / "o").iterdir()) == ["grey.png", "none.png", "rgba.png"]
@@ -114,17 +114,17 @@ def test_two_machines_and_batches_give_the_pictures_of_one_by_one(tmp_path, run_
     for number, (height, width) in enumerate(sizes):
         write_png(tmp_path / "images" / f"{number}.png", _image(height, width))
         write_png(tmp_path / "masks" / f"{number}.png", _mask(height, width))
-    (tmp_path / "images" / "broken.png").write_text("not a picture")
+    (tmp_path / "images" / "broken.png").write_text("not an image")
     arguments = ["--image", tmp_path / "images", "--mask", tmp_path / "masks", "--checkpoint_dir", run_folder]
     done = _run(*arguments, "--output", tmp_path / "alone", "--verbose")
-    assert done.returncode == 1 and done.stdout.endswith("6 of 7 pictures completed\n")
-    assert "6 pictures in 6 batches" in done.stdout and "graphs built: 1\n" in done.stdout
+    assert done.returncode == 1 and done.stdout.endswith("6 of 7 images completed\n")
+    assert "6 images in 6 batches" in done.stdout and "graphs built: 1\n" in done.stdout
     together = ["--output", tmp_path / "together", "--batch_size", 4, "--verbose"]
     first = _run(*arguments, *together, "--shard", "1/2")
-    assert first.returncode == 1 and first.stdout.endswith("3 of 4 pictures completed\n")
-    assert "3 of 64 x 64: " in first.stdout and " s a picture" in first.stdout and "graphs built: 1\n" in first.stdout
+    assert first.returncode == 1 and first.stdout.endswith("3 of 4 images completed\n")
+    assert "3 of 64 x 64: " in first.stdout and " s an image" in first.stdout and "graphs built: 1\n" in first.stdout
     second = _run(*arguments, *together, "--shard", "2/2")
-    assert (second.returncode, second.stderr) == (0, "") and second.stdout.endswith("3 of 3 pictures completed\n")
+    assert (second.returncode, second.stderr) == (0, "") and second.stdout.endswith("3 of 3 images completed\n")
     names = sorted(path.name for path in (tmp_path / "alone").iterdir())
     assert names == sorted(path.name for path in (tmp_path / "together").iterdir()) and len(names) == 6
     for name in names:
@@ -172,7 +172,7 @@ def files(tmp_path_factory, run_folder):
     write_png(folder / "m.png", _mask(64, 64))
     write_png(folder / "small.png", _mask(64, 63))
     write_png(folder / "white.png", np.ones((64, 64), bool))
-    (folder / "text.png").write_text("not a picture")
+    (folder / "text.png").write_text("not an image")
     (folder / "empty").mkdir()
     tf.train.Checkpoint(dense=tf.Variable([1.0])).write(str(folder / "stranger" / "step-1"))
     (folder / "run").symlink_to(run_folder)
@@ -191,9 +191,9 @@ JOB, RUN = "--image x.png --mask m.png", "--checkpoint_dir run"
         (f"{JOB} --checkpoint_dir stranger", "stranger/step-1 is a checkpoint of another model"),
         (f"--image absent.png --mask m.png {RUN}", "absent.png does not exist"),
         (f"--image x.png --mask absent.png {RUN}", "absent.png does not exist"),
-        (f"--image text.png --mask m.png {RUN}", "text.png is not a picture"),
-        (f"--image x.png --mask small.png {RUN}", "small.png has 63 x 64 pixels, but the picture x.png has 64 x 64"),
-        (f"--image x.png --mask white.png {RUN}", "the mask white.png covers the whole picture"),
+        (f"--image text.png --mask m.png {RUN}", "text.png is not an image"),
+        (f"--image x.png --mask small.png {RUN}", "small.png has 63 x 64 pixels, but the image x.png has 64 x 64"),
+        (f"--image x.png --mask white.png {RUN}", "the mask white.png covers the whole image"),
         (f"{JOB} --output x.png {RUN}", "x.png is one of the inputs"),
         (f"{JOB} --output o.jpg {RUN}", "the output o.jpg must end in .png"),
         (f"{JOB} --max_pixels 100 {RUN}", "64 x 64 pixels are more than the limit of 100"),
@@ -201,12 +201,12 @@ JOB, RUN = "--image x.png --mask m.png", "--checkpoint_dir run"
         (f"{JOB} --residuals 2 {RUN}", "residuals is a strength, 0 to 1, not 2"),
         (f"{JOB} --batch_size 0 {RUN}", "--batch_size must be at least 1, not 0"),
         (f"{JOB} --edges absent.png {RUN}", "absent.png does not exist"),
-        (f"{JOB} --edges small.png {RUN}", "the sketch small.png has 63 x 64 pixels, but the picture"),
-        (f"{JOB} --edges white.png {RUN}", "this model follows no sketch: leave out white.png"),
-        (f"--image empty --mask m.png {RUN}", "empty holds no pictures"),
+        (f"{JOB} --edges small.png {RUN}", "the edge map small.png has 63 x 64 pixels, but the image"),
+        (f"{JOB} --edges white.png {RUN}", "this model follows no edges: leave out white.png"),
+        (f"--image empty --mask m.png {RUN}", "empty holds no images"),
         (f"--flist absent.flist {RUN}", "the list absent.flist cannot be read"),
         (f"--image x.png {RUN}", "give --image and --mask, or --flist"),
-        (f"--flist l.flist --mask m.png {RUN}", "--flist names pictures, masks, outputs and sketches itself"),
+        (f"--flist l.flist --mask m.png {RUN}", "--flist names images, masks, outputs and edges itself"),
         ("--imag x.png", "unrecognized arguments: --imag"),
     ],
 )

@@ -105,7 +105,7 @@ def _downloaded(browser, folder, button, name):
 
 def _open(browser, photo):
     browser.find_element(By.ID, "open").send_keys(str(photo))
-    _wait(browser, lambda: browser.find_element(By.ID, "frame").is_displayed(), "the picture")
+    _wait(browser, lambda: browser.find_element(By.ID, "frame").is_displayed(), "the image")
 
 
 def _idle(browser):
@@ -157,10 +157,10 @@ def test_upload_paint_complete_compare_download(address, browser, photo, tmp_pat
 
 def test_mistakes_are_shown_and_the_page_goes_on(address, browser, photo, tmp_path):
     text = tmp_path / "text.png"
-    text.write_text("no picture")
+    text.write_text("no image")
     browser.get(address)
     browser.find_element(By.ID, "open").send_keys(str(text))
-    _wait(browser, lambda: "the upload is not a picture" in _message(browser), "the sentence")
+    _wait(browser, lambda: "the upload is not an image" in _message(browser), "the sentence")
     _open(browser, photo)
     browser.find_element(By.ID, "open-mask").send_keys(str(photo.parent / "photo.png"))
     _idle(browser)

@@ -130,7 +130,7 @@ def test_one_completion_without_any_face(guided_run, photo, tmp_path):
         results.append(read_image(tmp_path / f"{name}.png").rgb)
     original = read_image(photo).rgb
     assert all((result[mask == 0] == original[mask == 0]).all() for result in results)
-    assert (results[0] != results[1]).any()  # the sketch matters
+    assert (results[0] != results[1]).any()  # the edges matter
     np.testing.assert_array_equal(results[0], results[2])  # where it lies in the hole
 
 
@@ -144,7 +144,7 @@ def test_without_a_display_the_page_is_named(guided_run, photo):
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        (["--checkpoint_dir", "RUN"], "which picture? give --image for the window, or --web"),
+        (["--checkpoint_dir", "RUN"], "which image? give --image for the window, or --web"),
         (["--image", "none.png", "--checkpoint_dir", "RUN"], "none.png does not exist"),
         (["--image", "PHOTO", "--checkpoint_dir", "RUN"], "the display does not answer"),
         (["--image", "PHOTO", "--output", "PHOTO", "--checkpoint_dir", "RUN"], "photo.png is one of the inputs"),

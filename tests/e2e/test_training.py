@@ -65,7 +65,8 @@ def train(recipe, images, run_folder, options=None, **training):
         run_folder,
         {**common, **training},
         DATA.get(recipe, ()),
-        # Some gradients are zero but for rounding (critics' biases, where truth and completion cancel). With an epsilon
+        # Some gradients are zero but for rounding (discriminators' biases, where truth and completion cancel). With an
+        # epsilon
         # of 1e-8 Adam makes steps of them, of either sign; with this one it does not, and the comparison can be strict.
         optimizer={"epsilon": 1e-4},
     )
@@ -156,7 +157,7 @@ def test_checkpoint_holds_both_networks_the_optimiser_the_average_and_the_step(r
     _, saved = one_device
     suffix = "/.ATTRIBUTES/VARIABLE_VALUE"
     assert saved[f"step{suffix}"] == STEPS
-    # Critic and generator updates alike.
+    # Discriminator and generator updates alike.
     updates = OPTIONS[recipe].get("n_critic", 1) + (2 if recipe == "dcgan" else 1)
     assert saved[f"optimizer/iterations{suffix}"] == STEPS * updates
     names = [name[: -len(suffix)] for name in saved]

@@ -113,7 +113,7 @@ def convolutions(monkeypatch):
 
 
 def rgb(bgr_u8):
-    """The network's picture for the original's: float RGB in [-1, 1]."""
+    """The network's image for the original's: float RGB in [-1, 1]."""
     return to_float(bgr_u8[..., ::-1])
 
 
@@ -133,13 +133,13 @@ class Comparison:
         self._turn_colours = release.turn_colours
 
     def holed(self, stored):
-        """(masked image, mask) of a stored case, with its one mask for every picture."""
+        """(masked image, mask) of a stored case, with its one mask for every image."""
         image = rgb(stored["image_u8_bgr"])
         mask = tf.tile(tf.cast(stored["mask"], tf.float32), [image.shape[0], 1, 1, 1])
         return image * (1 - mask), mask
 
     def outputs(self, stored, outputs, masked_image, mask):
-        """The generator's pictures and offsets; returns whether all offsets are decided."""
+        """The generator's images and offsets; returns whether all offsets are decided."""
         completed = composite(outputs["predicted"], masked_image, mask)
         # The original fed through a placeholder moves by 2e-5 itself.
         for what, output, name in (

@@ -39,7 +39,7 @@ KEPT = {
     "partialconv/pconv_soft_mask": _PARTIAL,
     "contextual_attention": ("cases_json", "case14/y", "case14/f", "case14/mask", "case14/offset"),
 }
-# Beginnings of the names of which one picture is enough.
+# Beginnings of the names of which one image is enough.
 ONE_PICTURE = {"context_encoder/channelwise_fc": ("input", "output")}
 DATA = Path(__file__).parent / "data"
 LARGEST = 100_000  # bytes

@@ -23,8 +23,9 @@ FILES = {
     "center_128": {n: replace(CENTRE, overlap=n) for n in (0, 4, 7)},
     "random_64": {0: replace(WHOLE, known_weight=1.0), 1: replace(WHOLE, known_weight=10.0)},
 }
-# In the centre's case some activations lie so near to a kink that weights moved by 1e-6 move the critic's gradient norm
-# by 2e-4, as far as the two programs differ; Adam's first steps, of the learning rate each, make more of it.
+# In the centre's case some activations lie so near to a kink that weights moved by 1e-6 move the discriminator's
+# gradient norm by 2e-4, as far as the two programs differ; Adam's first steps, of the learning rate each, make more
+# of it.
 AFTER_KINKS = {"center_128": {"terms": 1e-2, "output": 5e-2}, "random_64": {"terms": 1e-4, "output": 2e-4}}
 CASES = [(file, overlap) for file, cases in FILES.items() for overlap in cases]
 
@@ -116,7 +117,7 @@ def test_outputs_with_running_statistics(case, agree):
     for name, patch in (("real", recipe.generator.target(image, mask)), ("fake", outputs["patch"])):
         scores, _ = recipe.discriminator(patch)
         deviation = _distance(tf.sigmoid(scores)[:, 0], case[f"eval/D_{name}"])
-        agree("Context Encoder critic's probabilities, absolute", deviation, 1e-5)
+        agree("Context Encoder discriminator's probabilities, absolute", deviation, 1e-5)
 
 
 def test_losses_with_statistics_of_the_batch(case, agree):
@@ -224,7 +225,7 @@ def test_conditional_critic(arrays, agree):
     for name, training in (("eval", False), ("train", True)):
         scores, _ = critic(inputs, training=training)
         deviation = _distance(tf.sigmoid(scores)[:, 0], stored[f"{name}/prob"])
-        agree("Context Encoder conditional critic's probabilities, absolute", deviation, 1e-5)
+        agree("Context Encoder conditional discriminator's probabilities, absolute", deviation, 1e-5)
 
 
 def test_channelwise_dense(arrays, agree):

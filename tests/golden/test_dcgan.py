@@ -35,7 +35,7 @@ def test_other_sizes(size, stages):
 
 
 def test_search_is_adam_with_clipped_codes(agree):
-    """A linear generator and critic, whose gradients are written out, and Adam as described."""
+    """A linear generator and discriminator, whose gradients are written out, and Adam as described."""
     rng = np.random.default_rng(0)
     matrix, judge = rng.normal(size=(3, 12)), rng.normal(size=12)
     code, image = rng.uniform(-1, 1, (2, 3)), rng.uniform(-1, 1, (2, 12))

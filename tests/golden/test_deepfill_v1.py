@@ -1,6 +1,7 @@
-"""DeepFill v1 against the original program: outputs, losses, gradients, and two generator updates with their critics'.
+"""DeepFill v1 against the original program: outputs, losses, gradients, and two generator updates with their
+discriminators'.
 
-The originals are BGR. Pictures are turned here; weights, and gradients by name, by the importer under test.
+The originals are BGR. Images are turned here; weights, and gradients by name, by the importer under test.
 """
 
 import numpy as np
@@ -83,8 +84,8 @@ def test_critics(arrays, recipes, v1, agree, convolutions):
             tape.watch(image)
             scores = critic(image)
         slopes = tf.norm(tf.reshape(tape.gradient(scores, image), [2, -1]), axis=1)
-        agree("DeepFill v1 critic scores, absolute", np.abs(scores - stored[f"{side}_logits"]).max(), 1e-5)
-        agree("DeepFill v1 critic slopes, relative", v1.relative(slopes, stored[f"{side}_slope"]), 1e-4)
+        agree("DeepFill v1 discriminator scores, absolute", np.abs(scores - stored[f"{side}_logits"]).max(), 1e-5)
+        agree("DeepFill v1 discriminator slopes, relative", v1.relative(slopes, stored[f"{side}_slope"]), 1e-4)
         for name, mean, std in zip(stored["layer_names"], stored["layer_mean"], stored["layer_std"]):
             scope, layer = name.split("/")
             if scope == f"discriminator_{side}":
@@ -144,8 +145,9 @@ def test_losses_and_gradients(arrays, recipes, v1, agree, setting, name, options
     totals["critic"] = (sum(terms.values()), stored["d_loss"])
     for what, (total, expected) in totals.items():
         agree(f"DeepFill v1 {what} loss, relative", v1.relative(total, expected), 1e-5)
-    # The penalty differentiates the critics twice, across the kinks of leaky ReLU. Weights moved by 1e-7 of themselves
-    # move these gradients by up to 8e-3 (L2) here too, conv1 and conv2 alone, so nothing closer can be asked for.
+    # The penalty differentiates the discriminators twice, across the kinks of leaky ReLU. Weights moved by 1e-7 of
+    # themselves move these gradients by up to 8e-3 (L2) here too, conv1 and conv2 alone, so nothing closer
+    # can be asked for.
     v1.check_gradients(stored, "d_grad", gradients, 1e-2)
 
 
@@ -178,19 +180,21 @@ def _trajectory_batch(v1, stored, update):
 
 @pytest.mark.slow
 def test_trajectory(arrays, v1, checkpoint):
-    """Ten critic and two generator updates. Tolerances are what the stored runs from weights moved by 1e-7 deviate."""
+    """Ten discriminator and two generator updates. Tolerances are what the stored runs from weights moved by 1e-7
+    deviate."""
     stored = arrays("deepfill_v1/trajectory_v1")
     recipe = GivenAlphas(GivenAlphas.Options(padding="SAME"))
     recipe.build(256, 256)
     load_weights(checkpoint, generator=recipe.generator, discriminator=recipe.discriminator)
     run = v1.trajectory(recipe, stored, _trajectory_batch)
     for i, which in enumerate(stored["which"]):
-        # Later critic losses of this run are ill-conditioned: its two runs from moved weights differ by percents.
+        # Later discriminator losses of this run are ill-conditioned: its two runs from moved weights differ by
+        # percents.
         spread = np.abs(stored["perturbed_loss"][:, i] - stored["loss"][i]).max() if which == "d" else 0.0
         closest = max((2e-5 if i == 0 else 1e-3) * abs(stored["loss"][i]), 3 * spread)
         assert abs(run.losses[i] - stored["loss"][i]) <= closest, f"update {i}: {run.losses[i]}"
 
-    for which, tolerance in (("d", 1e-3), ("g", 3e-3)):  # the generator's first follows five critic updates
+    for which, tolerance in (("d", 1e-3), ("g", 3e-3)):  # the generator's first follows five discriminator updates
         for name, norm in zip(stored[f"first_{which}_grad_names"], stored[f"first_{which}_grad_norm"]):
             assert abs(run.first_norms[name] - norm) <= tolerance * norm + 1e-6, name
     for name, change, size in zip(stored["names"], stored["change_l2"], stored["size"]):

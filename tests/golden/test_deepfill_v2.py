@@ -1,6 +1,6 @@
 """DeepFill v2, plain and guided, against the original program: outputs, scores, losses, gradients, two updates of each.
 
-The originals are BGR. Pictures are turned here; weights, and gradients by name, by the importer under test. The
+The originals are BGR. Images are turned here; weights, and gradients by name, by the importer under test. The
 original updates the spectral norms' u in place, before its backward pass reads it: gradients are compared with the
 mathematical ones, which are stored too.
 """
@@ -77,7 +77,7 @@ def test_the_checkpoints_are_told_apart(original_checkpoint):
 
 
 def _lines(sketch_u8):
-    """The original's sketch: first channel, above 0.6."""
+    """The original's edges: first channel, above 0.6."""
     return tf.cast(sketch_u8[..., :1] / 255 > 0.6, tf.float32)
 
 
@@ -127,7 +127,7 @@ def test_critic_at_its_first_second_and_23rd_pass(arrays, fresh, setting, v2, ag
             critic.advance()
             continue
         scores = critic(inputs, training=True)
-        agree("DeepFill v2 critic scores, absolute", np.abs(scores - stored[f"logits_{name}"]).max(), 5e-5)
+        agree("DeepFill v2 discriminator scores, absolute", np.abs(scores - stored[f"logits_{name}"]).max(), 5e-5)
         if number == 1:
             for layer, mean, std in zip(stored["layer_names"], stored["layer_mean"], stored["layer_std"]):
                 output = convolutions[layer].numpy()
@@ -135,7 +135,8 @@ def test_critic_at_its_first_second_and_23rd_pass(arrays, fresh, setting, v2, ag
         if number < 3:
             for layer in stored["layer_names"]:
                 u = weights[f"{layer}.u"]
-                agree("DeepFill v2 critic's u, absolute", np.abs(u - stored[f"u_after_{name}/{layer}"]).max(), 1e-5)
+                deviation = np.abs(u - stored[f"u_after_{name}/{layer}"]).max()
+                agree("DeepFill v2 discriminator's u, absolute", deviation, 1e-5)
 
 
 @pytest.mark.parametrize("guided", GUIDED)
@@ -172,7 +173,7 @@ def test_losses_and_gradients(arrays, fresh, setting, v2, agree, guided):
     weights = named_weights(recipe.discriminator)
     for layer in ("conv1", "conv2", "conv3", "conv4", "conv5", "conv6"):
         expected = stored[f"u_after/discriminator/sn_patch_gan/{layer}/kernel_sn/u"]
-        agree("DeepFill v2 critic's u, absolute", np.abs(weights[f"{layer}.u"] - expected).max(), 1e-5)
+        agree("DeepFill v2 discriminator's u, absolute", np.abs(weights[f"{layer}.u"] - expected).max(), 1e-5)
 
 
 def _trajectory_batch(v2, stored, update):
@@ -185,7 +186,7 @@ def _trajectory_batch(v2, stored, update):
 
 @pytest.mark.slow
 def test_trajectory(arrays, fresh, v2, agree):
-    """Critic, generator, critic, generator, one Adam for both."""
+    """Discriminator, generator, discriminator, generator, one Adam for both."""
     stored = arrays("deepfill_v2/trajectory_v2")
     run = v2.trajectory(fresh(guided=False), stored, _trajectory_batch)
     for loss, expected in zip(run.losses, stored["loss"]):
@@ -201,4 +202,4 @@ def test_trajectory(arrays, fresh, v2, agree):
         agree(f"DeepFill v2 changes of weights {what}, relative", deviation, 0.01 if size >= 1000 else 0.05)
     for name, u in stored.under("final/").items():
         if name.endswith("/u"):
-            agree("DeepFill v2 critic's u after the updates, absolute", np.abs(run.final[name] - u).max(), 1e-4)
+            agree("DeepFill v2 discriminator's u after the updates, absolute", np.abs(run.final[name] - u).max(), 1e-4)

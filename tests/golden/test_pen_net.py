@@ -1,4 +1,5 @@
-"""PEN-Net against its PyTorch release: attention transfer, generator, critic and its state, three steps of training."""
+"""PEN-Net against its PyTorch release: attention transfer, generator, discriminator and its state, three steps of
+training."""
 
 import json
 from pathlib import Path
@@ -119,7 +120,7 @@ def test_full_width_generator(reference, arrays, agree):
 def _check_state(weights, stored, prefix, agree):
     for name, array in stored.under(prefix).items():
         deviation = np.abs(weights[_ours(name)] - _value(name, array)).max()
-        agree("PEN-Net critic's u and v, absolute", deviation, 1e-5)
+        agree("PEN-Net discriminator's u and v, absolute", deviation, 1e-5)
 
 
 def test_critic_and_its_state(arrays, agree):
@@ -130,7 +131,7 @@ def test_critic_and_its_state(arrays, agree):
     weights = _fill(critic, {name: parameters[name] for name in parameters.names})
 
     def check(scores, name):
-        agree("PEN-Net critic scores, absolute", np.abs(scores - _nhwc(stored[name])).max(), 2e-5)
+        agree("PEN-Net discriminator scores, absolute", np.abs(scores - _nhwc(stored[name])).max(), 2e-5)
 
     check(critic(pictures), "logits_eval_state0")
     check(critic(pictures, iterations=2), "logits_train_pass2")  # leaves the state alone
@@ -147,7 +148,8 @@ def test_critic_from_a_fresh_state(arrays, agree):
     critic(pictures)
     weights = _fill(critic, {**{n: parameters[n] for n in parameters.names}, **stored.under("fresh/")})
     probability = tf.sigmoid(critic(pictures, training=True))
-    agree("PEN-Net critic probabilities, absolute", np.abs(probability - _nhwc(stored["prob_train_pass1"])).max(), 1e-5)
+    deviation = np.abs(probability - _nhwc(stored["prob_train_pass1"])).max()
+    agree("PEN-Net discriminator probabilities, absolute", deviation, 1e-5)
     _check_state(weights, stored, "after/", agree)
 
 
@@ -161,7 +163,7 @@ def test_full_width_critic(reference, arrays, agree):
     assert critic(pictures).shape == (1, 27, 27, 1)
     for name, options in (("eval_state0", {}), ("train_pass1", {"iterations": 1}), ("train_pass2", {"iterations": 2})):
         deviation = np.abs(critic(pictures, **options) - _nhwc(stored[f"logits_{name}"])).max()
-        agree("PEN-Net critic scores, absolute", deviation, 2e-5)
+        agree("PEN-Net discriminator scores, absolute", deviation, 2e-5)
 
 
 class BatchMeans(PENNetRecipe):

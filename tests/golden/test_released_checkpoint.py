@@ -1,4 +1,4 @@
-"""The original's own checkpoint, through everything a user may point at, gives the original's pictures."""
+"""The original's own checkpoint, through everything a user may point at, gives the original's images."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ def v1(original_checkpoint):
 
 @pytest.fixture(scope="module")
 def case(arrays):
-    """(pictures RGB, hole, the original's completed float RGB) of the original's test program."""
+    """(images RGB, hole, the original's completed float RGB) of the original's test program."""
     stored = arrays(CASE)
     return stored["image_u8_bgr"][..., ::-1], stored["mask"][0, ..., 0] == 1, stored["complete"][..., ::-1]
 

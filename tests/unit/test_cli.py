@@ -37,8 +37,8 @@ def test_main_gets_the_arguments():
 
 
 def test_an_input_error_is_one_line(capsys):
-    assert _exit_code(_raising(InputError("x.png is\nno picture"))) == 2
-    assert capsys.readouterr().err == "error: x.png is no picture\n"
+    assert _exit_code(_raising(InputError("x.png is\nno image"))) == 2
+    assert capsys.readouterr().err == "error: x.png is no image\n"
 
 
 def test_debug_shows_the_trace_before_the_line(capsys):

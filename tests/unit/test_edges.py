@@ -25,14 +25,14 @@ def folder(tmp_path):
 
 def test_the_command_writes_what_is_missing(folder, capsys):
     assert main(["--images", str(folder)]) == 0
-    assert "3 sketches written, 0 kept" in capsys.readouterr().out
+    assert "3 edges written, 0 kept" in capsys.readouterr().out
     np.testing.assert_array_equal(read_mask(folder / "sub" / "b_edge.png"), canny_edges(BAR))
-    assert (folder / "sub" / "c_edge_edge.png").exists()  # there is no c: it is a picture
+    assert (folder / "sub" / "c_edge_edge.png").exists()  # there is no c: it is an image
 
     (folder / "a_edge.png").unlink()
     write_png(folder / "sub" / "b_edge.png", np.zeros((64, 64), np.uint8))
     assert main(["--images", str(folder)]) == 0
-    assert "1 sketches written, 2 kept" in capsys.readouterr().out
+    assert "1 edges written, 2 kept" in capsys.readouterr().out
     assert not read_mask(folder / "sub" / "b_edge.png").any()
     assert main(["--images", str(folder), "--force", "--smallest", "9"]) == 0
     assert read_mask(folder / "sub" / "b_edge.png").any()
@@ -42,7 +42,7 @@ def test_a_broken_picture_is_named_and_the_rest_is_done(folder, capsys):
     (folder / "broken.png").write_text("text")
     assert main(["--images", str(folder)]) == 1
     captured = capsys.readouterr()
-    assert "broken.png is not a picture" in captured.err and "3 sketches written, 0 kept, 1 pictures" in captured.out
+    assert "broken.png is not an image" in captured.err and "3 edges written, 0 kept, 1 images" in captured.out
 
 
 def test_sketches_go_into_another_folder_laid_out_alike(folder, tmp_path, capsys):
@@ -55,7 +55,7 @@ def test_sketches_go_into_another_folder_laid_out_alike(folder, tmp_path, capsys
     ]
     assert not (folder / "a_edge.png").exists()
     assert main(["--images", str(folder), "--output", str(output)]) == 0
-    assert "0 sketches written, 3 kept" in capsys.readouterr().out
+    assert "0 edges written, 3 kept" in capsys.readouterr().out
     images, edges = split_edges(list_files(str(folder)), str(folder), str(output))
     assert [edges[image] for image in images] == [
         str(output / name) for name in ("a_edge.png", "sub/b_edge.png", "sub/c_edge_edge.png")
@@ -65,7 +65,7 @@ def test_sketches_go_into_another_folder_laid_out_alike(folder, tmp_path, capsys
 def test_two_pictures_with_one_sketch_are_refused(folder):
     write_png(folder / "x.png", BAR)
     (folder / "x.png").rename(folder / "a.jpg")
-    with pytest.raises(InputError, match="a.jpg and .*a.png would have the same sketch, .*a_edge.png: rename one"):
+    with pytest.raises(InputError, match="a.jpg and .*a.png would have the same edges, .*a_edge.png: rename one"):
         main(["--images", str(folder)])
 
 
@@ -76,7 +76,7 @@ def _run(*arguments):
 @pytest.mark.slow
 def test_the_command_from_a_shell(folder, tmp_path):
     done = _run("--images", str(folder), "--fraction", "0.05")
-    assert (done.returncode, done.stderr) == (0, "") and "3 sketches written, 0 kept, 0 pictures" in done.stdout
+    assert (done.returncode, done.stderr) == (0, "") and "3 edges written, 0 kept, 0 images" in done.stdout
     assert (folder / "sub" / "b_edge.png").exists()
     done = _run("--images", str(tmp_path), "--method", "hed")
     assert done.returncode == 2 and done.stderr.startswith("error: --method hed needs --model")

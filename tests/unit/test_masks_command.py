@@ -51,8 +51,8 @@ def test_mistakes_are_sentences(config, tmp_path):
         main(["--config", config, "--count", "0"])
     with pytest.raises(InputError, match="--measure must be 1 to 10,000, not 1,000,000"):
         main(["--config", config, "--measure", "1000000"])
-    (tmp_path / "0.png").write_text("no picture")
-    with pytest.raises(InputError, match="none of the 1 files of mask.files can be read: .*0.png is not a picture"):
+    (tmp_path / "0.png").write_text("no image")
+    with pytest.raises(InputError, match="none of the 1 files of mask.files can be read: .*0.png is not an image"):
         main(["--config", config, "--set", "mask.kind=files", f"mask.files={tmp_path}"])
     with pytest.raises(InputError, match="mask.kind must be one of .*, did you mean 'union'|mask.kind must be one of"):
         main(["--config", config, "--set", "mask.kind=unio"])

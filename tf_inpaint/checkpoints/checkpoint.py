@@ -98,7 +98,8 @@ class _PyTorch(Checkpoint):
     def __init__(self, path):
         super().__init__(path)
         critic = critic_file(path)
-        # What stands before a variable's name -> its file; those of a critic's own file begin with that file's name.
+        # What stands before a variable's name -> its file; those of a discriminator's own file begin with that file's
+        # name.
         self._parts = {"": TorchFile(path)}
         if critic is not None:
             self._parts[f"{os.path.basename(critic)}/"] = TorchFile(critic)
@@ -153,7 +154,7 @@ def open_checkpoint(path=None, weights=None, *, guided=False, exported=True) -> 
         path: whatever `locate_checkpoint` takes, the name of shipped weights where nothing else is called so, the
             folder of an exported model or of its versions; or a `Checkpoint`, which is given back.
         weights: name of weights shipped with the package. With neither this nor `path`, the default ones.
-        guided: whether the default ones are those that follow a sketch.
+        guided: whether the default ones are those that follow edges.
         exported: False passes over exported models.
     Raises:
         InputError: if both are asked for, what is asked for is not there, or its description cannot be read.

@@ -39,7 +39,7 @@ class Description:
         title = "the model its config.yml names" if self.recipe is None else release_of(self.recipe).title
         what = f"{title} release" if self.kind == "release" else f"tf_inpaint run of {title}"
         details = [f"{name} {value}" for name, value in self.options.items()]
-        details.append("with critics" if self.sources["discriminator"] else "without critics")
+        details.append("with discriminators" if self.sources["discriminator"] else "without discriminators")
         if self.averaged:
             details.append("averaged weights")
         return f"{what} ({', '.join(details)})"

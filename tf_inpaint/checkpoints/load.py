@@ -14,7 +14,7 @@ from tf_inpaint.checkpoints.description import Description, count, describe, som
 from tf_inpaint.checkpoints.releases import release_of
 from tf_inpaint.errors import InputError
 
-_EDGES_CHANNELS = {"coarse.conv1.kernel": 3, "conv1.kernel": 4}  # among what DeepFill v2 and its critic take
+_EDGES_CHANNELS = {"coarse.conv1.kernel": 3, "conv1.kernel": 4}  # among what DeepFill v2 and its discriminator take
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,16 @@ class Report:
         for names, what in ((self.missing, "missing"), (self.unexpected, "unexpected"), (shapes, "of another shape")):
             parts.append(f"{len(names)} {what}" + (f" ({some(names)})" if names else ""))
         if self.edges:
-            parts.append("what reads a sketch left out or 0")
+            parts.append("what reads edges left out or 0")
         return ", ".join(parts)
 
 
 def load_weights(checkpoint, generator=None, discriminator=None, averaged=True) -> Report:
     """Fills networks from a checkpoint, the authors' or a run's; colours and axes are turned where needed.
 
-    A run's generator is filled from its moving average where it kept one. Critics take what fits: some releases have
-    none, others have a local patch of another size, and the report says so. DeepFill v2 may go from guided to not
-    guided and back: it completes as before where the sketch is empty.
+    A run's generator is filled from its moving average where it kept one. Discriminators take what fits: some releases
+    have none, others have a local patch of another size, and the report says so. DeepFill v2 may go from guided to not
+    guided and back: it completes as before where there are no edges.
 
     Args:
         checkpoint: a `Checkpoint`, or what `open_checkpoint` takes.
@@ -112,7 +112,7 @@ def _differs_by_edges(name, theirs, ours):
 
 
 def _with_or_without_edges(name, kernel, shape):
-    """`kernel` in `shape`: what it reads of a sketch is left out, or 0. For empty sketches both compute the same."""
+    """`kernel` in `shape`: what it reads of edges is left out, or 0. Without edges both compute the same."""
     channel = _EDGES_CHANNELS[name]
     if kernel.shape[2] > shape[2]:
         return np.delete(kernel, channel, axis=2)

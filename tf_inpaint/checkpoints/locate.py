@@ -82,7 +82,8 @@ def versions(folder: str) -> list[int]:
 
 
 def critic_file(generator: str) -> str | None:
-    """The file of the critic that belongs to PEN-Net's `generator`, a gen_00300.pth; None where there is none."""
+    """The file of the discriminator that belongs to PEN-Net's `generator`, a gen_00300.pth; None where there is
+    none."""
     folder, name = os.path.split(generator)
     critic = os.path.join(folder, name.replace("gen_", "dis_"))
     return critic if _PEN_NET_FILE.fullmatch(name) and os.path.isfile(critic) else None

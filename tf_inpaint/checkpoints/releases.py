@@ -162,9 +162,10 @@ def _filters(shapes: Shapes, **kernels: str) -> dict:
 
 
 def _v1_options(shapes: Shapes) -> dict:
-    """Widths, and the side of the local patch from the inputs of the local critic's head.
+    """Widths, and the side of the local patch from the inputs of the local discriminator's head.
 
-    The critic halves its image four times, rounding up: 9 x 9 positions mean a patch of 129 to 144 pixels, called 144.
+    The discriminator halves its image four times, rounding up: 9 x 9 positions mean a patch of 129 to 144 pixels,
+    called 144.
     """
     options = _filters(shapes, width="coarse.conv1.kernel", critic_width="local_critic.conv1.kernel")
     if {"local_critic.head.kernel", "local_critic.conv4.kernel"} <= set(shapes):
@@ -174,7 +175,7 @@ def _v1_options(shapes: Shapes) -> dict:
 
 
 def _v2_options(shapes: Shapes) -> dict:
-    """Widths, and whether there is a sketch among the inputs of the first layer: image, sketch, ones, mask."""
+    """Widths, and whether there are edges among the inputs of the first layer: image, edges, ones, mask."""
     options = _filters(shapes, width="coarse.conv1.kernel")
     if options:
         options["guided"] = shapes["coarse.conv1.kernel"][-2] == 6

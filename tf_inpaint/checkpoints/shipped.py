@@ -7,7 +7,7 @@ import os
 from tf_inpaint.checkpoints.npz import ENDING, read_about
 from tf_inpaint.errors import InputError
 
-# What completes when nothing is asked for, and with a sketch; chosen by measurement, see docs/weights.md
+# What completes when nothing is asked for, and with edges; chosen by measurement, see docs/weights.md
 DEFAULT_WEIGHTS, GUIDED_WEIGHTS = "photos", "photos_guided"
 _FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "weights")
 
@@ -19,7 +19,7 @@ def shipped_weights() -> dict[str, str]:
 
 
 def shipped_file(name=None, guided=False) -> str:
-    """The file of the weights of that name; without one, of the default ones, or of those that follow a sketch.
+    """The file of the weights of that name; without one, of the default ones, or of those that follow edges.
 
     Raises:
         InputError: if none are called so.
@@ -34,6 +34,6 @@ def list_weights() -> str:
     """A line for each of the weights that came with the package."""
     abouts = {name: read_about(file) for name, file in shipped_weights().items()}
     width = max(map(len, abouts), default=0)
-    notes = {DEFAULT_WEIGHTS: " (default)", GUIDED_WEIGHTS: " (default with a sketch)"}
+    notes = {DEFAULT_WEIGHTS: " (default)", GUIDED_WEIGHTS: " (default with edges)"}
     lines = [f"{name:<{width}}  {about.text}{notes.get(name, '')}" for name, about in abouts.items()]
     return "\n".join(lines) or "no weights are shipped"

@@ -37,7 +37,7 @@ def read_training_state(checkpoint, beta2: float, n_critic: int) -> TrainingStat
     Args:
         checkpoint: a `Checkpoint`, or what `open_checkpoint` takes.
         beta2: of the Adam that wrote it.
-        n_critic: critic updates before each of the generator's there.
+        n_critic: discriminator updates before each of the generator's there.
     Raises:
         InputError: if the checkpoint holds no optimizer.
     """

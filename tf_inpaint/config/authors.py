@@ -189,7 +189,7 @@ def _img_shapes(value, given, release_1):
 
 
 def _height(value, given, release_1):
-    patch = {"options.local_patch": [value, given.get("width", 128)]}  # the local critic sees the box
+    patch = {"options.local_patch": [value, given.get("width", 128)]}  # the local discriminator sees the box
     return {"mask.height": value, **(patch if release_1 else {})}
 
 

@@ -134,7 +134,7 @@ class _Page:
                 return _png(restore(session.image, session.output_at(name), session.result_mask), "completed.png")
             layer = session.mask() if name == MASK else session.edges()
             if layer is None:
-                raise InputError("this model takes no sketch")
+                raise InputError("this model takes no edges")
             return _png(layer, f"{name}.png")
 
     def _begin(self):

@@ -37,7 +37,7 @@ def main(argv) -> int:
 
         face.check_installed()
     elif not args.image:
-        raise InputError("which picture? give --image for the window, or --web to choose one in the browser")
+        raise InputError("which image? give --image for the window, or --web to choose one in the browser")
     prepare = _read(args)
     output = args.output or completed_name(args.image or "")
     if not args.web:

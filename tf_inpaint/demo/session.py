@@ -89,7 +89,7 @@ class Session:
         height, width = image.rgb.shape[:2]
         if self.max_pixels is not None and height * width > self.max_pixels:
             raise InputError(
-                f"the picture has {width} x {height} = {width * height:,} pixels, more than the limit of "
+                f"the image has {width} x {height} = {width * height:,} pixels, more than the limit of "
                 f"{self.max_pixels:,}: take a smaller one, or start the demo with a larger --max_pixels"
             )
         self.image, self.result, self._shown = image, None, None
@@ -106,9 +106,9 @@ class Session:
         self._check_layer(layer)
         height, width = self.size
         if values is not None and values.shape != (height, width):
-            name = "mask" if layer == MASK else "sketch"
+            name = "mask" if layer == MASK else "edge map"
             raise InputError(
-                f"the {name} has {values.shape[1]} x {values.shape[0]} pixels, but the picture has {width} x {height}"
+                f"the {name} has {values.shape[1]} x {values.shape[0]} pixels, but the image has {width} x {height}"
             )
         self._act([Fill(layer, values)])
 
@@ -116,7 +116,7 @@ class Session:
     def size(self) -> tuple[int, int]:
         """(height, width) of the image."""
         if self.image is None:
-            raise InputError("load a picture first")
+            raise InputError("load an image first")
         return self.image.rgb.shape[:2]
 
     # Drawing
@@ -129,7 +129,7 @@ class Session:
         height, width = self.size
         values = np.array([*(value for point in stroke.points for value in point), stroke.size], float)
         if not np.isfinite(values).all() or np.abs(values).max() > 10 * max(height, width, 100) or stroke.size < 1:
-            raise InputError("a stroke must lie near the picture, with a brush of at least a pixel")
+            raise InputError("a stroke must lie near the image, with a brush of at least a pixel")
         self._act([stroke])
 
     def extend(self, x: float, y: float) -> None:
@@ -191,16 +191,16 @@ class Session:
         """What is to be completed as it is now, (image, mask, edges); errors as `complete`."""
         mask = self.mask()
         if not mask.any():
-            raise InputError("draw a hole first: where the picture shall be completed")
+            raise InputError("draw a hole first: where the image shall be completed")
         if mask.all():
-            raise InputError("the hole covers the whole picture and leaves nothing to complete it from")
+            raise InputError("the hole covers the whole image and leaves nothing to complete it from")
         return self.image.rgb, mask, self.edges()
 
     def accept(self, task: tuple, outputs: dict) -> None:
         """Take what `Inpainter.outputs` made of a task as the result; after another image was loaded, an InputError."""
         image, mask, _ = task
         if self.image is None or image is not self.image.rgb:
-            raise InputError("another picture was loaded before this one was completed")
+            raise InputError("another image was loaded before this one was completed")
         self.result = {name: outputs[name] for name in RESULTS if name in outputs}
         self.result_mask = mask
 
@@ -241,7 +241,7 @@ class Session:
     def output_at(self, name: str, scale: float = 1.0) -> np.ndarray:
         """An image of the result, "completed" or "attention": uint8 RGB; an InputError where there is none yet."""
         if self.result is None or name not in self.result:
-            raise InputError(f"there is no {name} picture yet: complete the picture first")
+            raise InputError(f"there is no {name} image yet: complete the image first")
         return _resized(self.result[name], _scaled(self.size, scale))
 
     # Inside
@@ -250,7 +250,7 @@ class Session:
         if layer not in LAYERS:
             raise InputError(f"a layer is {MASK} or {EDGES}, not {layer!r}")
         if layer == EDGES and not self.takes_edges:
-            raise InputError("this model takes no sketch: load a guided one")
+            raise InputError("this model takes no edges: load a guided one")
         _ = self.size
 
     def _act(self, actions):

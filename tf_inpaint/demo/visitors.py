@@ -59,7 +59,7 @@ class Turns:
     def take(self):
         """Context of one's turn; an InputError if too many are waiting already."""
         if not self._places.acquire(blocking=False):
-            raise InputError("too many pictures are being completed just now: try again in a moment")
+            raise InputError("too many images are being completed just now: try again in a moment")
         try:
             with self._turn:
                 yield

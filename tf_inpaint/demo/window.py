@@ -23,9 +23,9 @@ _PROBE_SECONDS = 30
 _PROBE = "import cv2; cv2.namedWindow('probe'); cv2.destroyAllWindows()"
 _HELP = {
     "left button": "draw the hole",
-    "right button": "draw the sketch",
+    "right button": "draw the edges",
     "+ -": "hole brush",
-    "] [": "sketch brush",
+    "] [": "brush of edges",
     "e": "eraser on / off",
     "u r": "undo, redo",
     "c": "clear",
@@ -81,7 +81,7 @@ class Window:
         self._view = "drawing"
         self._pointer = None  # where the mouse is, in pixels of the window
         self._stale = True  # whether the window shows something else than it should
-        self._help_lines = {key: does for key, does in _HELP.items() if session.takes_edges or "sketch" not in does}
+        self._help_lines = {key: does for key, does in _HELP.items() if session.takes_edges or "edges" not in does}
         self._message = "h: help"
         self._keys = {
             **dict.fromkeys(" \r", self._complete),
@@ -197,7 +197,7 @@ class Window:
         self._help = not self._help
 
     def _brushes(self):
-        edges = f", sketch {self._sizes[EDGES]}" if self._session.takes_edges else ""
+        edges = f", edges {self._sizes[EDGES]}" if self._session.takes_edges else ""
         return (
             f"{'eraser' if self._erase else 'brush'}: hole {self._sizes[MASK]}{edges} pixels; space: complete, h: help"
         )

@@ -8,7 +8,7 @@ class Engine:
 
     Attributes:
         recipe: whose networks it runs; None where they are not known.
-        guided: whether it takes a sketch.
+        guided: whether it takes edges.
         fixed_size: side of the images its network sees, where that is one; None is any.
         blending: whether what it predicts has yet to be blended into the known pixels' colours.
         residuals: strength of the fine detail it adds, which an `Inpainter` has to add where it resizes.

@@ -31,7 +31,7 @@ class Completion:
     Call:
         image: uint8 [B, H, W, 3].
         mask: bool [B, H, W], True = hole.
-        edges: bool [B, H, W], a guided model's sketch, True = line.
+        edges: bool [B, H, W], for a guided model, True = line.
         returns: dict of tensors of the images' height and width, known pixels predicted too (not `all_outputs`:
             as anything):
             "completed", "coarse": uint8 [B, H, W, 3], the last and the first stage's prediction;

@@ -28,7 +28,7 @@ class Inpainter:
         strategy: "exact", "crop" or "resize", see `tf_inpaint.inference.large`.
         trained_size: side of the images that the network was trained on, which "crop" and "resize" go by.
     Attributes:
-        recipe, residuals, takes_edges: the engine's; `takes_edges` says whether it is guided by a sketch.
+        recipe, residuals, takes_edges: the engine's; `takes_edges` says whether it is guided by edges.
     Raises:
         InputError: if the strategy is of no use to the model.
         ValueError: if the strategy is none.
@@ -118,8 +118,8 @@ class Inpainter:
         Args:
             image: uint8 [H, W, 3] or [B, H, W, 3], RGB, of any size.
             mask: bool (True = hole) or uint8 (above half = hole), [H, W] or [B, H, W]; one mask serves a whole batch.
-            edges: a sketch for the hole, for guided models only: bool (True = line) or uint8 (above 0.6 of white =
-                line), [H, W] or [B, H, W]; one sketch serves a whole batch, None is an empty one.
+            edges: for guided models only: bool (True = line) or uint8 (above 0.6 of white =
+                line), [H, W] or [B, H, W]; one map serves a whole batch, None is an empty one.
         Returns:
             uint8 of the shape of `image`.
         Raises:
@@ -256,7 +256,7 @@ def _padded(arrays, height, width):
 
 
 def _as_bool(name, mask, threshold, shape):
-    """bool [B, H, W] of a mask or sketch for images of that shape."""
+    """bool [B, H, W] of a mask or edges for images of that shape."""
     mask = np.asarray(mask)
     if mask.shape not in (shape, shape[1:]):
         raise ValueError(f"`{name}` must be [H, W] or [B, H, W] of the image {shape}. Received: {_describe(mask)}")

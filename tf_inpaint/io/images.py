@@ -113,7 +113,7 @@ def write_png(path, array: np.ndarray) -> None:
     """
     path = os.fspath(path)
     if not path.lower().endswith(".png"):
-        raise InputError(f"{path} cannot be written: pictures are written as PNG, so the name must end in .png")
+        raise InputError(f"{path} cannot be written: images are written as PNG, so the name must end in .png")
     write_whole(path, encode_png(array))
 
 
@@ -178,7 +178,7 @@ def _open(path, pixel_limit):
     """An opened, undecoded Pillow image within the limit."""
     source, path = io.BytesIO(path) if isinstance(path, bytes) else path, _named(path)
     if source is path and os.path.isdir(path):
-        raise InputError(f"{path} is a folder, not a picture")
+        raise InputError(f"{path} is a folder, not an image")
     try:
         image = Image.open(source, formats=_formats())
     except FileNotFoundError:
@@ -186,7 +186,7 @@ def _open(path, pixel_limit):
     except UnidentifiedImageError:
         if (os.path.getsize(path) if source is path else source.getbuffer().nbytes) == 0:
             raise InputError(f"{path} is empty (0 bytes)") from None
-        raise InputError(f"{path} is not a picture, whatever its name says, or damaged from its start on") from None
+        raise InputError(f"{path} is not an image, whatever its name says, or damaged from its start on") from None
     except Image.DecompressionBombError:
         limit = min(pixel_limit, 2 * Image.MAX_IMAGE_PIXELS)
         raise InputError(f"{path} has more pixels than the limit of {limit:,}: make it smaller first") from None
@@ -210,7 +210,7 @@ def _pixels(image) -> tuple[np.ndarray, np.ndarray | None, bool]:
     if image.mode.startswith("I"):  # 16 bits; what Pillow calls I is 32 bits wide but holds 16 in every PNG and PNM
         levels = np.asarray(image)
         if levels.min() < 0 or levels.max() > 0xFFFF:
-            raise ValueError("its pixels have 32 bits, which no picture needs: save it with 8 or 16")
+            raise ValueError("its pixels have 32 bits, which no image needs: save it with 8 or 16")
         return np.repeat((levels >> 8).astype(np.uint8)[:, :, np.newaxis], 3, axis=2), None, True
     if image.mode == "F":
         raise ValueError("its pixels are floating point numbers without an agreed white: save it with 8 or 16 bits")

@@ -38,7 +38,7 @@ def list_files(source: str | Sequence[str], base: str | None = None) -> list[str
     """
     sources = [source] if isinstance(source, (str, os.PathLike)) else list(source)
     if not sources or not all(os.fspath(source).strip() for source in sources):
-        raise InputError(f"no pictures are named: give {_SOURCES}")
+        raise InputError(f"no images are named: give {_SOURCES}")
     return [file for source in sources for file in _list_source(os.fspath(source), base)]
 
 
@@ -95,7 +95,7 @@ def _list_source(source: str, base: str | None) -> list[str]:
     path = _locate(source, base) or source
     if os.path.isdir(path):
         files = _walk(path)
-        nothing = f"{path} holds no pictures: no file in it or below it ends in .jpg, .png, .webp or the like"
+        nothing = f"{path} holds no images: no file in it or below it ends in .jpg, .png, .webp or the like"
     elif os.path.isfile(path):
         extension = os.path.splitext(path)[1].lower()
         nothing = f"{path} is an empty list"
@@ -110,7 +110,7 @@ def _list_source(source: str, base: str | None) -> list[str]:
         for folder in dict.fromkeys((base or "", "")):
             pattern = os.path.join(folder, os.path.expanduser(source))
             files = files or sorted(file for file in glob.glob(pattern, recursive=True) if _is_image(file))
-        nothing = f"{source} matches no pictures"
+        nothing = f"{source} matches no images"
     else:
         raise InputError(f"{source} does not exist: give {_SOURCES}")
     if not files:
@@ -162,7 +162,7 @@ def _from_entries(list_path: str, entries: Iterable[tuple[int, str]]) -> list[st
             where = "" if os.path.isabs(entry) else f" in {folder or os.curdir} or the working directory"
             raise InputError(f"{list_path}:{line}: {entry} does not exist{where}")
         if os.path.isdir(file):
-            raise InputError(f"{list_path}:{line}: {entry} is a folder, not a picture")
+            raise InputError(f"{list_path}:{line}: {entry} is a folder, not an image")
         files.append(file)
     return files
 
@@ -189,7 +189,7 @@ def _cells(path: str) -> list[tuple[int, str]]:
         rows = rows[1:]
     for line, row in rows:
         if len(row) <= column or not row[column]:
-            raise InputError(f"{path}:{line}: the column of pictures (number {column + 1}) is empty")
+            raise InputError(f"{path}:{line}: the column of images (number {column + 1}) is empty")
     return [(line, row[column]) for line, row in rows]
 
 

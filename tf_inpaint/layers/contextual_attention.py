@@ -24,7 +24,7 @@ class ContextualAttention(tf.keras.layers.Layer):
         rate: the shrinking, and the stride of the pasted 2 rate x 2 rate patches, >= 1.
         softmax_scale: > 0.
         propagation: whether neighbouring matches support each other.
-        max_memory: bytes the matching may take. What does not fit is done picture by picture in chunks, for the same
+        max_memory: bytes the matching may take. What does not fit is done image by image in chunks, for the same
             numbers, without gradients; None does it all at once. See `tf_inpaint.ops.attention`.
     Call, in float32 whatever the precision of the inputs:
         inputs: (foreground, background, mask) or (..., needed): float [B, H, W, C]; float [B, K, L, C]; float [B or 1,

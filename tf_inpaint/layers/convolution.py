@@ -146,7 +146,7 @@ class UpsampleConv2D(MirrorConv2D):
     """Every pixel doubled in both directions, then a 3 x 3 `MirrorConv2D`: [B, H, W, C] -> [B, 2H, 2W, filters].
 
     Of the nine taps of a place several meet the same pixel, which ones depends on whether its row and column are even.
-    So each of the four kinds is a 2 x 2 convolution of the small picture, whose taps are sums of the kernel's.
+    So each of the four kinds is a 2 x 2 convolution of the small image, whose taps are sums of the kernel's.
 
     Raises:
         ValueError: if `kernel_size` is not 3, or `strides`, `dilation` or `border` is given.
@@ -168,7 +168,7 @@ class UpsampleConv2D(MirrorConv2D):
 
     def convolve(self, inputs):
         batch, height, width = (inputs.shape[i] or tf.shape(inputs)[i] for i in range(3))
-        # Of a doubled picture, both ways of mirroring repeat the pixel at the border.
+        # Of a doubled image, both ways of mirroring repeat the pixel at the border.
         mode = "SYMMETRIC" if self.padding in ("SYMMETRIC", "REFLECT") else "CONSTANT"
         padded = tf.pad(tf.cast(inputs, self.precision), [[0, 0], [1, 1], [1, 1], [0, 0]], mode)
         kernel = self.effective_kernel()
@@ -192,7 +192,7 @@ class UpsampleConv2D(MirrorConv2D):
 
 
 def _pairs_of_taps(kernel, axis):
-    """What three taps along an axis are for even and for odd places of a doubled picture: two taps each."""
+    """What three taps along an axis are for even and for odd places of a doubled image: two taps each."""
     first, second, third = tf.unstack(kernel, axis=axis)
     return tf.stack([first, second + third], axis=axis), tf.stack([first + second, third], axis=axis)
 
@@ -200,7 +200,7 @@ def _pairs_of_taps(kernel, axis):
 class GatedConv2D(MirrorConv2D):
     """A convolution whose second half of channels decides, pixel by pixel, how much of the first half passes.
 
-    activation(feature) * sigmoid(gate): the layer learns where its input is worth anything, holes or sketch lines
+    activation(feature) * sigmoid(gate): the layer learns where its input is worth anything, holes or edges
     among it, instead of being told by a rule.
 
     Args:

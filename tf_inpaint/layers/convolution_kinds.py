@@ -53,7 +53,7 @@ class ConvolutionKind:
 class PartialKind(ConvolutionKind):
     """Layers that take features and the hole in them, and hand on both.
 
-    Attention reads the picture's own mask, as it does with other kinds, and tells what it left unknown. Where branches
+    Attention reads the image's own mask, as it does with other kinds, and tells what it left unknown. Where branches
     join, what one of them knows is known.
 
     Reference: Liu et al. 2018, section 3.

@@ -1,7 +1,7 @@
 """In how many bits a network convolves: float32, or 16 bits between float32 weights and float32 results.
 
 Convolutions and what flows between them take most of the time and the memory, and stand half as many bits. Everything
-else stays float32: weights, spectral norms, batch statistics, attention with its softmax and patch norms, pictures,
+else stays float32: weights, spectral norms, batch statistics, attention with its softmax and patch norms, images,
 scores and losses. Processors convolve in 16 bits, but compute activations in them four times as slowly as in float32,
 so that there what flows between layers is float32 as well.
 

@@ -1,4 +1,4 @@
-"""Spectral normalisation: a convolution that stretches no picture by more than its kernel's largest singular value."""
+"""Spectral normalisation: a convolution that stretches no image by more than its kernel's largest singular value."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Loss functions: pairs for critic and generator, reconstruction terms."""
+"""Loss functions: pairs for discriminator and generator, reconstruction terms."""

@@ -1,4 +1,4 @@
-"""Adversarial losses in pairs (critic, generator), on scores of any shape."""
+"""Adversarial losses in pairs (discriminator, generator), on scores of any shape."""
 
 from __future__ import annotations
 
@@ -132,10 +132,10 @@ def interpolate(real, fake, alpha):
 
 
 def gradient_penalty(critic, images, mask=None):
-    """mean((|d critic / d images| - 1)^2), the norm taken over each image.
+    """mean((|d discriminator / d images| - 1)^2), the norm taken over each image.
 
     Args:
-        critic: function of float [B, H, W, C] to scores [B, 1], each of its own image alone.
+        discriminator: function of float [B, H, W, C] to scores [B, 1], each of its own image alone.
         images: float [B, H, W, C], where the slope is measured (see `interpolate`).
         mask: float [B, H, W, 1] that weights the squared gradient, or None.
     Returns:

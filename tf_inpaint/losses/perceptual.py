@@ -19,7 +19,7 @@ _MEAN_BGR = (103.939, 116.779, 123.68)
 
 
 class VGGFeatures:
-    """Features of pictures in a fixed VGG network.
+    """Features of images in a fixed VGG network.
 
     Args:
         network: "vgg16" or "vgg19".
@@ -46,7 +46,7 @@ class VGGFeatures:
 
 
 def preprocess(image):
-    """Pictures as the released VGG weights expect them: BGR, 0 .. 255, less ImageNet's mean colour.
+    """Images as the released VGG weights expect them: BGR, 0 .. 255, less ImageNet's mean colour.
 
     Args:
         image: float32 [B, H, W, 3] in [-1, 1], RGB.
@@ -69,7 +69,7 @@ def perceptual_loss(features, targets):
 
 
 def style_loss(features, targets):
-    """Sum over layers of the squared Frobenius norm of the difference of Gram matrices, averaged over pictures.
+    """Sum over layers of the squared Frobenius norm of the difference of Gram matrices, averaged over images.
 
     Arguments and result as `perceptual_loss`.
 

@@ -22,11 +22,11 @@ def discounted_l1(predicted, image, weights):
 
 
 def hole_l1(predicted, image, mask, weights=1.0):
-    """Mean of weights * |image - predicted| inside each picture's hole, averaged over pictures.
+    """Mean of weights * |image - predicted| inside each image's hole, averaged over images.
 
     Args:
         predicted, image: float [B, H, W, C].
-        mask: float [B, H, W, 1], 1 = hole; pictures without a hole count 0.
+        mask: float [B, H, W, 1], 1 = hole; images without a hole count 0.
         weights: float [B, H, W, 1] or a number; see `ops.discount.distance_discount`.
     Returns:
         A scalar.
@@ -35,15 +35,15 @@ def hole_l1(predicted, image, mask, weights=1.0):
 
 
 def valid_l1(predicted, image, mask):
-    """Mean absolute error outside each picture's hole, averaged over pictures.
+    """Mean absolute error outside each image's hole, averaged over images.
 
     Args:
         predicted, image: float [B, H, W, C].
-        mask: float [B, H, W, 1], 1 = hole; pictures without known pixels count 0.
+        mask: float [B, H, W, 1], 1 = hole; images without known pixels count 0.
     Returns:
         A scalar.
     Reference: the "ae loss" of DeepFill release 1.0.0.
-    Deviations: each picture has its own mask; with one mask for the batch the value is the release's.
+    Deviations: each image has its own mask; with one mask for the batch the value is the release's.
     """
     return _region_l1(predicted, image, 1.0 - mask, 1.0)
 
@@ -92,19 +92,19 @@ def pyramid_l1(pyramid, image):
 
 
 def total_variation(completed, mask):
-    """Mean |difference| of neighbouring pixels in and along each picture's hole, averaged over pictures.
+    """Mean |difference| of neighbouring pixels in and along each image's hole, averaged over images.
 
     A pair, side by side or one above the other, counts if at least one of its pixels lies in the hole: all that filling
     the hole can change.
 
     Args:
         completed: float [B, H, W, C], known pixels pasted back.
-        mask: float [B, H, W, 1], 1 = hole; pictures without a hole count 0.
+        mask: float [B, H, W, 1], 1 = hole; images without a hole count 0.
     Returns:
         A scalar.
     Reference: Johnson et al. 2016, section 3.2, on the region of Liu et al. 2018, section 3.3.
     Deviations: differences are absolute, as in Liu et al. Their region, the hole grown by a pixel, has pairs of known
-        pixels in it, which do not depend on the network; and they divide by the size of the picture, not by the number
+        pixels in it, which do not depend on the network; and they divide by the size of the image, not by the number
         of pairs.
     """
     total = count = 0.0

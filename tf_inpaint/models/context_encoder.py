@@ -1,8 +1,9 @@
-"""Context Encoders: a picture squeezed into a code, from which the missing part is drawn; and a critic that judges it.
+"""Context Encoders: an image squeezed into a code, from which the missing part is drawn; and a discriminator that
+judges it.
 
 "Context Encoders: Feature Learning by Inpainting", Pathak et al., CVPR 2016 (arXiv 1604.07379), in the form of the
-released Torch code. The attributes carry the restated names of its layers, but for the critic's last, `score`. All
-networks are of one picture size, a power of 2.
+released Torch code. The attributes carry the restated names of its layers, but for the discriminator's last, `score`.
+All networks are of one image size, a power of 2.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ _CELLS = 4  # side of the maps around the code
 
 
 class ContextEncoderGenerator(Generator):
-    """Draws a target region of a picture from all that surrounds it.
+    """Draws a target region of an image from all that surrounds it.
 
-    The region is the picture's central half ("centre"), as large a box around the hole ("box"), or all of it ("whole",
-    for holes of any shape). The hole is painted in one colour before the network sees the picture; for the first two it
+    The region is the image's central half ("centre"), as large a box around the hole ("box"), or all of it ("whole",
+    for holes of any shape). The hole is painted in one colour before the network sees the image; for the first two it
     is the whole region, but for a frame of `overlap` pixels, which the network sees and draws again.
 
     Args:
-        image_size: height and width of the pictures, a power of 2 >= 32.
+        image_size: height and width of the images, a power of 2 >= 32.
         region: "centre", "box" or "whole".
         width: channels of the first layer.
         bottleneck: length of the code (4000 in the release's published training).
@@ -44,7 +45,7 @@ class ContextEncoderGenerator(Generator):
         inputs: (masked_image, mask): float32 [B, S, S, 3] in [-1, 1], RGB, 0 in the holes; float32 [B, S, S, 1] in
             {0, 1}, 1 = hole.
         returns: dict of
-            "predicted": float32 [B, S, S, 3] in [-1, 1]: the drawn region at its place in the picture as the network
+            "predicted": float32 [B, S, S, 3] in [-1, 1]: the drawn region at its place in the image as the network
                 saw it;
             "patch": float32 [B, T, T, 3] in [-1, 1], the region alone: T is S, or S / 2;
             "statistics": in training only, what `advance` wants.
@@ -127,7 +128,7 @@ class ContextEncoderGenerator(Generator):
         return {**outputs, "statistics": {**seen, **drawn}} if training else outputs
 
     def context(self, masked_image, mask):
-        """What the network sees of a picture, and where its region lies: (float32 [B, S, S, 3], int32 [B, 2])."""
+        """What the network sees of an image, and where its region lies: (float32 [B, S, S, 3], int32 [B, 2])."""
         fill = to_float(tf.constant(self.hole_fill, tf.float32))
         position = self.position(mask)
         if self.region != "whole":
@@ -136,13 +137,13 @@ class ContextEncoderGenerator(Generator):
         return masked_image * (1.0 - mask) + fill * mask, position
 
     def position(self, mask):
-        """Top left corner of each picture's region: int32 [B, 2]."""
+        """Top left corner of each image's region: int32 [B, 2]."""
         if self.region == "box":
             return corners_around(mask, self.target_size, self.target_size)
         return tf.fill([tf.shape(mask)[0], 2], (self.fixed_size - self.target_size) // 2)
 
     def target(self, image, mask):
-        """The region of a picture or mask: float32 [B, T, T, C]."""
+        """The region of an image or mask: float32 [B, T, T, C]."""
         return crop_boxes(image, self.position(mask), self.target_size, self.target_size)
 
     def advance(self, statistics):
@@ -170,7 +171,7 @@ class ContextEncoderDiscriminator(tf.keras.Model):
     Args:
         patch_size: height and width of the regions, a power of 2 >= 16.
         width: channels of the first layer.
-        conditional: whether it also sees the picture the region was drawn for, twice as high and wide.
+        conditional: whether it also sees the image the region was drawn for, twice as high and wide.
         train_bias: whether the biases of convolutions act in training.
     Call:
         inputs: float32 [B, T, T, 3] in [-1, 1]; conditional: (patch, context), the latter float32 [B, 2T, 2T, 3].

@@ -1,4 +1,4 @@
-"""DCGAN: pictures drawn from a code. The historical baseline, which completes by searching the code.
+"""DCGAN: images drawn from a code. The historical baseline, which completes by searching the code.
 
 "Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks", Radford et al., ICLR
 2016 (arXiv 1511.06434), in the form that Amos' code for "Semantic Image Inpainting", Yeh and Chen et al., CVPR 2017
@@ -23,7 +23,7 @@ class DCGANGenerator(Generator):
     """Draws an image from a code; the recipe completes by searching the code.
 
     Args:
-        image_size: height and width of the pictures, a power of 2 >= 16.
+        image_size: height and width of the images, a power of 2 >= 16.
         code_size: numbers in a code.
         width: an eighth of the channels of the first maps.
     Call:
@@ -70,10 +70,10 @@ class DCGANGenerator(Generator):
 
 
 class DCGANDiscriminator(tf.keras.Model):
-    """Tells drawn pictures from true ones.
+    """Tells drawn images from true ones.
 
     Args:
-        image_size: height and width of the pictures, a power of 2 >= 16.
+        image_size: height and width of the images, a power of 2 >= 16.
         width: channels of the first layer.
     Call:
         inputs: float32 [B, S, S, 3] in [-1, 1].

@@ -1,4 +1,4 @@
-"""DeepFill v1: coarse-to-fine generator with contextual attention, and its two critics.
+"""DeepFill v1: coarse-to-fine generator with contextual attention, and its two discriminators.
 
 "Generative Image Inpainting with Contextual Attention", Yu et al., CVPR 2018 (arXiv 1801.07892), in the form of release
 1.0.0. The layers of both stages stand in `models/two_stages.py`.
@@ -17,7 +17,7 @@ from tf_inpaint.models.two_stages import TwoStageGenerator
 
 
 class DeepFillV1Generator(TwoStageGenerator):
-    """Completes pictures in two stages: a dilated coarse network, then refinement with contextual attention.
+    """Completes images in two stages: a dilated coarse network, then refinement with contextual attention.
 
     Args:
         width: channels of the first layer (32 in the paper).
@@ -28,7 +28,7 @@ class DeepFillV1Generator(TwoStageGenerator):
             read known pixels only, and hand on where nothing is known yet (see `PartialConv2D`).
     Call:
         inputs: (masked_image, mask): float32 [B, H, W, 3] in [-1, 1], RGB, 0 in the holes; float32 [B, H, W, 1] in
-            {0, 1}, 1 = hole, one for each picture. H and W: multiples of `size_multiple`, at least `minimum_size`.
+            {0, 1}, 1 = hole, one for each image. H and W: multiples of `size_multiple`, at least `minimum_size`.
         returns: dict of
             "coarse", "refined": float32 [B, H, W, 3] in [-1, 1], the two stages' outputs;
             "predicted": the same tensor as "refined";
@@ -37,7 +37,7 @@ class DeepFillV1Generator(TwoStageGenerator):
     Raises:
         ValueError: if `attention` or `convolution` is none of those listed.
     Reference: Yu et al. 2018, figures 2 and 4, in the form of release 1.0.0.
-    Deviations: a mask for every picture, where the release uses the first one for all. How Yu et al. 2019 built
+    Deviations: a mask for every image, where the release uses the first one for all. How Yu et al. 2019 built
         partial convolutions into this network they do not say: here the planes of ones and mask stay in the input, the
         second stage knows what the first one could fill, and the last layer of each is plain.
     """
@@ -66,13 +66,13 @@ class DeepFillV1Generator(TwoStageGenerator):
 
 
 class DeepFillV1Discriminator(tf.keras.Model):
-    """Two critics: one sees the whole picture, one the patch around the hole.
+    """Two discriminators: one sees the whole image, one the patch around the hole.
 
     Args:
         width: channels of the first layers (64 in the paper).
     Call:
         inputs: (image, local_patch): float32 [B, H, W, 3] and [B, h, w, 3] in [-1, 1], of fixed sizes, since each
-            critic ends in a linear unit over all its features.
+            discriminator ends in a linear unit over all its features.
         returns: dict of "global" and "local": float32 [B, 1], unbounded scores.
     Reference: Yu et al. 2018, section 3.2 and release 1.0.0.
     """

@@ -1,4 +1,4 @@
-"""DeepFill v2: DeepFill v1's generator with gated convolutions, optionally guided by a sketch, and SN-PatchGAN.
+"""DeepFill v2: DeepFill v1's generator with gated convolutions, optionally guided by edges, and SN-PatchGAN.
 
 "Free-Form Image Inpainting with Gated Convolution", Yu et al., ICCV 2019 (arXiv 1806.03589), in the form of its
 release. The layers of both stages stand in `models/two_stages.py`.
@@ -17,14 +17,14 @@ from tf_inpaint.models.two_stages import TwoStageGenerator, with_planes
 
 
 class DeepFillV2Generator(TwoStageGenerator):
-    """Completes pictures with holes of any shape in two stages of gated convolutions, following a sketch if guided.
+    """Completes images with holes of any shape in two stages of gated convolutions, following edges if guided.
 
     Args:
         width: filters of the first layer, half of them gates (48 in the release); without gates all are handed on.
         padding: "SYMMETRIC" or "REFLECT" (mirror padding) or "SAME" (what the release's test program uses).
-        guided: whether the network reads a sketch.
+        guided: whether the network reads edges.
         convolution: "gated", or for comparison "plain" or "partial" (see `DeepFillV1Generator`), which does not read
-            what a sketch says about the hole.
+            what edges say about the hole.
     Call:
         inputs: (masked_image, mask) or, if guided, (masked_image, mask, edges): float32 [B, H, W, 3] in [-1, 1], RGB, 0
             in the holes; float32 [B, H, W, 1] in {0, 1}, 1 = hole; float32 [B, H, W, 1] in {0, 1}, 1 = line, of which
@@ -36,7 +36,7 @@ class DeepFillV2Generator(TwoStageGenerator):
     Raises:
         ValueError: if `convolution` is none of those listed.
     Reference: Yu et al. 2019, figure 3, in the form of the release: tanh, and a second stage that sees colours only.
-    Deviations: a mask for every picture, where the release uses the first one for all.
+    Deviations: a mask for every image, where the release uses the first one for all.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class DeepFillV2Discriminator(tf.keras.Model):
     Args:
         width: channels of the first layer (64 in the release).
     Call:
-        inputs: float32 [B, H, W, 4]: picture in [-1, 1] and mask; or [B, H, W, 5] with the sketch inside the hole.
+        inputs: float32 [B, H, W, 4]: image in [-1, 1] and mask; or [B, H, W, 5] with the edges inside the hole.
         training: True also advances the power iteration of every layer (see `SpectralConv2D`), as `advance` does.
         returns: float32 [B, ceil(H / 64) * ceil(W / 64) * 4 width], unbounded scores.
     Reference: Yu et al. 2019, section 3.3, in the form of the release: leaky ReLU after the last layer too.

@@ -28,7 +28,7 @@ class Generator(tf.keras.Model):
         fixed_size: height and width of all images, for a network that takes one size; None is any size.
         hole_size: side of the largest hole it fills, with `fixed_size` alone.
         region: what of an image it predicts: the "centre", as large a "box" around the hole, or the "whole".
-        guided: whether it reads a sketch.
+        guided: whether it reads edges.
         attention: `Attention`, or None.
         bytes_per_pixel: memory that completing takes for each pixel beside attention, measured.
         bytes_per_known_pixel: the same of pixels far from holes, where `fill` looks at them only; None if it does not.

@@ -19,13 +19,13 @@ from tf_inpaint.ops.images import resize_bilinear
 
 
 class PENNetGenerator(Generator):
-    """Completes pictures with a pyramid-context encoder, attention transfer and a multi-scale decoder.
+    """Completes images with a pyramid-context encoder, attention transfer and a multi-scale decoder.
 
     Args:
         width: channels of the first layer (32 in the release).
     Call:
         inputs: (masked_image, mask): float32 [B, H, W, 3] in [-1, 1], RGB, 0 in the holes; float32 [B, H, W, 1] in
-            {0, 1}, 1 = hole, one for each picture. H and W: multiples of `size_multiple`.
+            {0, 1}, 1 = hole, one for each image. H and W: multiples of `size_multiple`.
         returns: dict of
             "predicted": float32 [B, H, W, 3] in [-1, 1];
             "pyramid": list of five float32 [B, H / 2^k, W / 2^k, 3] in [-1, 1], k = 1 .. 5.
@@ -134,7 +134,7 @@ class PENNetGenerator(Generator):
 
 
 class PENNetDiscriminator(tf.keras.Model):
-    """A patch critic with spectral normalisation in PyTorch's form.
+    """A patch discriminator with spectral normalisation in PyTorch's form.
 
     Args:
         width: channels of the first layer (64 in the release).

@@ -74,7 +74,7 @@ def jobs_from_list(path) -> list[Job]:
     except OSError as error:
         raise InputError(f"the list {path} cannot be read: {error.strerror}") from error
     if not rows:
-        raise InputError(f"the list {path} names no picture")
+        raise InputError(f"the list {path} names no image")
     folder = os.path.dirname(path)
     jobs = []
     for image, mask, output, edges in rows:

@@ -72,7 +72,7 @@ class Run:
             for sentences in self._sentences.values():
                 for sentence in sentences:
                     print(sentence, file=sys.stderr)
-        print(f"{done} of {len(jobs)} pictures completed")
+        print(f"{done} of {len(jobs)} images completed")
         return cli.DONE if done == len(jobs) else cli.SOME_FAILED
 
     def _complete(self, jobs) -> int:
@@ -93,7 +93,7 @@ class Run:
             bar.add(len(batch))
         if self.verbose:
             seconds = time.perf_counter() - start
-            print(f"{done} pictures in {batches} batches, {seconds:.1f} s with reading and writing")
+            print(f"{done} images in {batches} batches, {seconds:.1f} s with reading and writing")
             print(f"graphs built: {self._inpainter.graphs}")
         return done
 
@@ -122,7 +122,7 @@ class Run:
             return 0
         if self.verbose:
             seconds, (height, width) = time.perf_counter() - start, batch[0].mask.shape
-            average = f", {seconds / len(batch):.2f} s a picture" if len(batch) > 1 else ""
+            average = f", {seconds / len(batch):.2f} s an image" if len(batch) > 1 else ""
             print(f"\n{len(batch)} of {width} x {height}: {seconds:.2f} s{average}", flush=True)
         done = 0
         for task, of_task in zip(batch, outputs):
@@ -151,7 +151,7 @@ class Run:
         job, (height, width) = task.job, task.mask.shape
         if task.edges is not None and not self._inpainter.takes_edges:
             raise InputError(
-                f"{job.image}: this model follows no sketch: leave out {job.edges}, or take a guided model"
+                f"{job.image}: this model follows no edges: leave out {job.edges}, or take a guided model"
             )
         if height * width >= LARGE_IMAGE and self._inpainter.strategy == "exact":
             needed = self._inpainter.memory(height, width, mask=None if all_outputs else task.mask)
@@ -166,7 +166,7 @@ class Run:
             (self.save_attention, "attention", job.attention_output),
         ):
             if wanted and name not in outputs:
-                raise InputError(f"{job.image}: this model has no {name} picture: leave out --save_{name}")
+                raise InputError(f"{job.image}: this model has no {name} image: leave out --save_{name}")
             if wanted:
                 files[path] = outputs[name] if name == "attention" else restore(image, outputs[name], mask)
         for path, array in files.items():

@@ -45,12 +45,12 @@ def read_task(job: Job, invert_mask: bool = False) -> Task:
     cover, warning = mask.mean(), None
     hint = "is --invert_mask one too many?" if invert_mask else "if its holes are black, add --invert_mask"
     if cover == 1:
-        raise InputError(f"the mask {job.mask} covers the whole picture and leaves nothing to complete it from; {hint}")
+        raise InputError(f"the mask {job.mask} covers the whole image and leaves nothing to complete it from; {hint}")
     if cover == 0:
-        warning = f"the mask {job.mask} marks no hole, so {job.output} is a copy of the picture; {hint}"
+        warning = f"the mask {job.mask} marks no hole, so {job.output} is a copy of the image; {hint}"
     elif cover > _SUSPICIOUS_COVER:
-        warning = f"the mask {job.mask} covers {cover:.0%} of the picture: inverted? {hint}"
-    edges = None if job.edges is None else _read_layer("sketch", job.edges, job, image) > EDGE_THRESHOLD
+        warning = f"the mask {job.mask} covers {cover:.0%} of the image: inverted? {hint}"
+    edges = None if job.edges is None else _read_layer("edge map", job.edges, job, image) > EDGE_THRESHOLD
     return Task(job, image, mask, edges, warning)
 
 
@@ -59,6 +59,6 @@ def _read_layer(name, path, job, image):
     (height, width), (rows, columns) = image.rgb.shape[:2], layer.shape
     if (rows, columns) != (height, width):
         raise InputError(
-            f"the {name} {path} has {columns} x {rows} pixels, but the picture {job.image} has {width} x {height}"
+            f"the {name} {path} has {columns} x {rows} pixels, but the image {job.image} has {width} x {height}"
         )
     return layer

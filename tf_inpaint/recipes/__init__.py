@@ -1,4 +1,4 @@
-"""How each paper trains: losses, weights, critic updates."""
+"""How each paper trains: losses, weights, discriminator updates."""
 
 from tf_inpaint.recipes.context_encoder import ContextEncoderRecipe
 from tf_inpaint.recipes.dcgan import DCGANRecipe

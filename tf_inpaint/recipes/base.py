@@ -12,7 +12,7 @@ from tf_inpaint.ops.images import composite
 
 
 def check_image_size(title, image_size, multiple, minimum=1, padding=""):
-    """Raise InputError, in the keys of a config, if a generator cannot take pictures of (height, width).
+    """Raise InputError, in the keys of a config, if a generator cannot take images of (height, width).
 
     Args:
         title: of the network.
@@ -27,7 +27,7 @@ def check_image_size(title, image_size, multiple, minimum=1, padding=""):
 
 
 def check_one_size(options, image_size, least):
-    """Raise InputError if a network of one size, `options.image_size`, cannot take pictures of (height, width)."""
+    """Raise InputError if a network of one size, `options.image_size`, cannot take images of (height, width)."""
     side = options.image_size
     if side < least or side & (side - 1):
         raise InputError(f"options.image_size must be a power of 2, at least {least}, not {side}")
@@ -39,7 +39,7 @@ class RecipeOptions:
     """What every recipe's options say, whether or not a config may set it: those it may are fields of `Options`.
 
     Attributes:
-        guided: whether the networks read a sketch (`data.edges`).
+        guided: whether the networks read edges (`data.edges`).
         padding: of the generator's convolutions; None where there is nothing to choose.
         pretrain_coarse: whether the first stage is trained alone.
     """
@@ -66,7 +66,7 @@ class Recipe(abc.ABC):
         n_generator: generator updates in a step, on the same batch.
         fresh_batch_per_update: whether every update draws its own batch.
         generator_first: whether a step begins with the generator's updates, not with the discriminator's.
-        completes_with_critic: whether completing a picture needs the discriminator's weights too.
+        completes_with_critic: whether completing an image needs the discriminator's weights too.
         blending: whether completions are blended into the known pixels' colours.
     """
 
@@ -93,7 +93,7 @@ class Recipe(abc.ABC):
 
     @abc.abstractmethod
     def build(self, height, width):
-        """Create all weights for pictures of height x width."""
+        """Create all weights for images of height x width."""
 
     def build_generator(self):
         """Create the generator's weights alone: all that completing needs, but for `completes_with_critic`."""

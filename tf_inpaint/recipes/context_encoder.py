@@ -1,4 +1,4 @@
-"""Context Encoders' training: a weighted squared error and a critic, both on the region the network draws."""
+"""Context Encoders' training: a weighted squared error and a discriminator, both on the region the network draws."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ class Options(RecipeOptions):
     """What a config may set for Context Encoders; the defaults are the release's published training of the centre.
 
     Attributes:
-        image_size: side of the square pictures, a power of 2 from 32; `data.image_size` must be the same.
+        image_size: side of the square images, a power of 2 from 32; `data.image_size` must be the same.
         region: what the network draws: "centre", the central half; "box", as large a box wherever the hole is;
-            "whole", the whole picture, for holes of any shape.
-        width, critic_width: channels of the first layer of the generator and of the critic.
+            "whole", the whole image, for holes of any shape.
+        width, critic_width: channels of the first layer of the generator and of the discriminator.
         code: "dense", a code of `bottleneck` numbers; or "channelwise", the paper's channel-wise fully connected layer.
         bottleneck: length of the dense code.
         overlap: width in pixels of the frame inside the region that stays known; 0 for region "whole".
         known_weight: of the squared error of known pixels, relative to the hole's: the frame's, or for region "whole"
             that of all known pixels (1 in the release's random-region training, 10 with its useOverlapPred).
         l2_weight: of the squared error, `l2`.
-        adversarial_weight: of the generator's adversarial term, `adversarial`; 0 trains without a critic.
+        adversarial_weight: of the generator's adversarial term, `adversarial`; 0 trains without a discriminator.
         hole_fill: colour the hole is painted with, red, green, blue of 0 .. 255.
-        conditional: the critic also sees the picture around the region; not for region "whole".
+        conditional: the discriminator also sees the image around the region; not for region "whole".
         train_bias: biases of convolutions act in training; the release sets them to zero before each evaluation.
     """
 
@@ -51,13 +51,13 @@ class Options(RecipeOptions):
 
 
 class ContextEncoderRecipe(Recipe):
-    """Losses of Context Encoders. One batch serves the critic's update and the generator's.
+    """Losses of Context Encoders. One batch serves the discriminator's update and the generator's.
 
     Reference: Pathak et al. 2016, section 3.2, in the form of the release; the weights are its wtl2 and 1 - wtl2.
-    Deviations: the generator's adversarial term is computed with the critic as updated (the release reuses its scores
-        from before); each picture has its own hole (`mask.per_batch: true` restores one for the batch); the running
-        statistics of a batch in parts (`training.accumulation_steps`) are the means of the parts', each of which is
-        normalised by itself.
+    Deviations: the generator's adversarial term is computed with the discriminator as updated (the release reuses its
+        scores from before); each image has its own hole (`mask.per_batch: true` restores one for the batch); the
+        running statistics of a batch in parts (`training.accumulation_steps`) are the means of the parts', each of
+        which is normalised by itself.
     """
 
     Options = Options

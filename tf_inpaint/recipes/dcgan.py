@@ -1,6 +1,6 @@
 """DCGAN's training, and completion by searching its codes: the historical baseline.
 
-The network is trained on whole pictures and knows no holes; each completion is a search of its own, of many passes.
+The network is trained on whole images and knows no holes; each completion is a search of its own, of many passes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tf_inpaint.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from tf_inpaint.ops.latent_search import neighbourhood_weights, search_code
 from tf_inpaint.recipes.base import Recipe, RecipeOptions, check_one_size, with_completed
 
-_FIRST_CODE = (2017, 7539)  # every search begins at the same code, so that a completion depends on its picture alone
+_FIRST_CODE = (2017, 7539)  # every search begins at the same code, so that a completion depends on its image alone
 
 
 @dataclass(frozen=True)
@@ -23,16 +23,16 @@ class Options(RecipeOptions):
     """What a config may set for DCGAN; the defaults are those of Amos' code, but for the weighted context and blending.
 
     Attributes:
-        image_size: side of the square pictures, a power of 2 from 16; `data.image_size` must be the same.
+        image_size: side of the square images, a power of 2 from 16; `data.image_size` must be the same.
         code_size: numbers in a code.
         width: an eighth of the channels of the generator's first maps.
-        critic_width: channels of the critic's first layer.
+        critic_width: channels of the discriminator's first layer.
         n_generator: generator updates for each batch, all with the same codes.
         search_steps: Adam steps of a completion.
         search_rate: Adam's learning rate in it.
         context: known pixels count as the share of hole around them, "weighted" (the paper), or all alike, "uniform"
             (Amos' code).
-        prior_weight: of the critic's word in the search.
+        prior_weight: of the discriminator's word in the search.
         blending: "poisson" (the paper) makes the hole's border seamless; "none" pastes (Amos' code).
     """
 
@@ -52,7 +52,7 @@ class DCGANRecipe(Recipe):
     """Losses of DCGAN, and the search. One batch serves all updates of a step.
 
     Reference: Radford et al. 2016 and Yeh and Chen et al. 2017, in the form of Amos' code, as described.
-    Deviations: a search begins at the same code for every picture, not at a random one; the order of pictures is drawn
+    Deviations: a search begins at the same code for every image, not at a random one; the order of images is drawn
         anew in each epoch.
     """
 
@@ -78,7 +78,7 @@ class DCGANRecipe(Recipe):
         self.discriminator(image)
 
     def complete(self, batch, training):
-        """In training a picture of a random code; otherwise the one that the search finds, after many passes."""
+        """In training an image of a random code; otherwise the one that the search finds, after many passes."""
         inputs = self.inputs(batch)
         predicted = self.generator(self.codes(batch["seed"]))[0] if training else self._search(*inputs)
         return with_completed({"predicted": predicted}, inputs)

@@ -1,4 +1,4 @@
-"""DeepFill v1's training: discounted l1 around the hole, l1 outside, WGAN-GP on the whole picture and on the patch."""
+"""DeepFill v1's training: discounted l1 around the hole, l1 outside, WGAN-GP on the whole image and on the patch."""
 
 from __future__ import annotations
 
@@ -39,17 +39,18 @@ class Options(RecipeOptions):
     """What a config may set for DeepFill v1; the defaults are the paper's and release 1.0.0's values.
 
     Attributes:
-        width, critic_width: channels of the first layer of the generator and of each critic.
+        width, critic_width: channels of the first layer of the generator and of each discriminator.
         padding: of the generator: the paper's mirror padding, or zeros.
         attention: "contextual", or for the paper's comparison a "spatial_transformer" or an "appearance_flow" in the
             layer's place, or "none": features go by it untouched.
         convolution: of the generator: "plain", or for comparison "partial".
         gan: "wgan_gp", or for the paper's comparison "least_squares" or "minimax" (the log loss of DCGAN), both without
             gradient penalty.
-        gan_with_mask: whether the critics see the mask as a fourth channel.
-        n_critic: critic updates, each on a fresh batch, before each generator update.
-        pretrain_coarse: train the coarse network alone, without critics.
-        local_patch: (height, width) of the patch around the hole that the local critic and the discounted l1 see.
+        gan_with_mask: whether the discriminators see the mask as a fourth channel.
+        n_critic: discriminator updates, each on a fresh batch, before each generator update.
+        pretrain_coarse: train the coarse network alone, without discriminators.
+        local_patch: (height, width) of the patch around the hole that the local discriminator and the discounted l1
+            see.
         discount: "box" (the release: on the patch), "distance" (the paper: in the hole, of any shape) or "none" (on the
             patch, undiscounted).
         discount_gamma: per pixel; 0.9 in the release's box form, 0.99 in the paper's distance form.
@@ -57,13 +58,13 @@ class Options(RecipeOptions):
             out.
         autoencoder_weight: of the l1 outside the hole, `autoencoder`.
         coarse_l1_weight: of the coarse output, relative to the refined one, in both.
-        perceptual_weight: of the difference of VGG features of the completed picture and the true one, `perceptual`.
+        perceptual_weight: of the difference of VGG features of the completed image and the true one, `perceptual`.
         style_weight: of that of their Gram matrices, `style`.
         total_variation_weight: of neighbouring pixels' differences in and along the hole, `total_variation`.
         vgg: which network `perceptual_weight` and `style_weight` look through; loaded if one of them is not 0.
         vgg_weights: "imagenet" lets Keras download its own, or the path of an .h5 file of them without top.
-        adversarial_weight: of both adversarial terms of the generator; 0 trains without critics.
-        global_weight: of the global critic relative to the local one.
+        adversarial_weight: of both adversarial terms of the generator; 0 trains without discriminators.
+        global_weight: of the global discriminator relative to the local one.
         penalty_weight: of the gradient penalties.
     """
 
@@ -96,7 +97,7 @@ class DeepFillV1Recipe(Recipe):
     """Losses of DeepFill v1.
 
     Reference: Yu et al. 2018, sections 3.2 and 4, in the form of release 1.0.0.
-    Deviations: every picture has a hole of its own (`mask.per_batch: true` restores the release's one for the batch);
+    Deviations: every image has a hole of its own (`mask.per_batch: true` restores the release's one for the batch);
         the patch is found from the hole, and is the drawn box where the hole is a box.
     """
 
@@ -108,7 +109,7 @@ class DeepFillV1Recipe(Recipe):
         self.generator = DeepFillV1Generator(options.width, options.padding, options.attention, options.convolution)
         self.discriminator = DeepFillV1Discriminator(options.critic_width)
         self._critic_loss, self._generator_loss = _LOSSES[options.gan]
-        self.features = None  # function of a picture to its VGG features by layer, where a loss needs them
+        self.features = None  # function of an image to its VGG features by layer, where a loss needs them
         self._with_critics = bool(options.adversarial_weight) and not options.pretrain_coarse
         self.n_critic = options.n_critic if self._with_critics else 0
 
@@ -119,7 +120,7 @@ class DeepFillV1Recipe(Recipe):
         check_image_size("DeepFill v1", image_size, DeepFillV1Generator.size_multiple, least, options.padding)
         patch = tuple(options.local_patch)
         if any(extent > side for extent, side in zip(patch, image_size)):
-            raise InputError(f"options.local_patch {patch} is larger than the picture, data.image_size {image_size}")
+            raise InputError(f"options.local_patch {patch} is larger than the image, data.image_size {image_size}")
         weights = (
             options.l1_weight,
             options.autoencoder_weight,
@@ -189,7 +190,7 @@ class DeepFillV1Recipe(Recipe):
         return losses
 
     def _impression(self, completed, image, mask):
-        """Of the completed picture as a whole: the terms perceptual, style and total_variation."""
+        """Of the completed image as a whole: the terms perceptual, style and total_variation."""
         options, losses = self.options, {}
         if options.perceptual_weight or options.style_weight:
             ours, truth = self.features(completed), self.features(image)
@@ -228,7 +229,7 @@ class DeepFillV1Recipe(Recipe):
         return losses
 
     def _seen(self, image, mask):
-        """What the critics see of a picture: [B, H, W, 3], or 4 with the mask."""
+        """What the discriminators see of an image: [B, H, W, 3], or 4 with the mask."""
         return tf.concat([image, mask], axis=-1) if self.options.gan_with_mask else image
 
     def interpolation(self, batch):

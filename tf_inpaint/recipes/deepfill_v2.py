@@ -21,17 +21,17 @@ class Options(RecipeOptions):
 
     Attributes:
         width: filters of the generator's first layer; with gated convolutions half of them are gates.
-        critic_width: channels of the critic's first layer.
+        critic_width: channels of the discriminator's first layer.
         padding: of the generator: mirror padding, or zeros.
-        guided: whether generator and critic see a sketch (`data.edges`).
+        guided: whether generator and discriminator see edges (`data.edges`).
         convolution: of the generator: "gated", or for the paper's comparison "plain" or "partial", which hand on all of
             their filters: a width of 32 then is that of v1.
-        n_critic: critic updates, each on a fresh batch, before each generator update.
-        l1_weight: of the l1 over the whole picture of both stages, `l1`.
+        n_critic: discriminator updates, each on a fresh batch, before each generator update.
+        l1_weight: of the l1 over the whole image of both stages, `l1`.
         coarse_l1_weight: of the coarse output in it, relative to the refined one.
         hole_l1_weight: of the l1 inside the hole alone, of both stages, `hole_l1`. The release has none: there the
-            hole's share of `l1` is its share of the picture, and most of what is learnt is to hand known pixels on.
-        adversarial_weight: of the generator's adversarial term, `adversarial`; 0 trains without a critic.
+            hole's share of `l1` is its share of the image, and most of what is learnt is to hand known pixels on.
+        adversarial_weight: of the generator's adversarial term, `adversarial`; 0 trains without a discriminator.
     """
 
     width: int = 48
@@ -50,7 +50,7 @@ class DeepFillV2Recipe(Recipe):
     """Losses of DeepFill v2.
 
     Reference: Yu et al. 2019, sections 3.3 and 3.4, in the form of the release.
-    Deviations: every picture has a hole of its own (`mask.per_batch: true` restores the release's one for the batch).
+    Deviations: every image has a hole of its own (`mask.per_batch: true` restores the release's one for the batch).
     """
 
     Options = Options
@@ -108,7 +108,7 @@ class DeepFillV2Recipe(Recipe):
         self.discriminator.advance()
 
     def _seen_by_critic(self, image, batch):
-        """concat[image, mask] or concat[image, mask, sketch in the hole]: [B, H, W, 4 or 5]."""
+        """concat[image, mask] or concat[image, mask, edges in the hole]: [B, H, W, 4 or 5]."""
         mask = batch["mask"]
         sketch = [batch["edges"] * mask] if self.options.guided else []
         return tf.concat([image, mask, *sketch], axis=-1)

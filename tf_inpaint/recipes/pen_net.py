@@ -1,4 +1,4 @@
-"""PEN-Net's training: l1 in and outside the hole, l1 at every scale of the pyramid, and a patch critic."""
+"""PEN-Net's training: l1 in and outside the hole, l1 at every scale of the pyramid, and a patch discriminator."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class Options(RecipeOptions):
 
     Attributes:
         width: channels of the generator's first layer.
-        critic_width: channels of the critic's first layer.
+        critic_width: channels of the discriminator's first layer.
         gan: "hinge" (CelebA-HQ and Places2 in the release) or "minimax" (DTD and Facade).
         hole_weight: of the l1 in the hole, `hole`.
         valid_weight: of the l1 outside, `valid`.
-        pyramid_weight: of the l1 of the pyramid's pictures, `pyramid`.
-        adversarial_weight: of the generator's adversarial term, `adversarial`; 0 trains without a critic.
+        pyramid_weight: of the l1 of the pyramid's images, `pyramid`.
+        adversarial_weight: of the generator's adversarial term, `adversarial`; 0 trains without a discriminator.
     """
 
     width: int = 32
@@ -47,10 +47,10 @@ class Options(RecipeOptions):
 
 
 class PENNetRecipe(Recipe):
-    """Losses of PEN-Net. One batch serves the critic's update and the generator's.
+    """Losses of PEN-Net. One batch serves the discriminator's update and the generator's.
 
     Reference: Zeng et al. 2019, section 3.3, in the form of the release.
-    Deviations: hole and valid l1 are means over each picture's own hole, then over pictures, where the release divides
+    Deviations: hole and valid l1 are means over each image's own hole, then over images, where the release divides
         by the hole of the whole batch; equal where all holes of a batch have one area.
     """
 

@@ -125,7 +125,7 @@ def test_wrong_files_are_refused_with_a_reason(exported, make_case):
 
 
 def test_files_are_read_as_test_py_reads_them(exported, make_case, tmp_path):
-    """A JPEG lying on its side, a mask painted on a transparent layer, no sketch."""
+    """A JPEG lying on its side, a mask painted on a transparent layer, no edges."""
     from PIL import Image
 
     case = make_case(40, 56)

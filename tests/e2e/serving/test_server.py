@@ -62,7 +62,7 @@ def test_refusals_are_a_sentence_and_the_server_lives_on(client, make_case):
         with pytest.raises(InputError, match=f"the server refuses: .*{said}"):
             client.complete_files(*files)
     with pytest.raises(InputError, match="the server refuses"):
-        client.complete_files(image, mask)  # without a sketch
+        client.complete_files(image, mask)  # without edges
     unknown = Client(client.address, "unknown")
     assert not unknown.ready()
     with pytest.raises(InputError, match="the server refuses: Servable not found"):

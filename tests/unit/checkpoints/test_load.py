@@ -140,7 +140,8 @@ def test_release_round_trip_with_optimiser_state(tmp_path, save_release, target)
     prefix = save_release(tmp_path, _release_arrays(*source))
     description = describe(prefix)
     assert description.options == {"width": 4, "critic_width": 2, "local_patch": (32, 32)}
-    assert str(description) == "DeepFill v1 release (width 4, critic_width 2, local_patch (32, 32), with critics)"
+    options = "width 4, critic_width 2, local_patch (32, 32)"
+    assert str(description) == f"DeepFill v1 release ({options}, with discriminators)"
 
     _assert_fills(prefix, source, target, 104)
 
@@ -248,7 +249,7 @@ def test_a_guided_model_and_one_that_is_not_may_start_from_each_other(tmp_path, 
         recipe.build(64, 64)
     prefix = _save_run(tmp_path, source.generator, source.discriminator)
     report = load_weights(prefix, target.generator, target.discriminator)
-    assert str(report).endswith("0 of another shape, what reads a sketch left out or 0")
+    assert str(report).endswith("0 of another shape, what reads edges left out or 0")
     assert report.edges == ("coarse.conv1.kernel", "conv1.kernel")
     draw = np.random.default_rng(0)
     image, hole = draw.uniform(-1, 1, [1, 64, 64, 3]), draw.integers(0, 2, [1, 64, 64, 1])
@@ -327,7 +328,7 @@ def test_pen_net_round_trip(tmp_path, torch_save, legacy, form):
         parallel = [{f"module.{name}": array for name, array in net.items()} for net in (net_g, net_d)]
         torch_save(path, dict(zip(("netG", "netD"), parallel)), legacy)
     description = describe(path)
-    assert str(description) == "PEN-Net release (width 4, critic_width 8, with critics)"
+    assert str(description) == "PEN-Net release (width 4, critic_width 8, with discriminators)"
     _assert_fills(path, source, target, 82)
     with pytest.raises(InputError, match="gen_00300.pth holds no optimiser"):
         read_training_state(path, 0.999, 1)
@@ -353,7 +354,7 @@ def test_pen_net_without_its_critic_and_with_strangers(tmp_path, torch_save):
     assert (len(report.loaded), len(report.missing)) == (68, 14)
     assert set(report.unexpected) == {"netG/extra", *(f"average/{name}" for name in average)}
     _assert_equal(_values(target[0]), _values(source[0]))
-    assert "without critics" in str(describe(path))
+    assert "without discriminators" in str(describe(path))
 
 
 def test_pen_net_that_lacks_a_weight_or_is_of_another_width_is_refused_untouched(tmp_path, torch_save):
@@ -375,7 +376,7 @@ def test_pen_net_that_lacks_a_weight_or_is_of_another_width_is_refused_untouched
 def test_a_run_of_pen_net_is_known_by_its_weights_too(tmp_path):
     source, target = _pen_net(4, 8), _pen_net(4, 8, copy=1)
     prefix = _save_run(tmp_path, *source)
-    assert str(describe(prefix)) == "tf_inpaint run of PEN-Net (width 4, critic_width 8, with critics)"
+    assert str(describe(prefix)) == "tf_inpaint run of PEN-Net (width 4, critic_width 8, with discriminators)"
     _assert_fills(prefix, source, target, 82)
 
 

@@ -142,7 +142,7 @@ def test_rules_between_values(write, lines, message, sentence):
     [
         ("data", {"image_size": [64, 68]}, "multiples of 8"),
         ("data", {"image_size": 56}, "at least 64 pixels"),
-        ("options", {"local_patch": 72, "discount": "distance"}, "larger than the picture"),
+        ("options", {"local_patch": 72, "discount": "distance"}, "larger than the image"),
         ("options", {"local_patch": 40}, "discount"),
         ("mask", {"height": 24}, "discount"),
     ],
@@ -160,7 +160,7 @@ def test_smaller_images_do_without_mirrors_and_other_patches_without_a_box():
 
 def test_a_recipes_complaint_leads_to_the_key_it_names(write, monkeypatch, sentence):
     def complain(options, image_size, mask_options):
-        raise InputError(f"options.width of {options.width} is not for pictures of data.image_size {image_size}")
+        raise InputError(f"options.width of {options.width} is not for images of data.image_size {image_size}")
 
     monkeypatch.setattr(RECIPES["deepfill_v1"], "check", complain)
     path = write("options:", "  width: 16")

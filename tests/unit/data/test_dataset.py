@@ -307,7 +307,7 @@ def test_the_next_of_the_epoch_takes_the_place_of_a_broken_file(tmp_path, caplog
     _spoil(good, truncated=[2, 5], text=[6])
     with caplog.at_level(logging.WARNING):
         spoiled = image_data(good)
-        assert [(file[-5:], reason[:16]) for file, reason in spoiled.broken] == [("6.png", "is not a picture")]
+        assert [(file[-5:], reason[:15]) for file, reason in spoiled.broken] == [("6.png", "is not an image")]
         expected, found = (take(data.dataset(0, 7), 8) for data in (clean, spoiled))
     order = np.reshape(_files(expected), [8, 7])
     readable = [[next(n for n in [*epoch[i:], *epoch[:i]] if n not in (2, 5, 6)) for i in range(7)] for epoch in order]
@@ -429,7 +429,7 @@ def test_a_batch_must_divide(folder):
 
 
 def test_no_images_named(folder):
-    with pytest.raises(InputError, match="no pictures are named"):
+    with pytest.raises(InputError, match="no images are named"):
         image_data("")
 
 

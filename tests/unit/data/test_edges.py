@@ -132,7 +132,8 @@ def test_edges_of_another_size_are_a_broken_image(folder):
 def test_edges_that_are_no_image_are_found_at_the_start(folder):
     (folder / "3_edge.png").write_text("text")
     ((file, reason),) = _data(folder).broken
-    assert file.endswith("3.png") and reason.startswith("has no sound edges: ") and "3_edge.png is not a pic" in reason
+    assert file.endswith("3.png") and reason.startswith("has no sound edges: ")
+    assert "3_edge.png is not an image" in reason
 
 
 def test_edges_drawn_on_transparent_layers_are_read_as_by_test_py(folder):

@@ -127,13 +127,13 @@ def test_other_formats_are_read_by_python(folder):
 def test_missing_files_and_folders_are_named_at_the_start(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         Masks(MaskOptions("files", files=str(tmp_path / "none")), (32, 32))
-    (tmp_path / "a.png").write_text("no picture")
-    with pytest.raises(InputError, match="none of the 1 files of mask.files can be read: .*a.png is not a picture"):
+    (tmp_path / "a.png").write_text("no image")
+    with pytest.raises(InputError, match="none of the 1 files of mask.files can be read: .*a.png is not an image"):
         Masks(MaskOptions("files", files=str(tmp_path)), (32, 32), 0.5)
 
 
 def test_too_many_broken_masks_stop(folder):
-    (folder / "0.png").write_text("no picture")
+    (folder / "0.png").write_text("no image")
     with pytest.raises(InputError, match="1 of 3 files of mask.files cannot be read, more than .* 0.2: .*0.png is not"):
         Masks(MaskOptions("files", files=str(folder)), (32, 32), 0.2)
 

@@ -1,4 +1,4 @@
-"""A stand-in for the network: it fills holes with one colour and draws the sketch into them."""
+"""A stand-in for the network: it fills holes with one colour and draws the edges into them."""
 
 import threading
 

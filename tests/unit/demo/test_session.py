@@ -95,9 +95,9 @@ def test_a_loaded_mask_is_an_action_too(session):
     np.testing.assert_array_equal(session.mask(), layer)
     session.undo()
     assert session.mask()[30, 40] and not session.mask()[5, 5]
-    with pytest.raises(InputError, match="the mask has 3 x 2 pixels, but the picture has 80 x 60"):
+    with pytest.raises(InputError, match="the mask has 3 x 2 pixels, but the image has 80 x 60"):
         session.fill("mask", np.zeros((2, 3), bool))
-    with pytest.raises(InputError, match="the sketch has 3 x 2 pixels"):
+    with pytest.raises(InputError, match="the edge map has 3 x 2 pixels"):
         session.fill("edges", np.zeros((2, 3), bool))
 
 
@@ -136,7 +136,7 @@ def test_preview_and_overlay_tell_hole_and_sketch(session, image_file):
 
 
 def test_completing(session, image_file, inpainter):
-    with pytest.raises(InputError, match="there is no completed picture yet"):
+    with pytest.raises(InputError, match="there is no completed image yet"):
         session.output_at("completed")
     with pytest.raises(InputError, match="draw a hole first"):
         session.complete(inpainter)
@@ -153,7 +153,7 @@ def test_completing(session, image_file, inpainter):
     np.testing.assert_array_equal(session.result_mask, mask)  # what was completed, not what is drawn now
 
     session.fill("mask", np.ones((60, 80), bool))
-    with pytest.raises(InputError, match="covers the whole picture"):
+    with pytest.raises(InputError, match="covers the whole image"):
         session.complete(inpainter)
     session.load(image_file)
     assert session.result is None and not session.can_undo
@@ -162,7 +162,7 @@ def test_completing(session, image_file, inpainter):
 def test_an_unguided_model_is_offered_no_sketch(image_file, unguided):
     session = Session(takes_edges=False)
     session.load(image_file)
-    with pytest.raises(InputError, match="takes no sketch"):
+    with pytest.raises(InputError, match="takes no edges"):
         session.draw(_line("edges"))
     session.draw(_line("mask"))
     session.complete(unguided)
@@ -175,10 +175,10 @@ def test_an_unguided_model_is_offered_no_sketch(image_file, unguided):
         (Stroke("sky", ((1, 1),), 5), "a layer is mask or edges"),
         (Stroke("mask", (), 5), "1 to 5000 points, not 0"),
         (Stroke("mask", ((0, 0),) * (MOST_POINTS + 1), 5), "not 5001"),
-        (Stroke("mask", ((float("nan"), 0),), 5), "near the picture"),
-        (Stroke("mask", ((1e9, 0),), 5), "near the picture"),
+        (Stroke("mask", ((float("nan"), 0),), 5), "near the image"),
+        (Stroke("mask", ((1e9, 0),), 5), "near the image"),
         (Stroke("mask", ((1, 1),), 0.5), "at least a pixel"),
-        (Stroke("mask", ((1, 1),), float("inf")), "near the picture"),
+        (Stroke("mask", ((1, 1),), float("inf")), "near the image"),
     ],
 )
 def test_impossible_strokes_change_nothing(session, stroke, said):
@@ -231,7 +231,7 @@ def test_what_is_completed_is_what_was_there_at_the_start(session, image_file, i
     np.testing.assert_array_equal(session.result_mask, task[1])
     assert set(session.result) == {"completed", "attention"}
     session.load(ImageFile(image_file.rgb.copy(), None, False))
-    with pytest.raises(InputError, match="another picture was loaded"):
+    with pytest.raises(InputError, match="another image was loaded"):
         session.accept(task, inpainter.outputs(*task))
     assert session.result is None
 
@@ -240,7 +240,7 @@ def test_limits(session, image_file):
     small = Session(True, max_pixels=1000)
     with pytest.raises(InputError, match=r"80 x 60 = 4,800 pixels, more than the limit of 1,000"):
         small.load(image_file)
-    with pytest.raises(InputError, match="load a picture first"):
+    with pytest.raises(InputError, match="load an image first"):
         small.mask()
-    with pytest.raises(InputError, match="load a picture first"):
+    with pytest.raises(InputError, match="load an image first"):
         small.draw(_line())

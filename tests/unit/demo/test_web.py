@@ -134,8 +134,8 @@ def test_alpha_and_grey_come_back(visitor):
 def test_an_unguided_model_has_no_sketch(unguided, photo):
     visitor = Visitor(make_app(unguided))
     assert visitor.post("/api/picture", photo).get_json()["takes_edges"] is False
-    assert "takes no sketch" in visitor.says(visitor.post("/api/stroke", json=LINE))
-    assert "takes no sketch" in visitor.says(visitor.get("/api/edges.png"))
+    assert "takes no edges" in visitor.says(visitor.post("/api/stroke", json=LINE))
+    assert "takes no edges" in visitor.says(visitor.get("/api/edges.png"))
 
 
 # Hostile input
@@ -152,10 +152,10 @@ def test_a_picture_of_a_hundred_megapixels_is_refused_before_it_is_decoded(visit
 @pytest.mark.parametrize(
     "data, said",
     [
-        (b"just some text", "the upload is not a picture"),
+        (b"just some text", "the upload is not an image"),
         (b"", "the upload is empty"),
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 100, "the upload is"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "the upload is not a picture"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "the upload is not an image"),
     ],
 )
 def test_what_is_no_picture_is_said(visitor, photo, data, said):
@@ -171,7 +171,7 @@ def test_a_truncated_picture_is_said(visitor, photo):
 
 def test_a_mask_of_another_size(loaded):
     said = loaded.says(loaded.post("/api/layer/mask", _bytes(np.zeros((5, 6), np.uint8))))
-    assert said == "the mask has 6 x 5 pixels, but the picture has 80 x 60"
+    assert said == "the mask has 6 x 5 pixels, but the image has 80 x 60"
 
 
 @pytest.mark.parametrize(
@@ -206,11 +206,11 @@ def test_too_many_bytes(visitor, monkeypatch, inpainter, photo):
 
 def test_asking_too_early(visitor, photo):
     for path in ("/api/view/picture.png", "/api/mask.png", "/api/view/overlay.png"):
-        assert visitor.says(visitor.get(path)) == "load a picture first"
-    assert visitor.says(visitor.post("/api/complete")) == "load a picture first"
+        assert visitor.says(visitor.get(path)) == "load an image first"
+    assert visitor.says(visitor.post("/api/complete")) == "load an image first"
     visitor.post("/api/picture", photo)
     assert "draw a hole first" in visitor.says(visitor.post("/api/complete"))
-    assert "complete the picture first" in visitor.says(visitor.get("/api/completed.png"))
+    assert "complete the image first" in visitor.says(visitor.get("/api/completed.png"))
 
 
 def test_places_that_are_not_there(visitor):
@@ -227,7 +227,7 @@ def test_visitors_do_not_see_each_other(app, image_file, photo):
     one.post("/api/complete")
     assert other.get("/api/state").get_json()["loaded"] is False
     for path in ("/api/view/picture.png", "/api/completed.png", "/api/mask.png"):
-        assert other.says(other.get(path)) == "load a picture first" or path == "/api/completed.png"
+        assert other.says(other.get(path)) == "load an image first" or path == "/api/completed.png"
         other.says(other.get(path))
     other.post("/api/picture", _bytes(255 - image_file.rgb))
     np.testing.assert_array_equal(_array(one.get("/api/view/picture.png")), image_file.rgb)
@@ -289,7 +289,7 @@ def test_completions_take_turns_and_too_many_are_told(app, photo, inpainter):
         answers = pool.map(lambda visitor: visitor.post("/api/complete"), waiting)
         assert inpainter.started.acquire(timeout=20)
         time.sleep(0.5)  # until the others have queued up
-        assert "too many pictures are being completed" in last.says(last.post("/api/complete"))
+        assert "too many images are being completed" in last.says(last.post("/api/complete"))
         inpainter.go.set()
     assert [answer.status_code for answer in answers] == [200] * MOST_WAITING
 

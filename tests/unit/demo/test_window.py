@@ -123,7 +123,7 @@ def test_a_ring_shows_the_brush_in_the_window_only(window):
     window._mouse(cv2.EVENT_MOUSEMOVE, 160, 120, 0, None)
     ring = np.argwhere((window.image() != plain).any(axis=2))
     assert abs(np.ptp(ring[:, 1]) - window._sizes["mask"] * scale) <= 4
-    assert not window.session.can_undo and not window.shown_images  # nothing drawn, and no picture for every move
+    assert not window.session.can_undo and not window.shown_images  # nothing drawn, and no image for every move
     window.press("h")
     assert window.image().shape[2] == 3
 
@@ -133,7 +133,7 @@ def test_an_unguided_model_has_no_sketch_in_its_help(image_file, unguided, tmp_p
     session.load(image_file)
     window = Window(session, unguided, str(tmp_path / "o.png"))
     assert len(window._help_lines) == len(window_module._HELP) - 2
-    assert not any("sketch" in meaning for meaning in window._help_lines.values())
+    assert not any("edges" in meaning for meaning in window._help_lines.values())
 
 
 def test_no_display_points_to_the_page(monkeypatch):

@@ -25,7 +25,7 @@ def test_a_shift_of_colour_is_taken_back(rows, columns):
     error = np.abs(blended.astype(int) - image)
     if rows[0] > 5 and columns[0] > 5:
         assert error.max() <= 3
-    else:  # at the picture's edge there is nothing known to blend into: it keeps some of the shift there
+    else:  # at the image's edge there is nothing known to blend into: it keeps some of the shift there
         assert error[hole].mean() < 25 and error[hole].min() <= 8
 
 

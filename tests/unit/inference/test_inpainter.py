@@ -384,7 +384,7 @@ def test_a_release_of_pytorch_completes_as_its_weights_do(tmp_path, torch_save, 
     arrays = to_release_arrays(pen_net.recipe.generator, recipe="pen_net")
     path = torch_save(tmp_path / "gen_00300.pth", {"netG": arrays}, legacy)
     loaded = Inpainter.load(tmp_path if legacy else path)
-    assert f"{path}: PEN-Net release (width 4, without critics): 68 variables loaded, 0 missing" in loaded.origin
+    assert f"{path}: PEN-Net release (width 4, without discriminators): 68 variables loaded, 0 missing" in loaded.origin
     image, mask = _example(60, 64)
     expected = pen_net.outputs(image, mask)
     assert np.ptp(expected["predicted"]) > 0.1

@@ -99,13 +99,13 @@ def test_each_wrong_file_is_one_sentence(tmp_path):
         open(_saved(Image.fromarray(_photo(64, 64)), tmp_path / "w.png"), "rb").read()[:900]
     )
     (tmp_path / "empty.png").touch()
-    (tmp_path / "text.png").write_text("not a picture")
+    (tmp_path / "text.png").write_text("not an image")
     (tmp_path / "folder.png").mkdir()
     for name, sentence in {
         "missing.png": "does not exist",
-        "folder.png": "is a folder, not a picture",
+        "folder.png": "is a folder, not an image",
         "empty.png": "is empty",
-        "text.png": "is not a picture",
+        "text.png": "is not an image",
         "cut.jpg": "is damaged: image file is truncated",
         "cut.png": "is damaged: ",
     }.items():
@@ -127,7 +127,7 @@ def test_pixel_limit_stops_before_decoding(tmp_path, monkeypatch):
 
 def test_no_program_is_started_for_postscript(tmp_path):
     (tmp_path / "a.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n")
-    with pytest.raises(InputError, match="is not a picture"):
+    with pytest.raises(InputError, match="is not an image"):
         read_image(tmp_path / "a.png")
 
 

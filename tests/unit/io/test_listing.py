@@ -42,7 +42,7 @@ def test_a_glob_gives_the_pictures_it_matches(tree):
     assert _posix(list_files("photos/*")) == ["photos/a.png", "photos/b.JPG"]
     assert len(list_files("photos/**/*")) == 4
     assert _posix(list_files("*.png", base=str(tree / "photos"))) == [(tree / "photos/a.png").as_posix()]
-    with pytest.raises(InputError, match=r"photos/\*.gif matches no pictures"):
+    with pytest.raises(InputError, match=r"photos/\*.gif matches no images"):
         list_files("photos/*.gif")
 
 
@@ -68,7 +68,7 @@ def test_a_csv_has_a_column_of_pictures(tree):
     with pytest.raises(InputError, match=r"a.csv:3: photos/x.png does not exist"):
         list_files("a.csv")
     (tree / "a.csv").write_text("label,image\ncat,photos/a.png\ndog\n")
-    with pytest.raises(InputError, match=r"a.csv:3: the column of pictures \(number 2\) is empty"):
+    with pytest.raises(InputError, match=r"a.csv:3: the column of images \(number 2\) is empty"):
         list_files("a.csv")
 
 
@@ -77,12 +77,12 @@ def test_nothing_found_is_a_sentence(tree):
     (tree / "empty.txt").write_text("# nothing\n")
     (tree / "binary.txt").write_bytes(b"\xff\xfe\x00\x80")
     for source, sentence in {
-        "empty": "empty holds no pictures",
+        "empty": "empty holds no images",
         "empty.txt": "empty.txt is an empty list",
         "binary.txt": "binary.txt is not a list",
         "gone": "gone does not exist",
-        "": "no pictures are named",
-        (): "no pictures are named",
+        "": "no images are named",
+        (): "no images are named",
     }.items():
         with pytest.raises(InputError, match=f"^{sentence}"):
             list_files(source)
@@ -93,7 +93,7 @@ def test_sketches_of_a_folder_apart_may_have_their_pictures_names(tree):
     (tree / "lines" / "a.png").touch()
     files = list_files("photos")
     assert split_edges(files, "photos", "lines")[1] == {files[0]: os.path.join("lines", "a.png")}
-    assert split_edges(files, "photos", "photos")[1] == {}  # a picture is not its own sketch
+    assert split_edges(files, "photos", "photos")[1] == {}  # an image is not its own edges
 
 
 def test_the_root_of_a_source(tree):

@@ -9,7 +9,7 @@ from tf_inpaint.ops.images import resize_nearest
 
 
 def literal_attention(foreground, background, mask, rate=2, scale=10.0, propagation=True):
-    """One picture's attention with patches as convolution kernels; foreground, background [1, H, W, C]."""
+    """One image's attention with patches as convolution kernels; foreground, background [1, H, W, C]."""
     raw = tf.image.extract_patches(background, [1, 2 * rate, 2 * rate, 1], [1, rate, rate, 1], [1, 1, 1, 1], "SAME")
     channels = background.shape[-1]
     raw = tf.transpose(tf.reshape(raw, [-1, 2 * rate, 2 * rate, channels]), [1, 2, 3, 0])

@@ -51,9 +51,9 @@ def test_convolutions_compute_in_16_bits_with_float32_weights(kind, precision, o
 
 
 DISCRIMINATORS = {
-    "v1 critics": lambda: (DeepFillV1Discriminator(4), (pictures(1, 32, 32, 3), pictures(1, 16, 16, 3))),
-    "v2 critic": lambda: (DeepFillV2Discriminator(4), pictures(1, 64, 64, 4)),
-    "pen critic": lambda: (PENNetDiscriminator(4), pictures(1, 64, 64, 3)),
+    "v1 discriminators": lambda: (DeepFillV1Discriminator(4), (pictures(1, 32, 32, 3), pictures(1, 16, 16, 3))),
+    "v2 discriminator": lambda: (DeepFillV2Discriminator(4), pictures(1, 64, 64, 4)),
+    "pen discriminator": lambda: (PENNetDiscriminator(4), pictures(1, 64, 64, 3)),
 }
 
 

@@ -52,7 +52,7 @@ def test_only_training_moves_u_on():
     np.testing.assert_array_equal(layer.kernel, kernel)
 
     layer.u.assign(start)
-    layer.advance()  # the same without a picture
+    layer.advance()  # the same without an image
     np.testing.assert_array_equal(layer.u, expected)
 
 

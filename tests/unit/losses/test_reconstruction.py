@@ -5,7 +5,7 @@ from tf_inpaint.losses.reconstruction import discounted_l1, hole_l1, pyramid_l1,
 
 
 def _pictures():
-    """Errors of 1 everywhere in the first picture and 3 in the second, holes of 4 and 1 of 16 pixels."""
+    """Errors of 1 everywhere in the first image and 3 in the second, holes of 4 and 1 of 16 pixels."""
     image = tf.zeros([2, 4, 4, 3])
     predicted = image + tf.reshape([1.0, -3.0], [2, 1, 1, 1])
     mask = np.zeros([2, 4, 4, 1], np.float32)
@@ -54,7 +54,7 @@ def test_pyramid_compares_every_level_at_its_size():
 
 
 def test_total_variation_by_hand():
-    """Only pairs that touch the hole count, each once; pictures without a hole count 0."""
+    """Only pairs that touch the hole count, each once; images without a hole count 0."""
     picture = np.zeros([2, 4, 4, 3], np.float32)
     picture[0, 1, 1] = 1.0  # the hole's one pixel: 4 pairs, each of difference 1
     picture[0, 3] = 100.0  # known pixels among themselves

@@ -14,7 +14,7 @@ def generator():
 
 @pytest.fixture(scope="module")
 def guided():
-    """With a gain that lets a sketch survive a dozen untrained gates."""
+    """With a gain that lets edges survive a dozen untrained gates."""
     generator, plane = DeepFillV2Generator(width=8, guided=True), tf.zeros([1, 64, 64, 1])
     generator((tf.zeros([1, 64, 64, 3]), plane, plane))
     for name, weight in named_weights(generator).items():

@@ -1,4 +1,4 @@
-"""What generators draw in holes alone, against what they draw of the whole picture."""
+"""What generators draw in holes alone, against what they draw of the whole image."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ GENERATORS = {
 
 @pytest.fixture(scope="module", params=GENERATORS)
 def generator(request):
-    """One whose pictures differ from place to place."""
+    """One whose images differ from place to place."""
     tf.keras.utils.set_random_seed(1)
     make, gain = GENERATORS[request.param]
     generator = make()

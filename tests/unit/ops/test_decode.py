@@ -1,4 +1,4 @@
-"""Orientation and mask levels; pictures of all formats are decoded in tests/unit/data."""
+"""Orientation and mask levels; images of all formats are decoded in tests/unit/data."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Which picture goes with which mask and where results go."""
+"""Which image goes with which mask and where results go."""
 
 import os
 
@@ -40,7 +40,7 @@ def test_sketches_are_found_by_name_with_or_without_edge(tmp_path):
     images = _images(tmp_path / "i", "a.png", "a_edge.png", "b.png", "c.png")
     sketches = _images(tmp_path / "s", "a.png", "a_edge.png", "b.png")
     jobs = jobs_from_paths(images, "m.png", edges=sketches)
-    assert [job.image for job in jobs] == [f"{images}/{name}.png" for name in "abc"]  # a_edge.png is no picture
+    assert [job.image for job in jobs] == [f"{images}/{name}.png" for name in "abc"]  # a_edge.png is no image
     assert [job.edges for job in jobs] == [f"{sketches}/a_edge.png", f"{sketches}/b.png", None]
     beside = jobs_from_paths(images, "m.png", edges=images)
     assert [job.edges for job in beside] == [f"{images}/a_edge.png", None, None]
@@ -114,11 +114,11 @@ def test_a_csv(tmp_path):
     [
         ("x.flist", b"a.png m.png o.png\na.png\n", "x.flist:2: expected `image mask output`, found 1"),
         ("x.flist", b"my a.png m.png o.png\n", "x.flist:1: .* separate them by tabs"),
-        ("x.flist", b"\n# nothing\n", "names no picture"),
+        ("x.flist", b"\n# nothing\n", "names no image"),
         ("x.flist", b"\x89PNG\r\n\xff\xfe", "is not a text file"),
         ("x.csv", b"picture,mask\na.png,m.png\n", "x.csv:1: the first line must name the columns"),
         ("x.csv", b"image,mask\na.png,m.png\nb.png,\n", "x.csv:3: image and mask must both be given"),
-        ("x.csv", b"image,mask\n", "names no picture"),
+        ("x.csv", b"image,mask\n", "names no image"),
     ],
 )
 def test_a_bad_list_is_named_with_its_line(tmp_path, name, content, said):
@@ -156,8 +156,8 @@ def test_a_link_to_the_input_is_the_input(tmp_path):
 
 def test_inputs_that_are_no_pictures_are_refused_by_their_heads(tmp_path):
     folder = _images(tmp_path, "a.png")
-    (tmp_path / "text.png").write_text("not a picture")
+    (tmp_path / "text.png").write_text("not an image")
     check_inputs(Job(f"{folder}/a.png", f"{folder}/a.png", "o.png"))
-    for name, said in (("text.png", "is not a picture"), ("none.png", "does not exist")):
+    for name, said in (("text.png", "is not an image"), ("none.png", "does not exist")):
         with pytest.raises(InputError, match=f"{name} {said}"):
             check_inputs(Job(f"{folder}/a.png", f"{folder}/{name}", "o.png"))

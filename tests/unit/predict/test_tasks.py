@@ -11,7 +11,7 @@ from tf_inpaint.predict.tasks import read_task
 
 @pytest.fixture
 def job(tmp_path):
-    """job(mask) -> a Job for a 4 x 6 picture and that mask."""
+    """job(mask) -> a Job for a 4 x 6 image and that mask."""
 
     def write(mask):
         write_png(tmp_path / "x.png", np.full((4, 6, 3), 9, np.uint8))
@@ -37,10 +37,10 @@ def test_the_threshold_is_127_and_a_half(job):
 @pytest.mark.parametrize(
     "holes, invert, said",
     [
-        (0, False, "marks no hole, so o.png is a copy of the picture; if its holes are black, add --invert_mask"),
-        (24, True, "marks no hole, so o.png is a copy of the picture; is --invert_mask one too many?"),
-        (23, False, "covers 96% of the picture: inverted? if its holes are black, add --invert_mask"),
-        (1, True, "covers 96% of the picture: inverted? is --invert_mask one too many?"),
+        (0, False, "marks no hole, so o.png is a copy of the image; if its holes are black, add --invert_mask"),
+        (24, True, "marks no hole, so o.png is a copy of the image; is --invert_mask one too many?"),
+        (23, False, "covers 96% of the image: inverted? if its holes are black, add --invert_mask"),
+        (1, True, "covers 96% of the image: inverted? is --invert_mask one too many?"),
     ],
 )
 def test_a_strange_hole_is_warned_of(job, holes, invert, said):
@@ -49,10 +49,10 @@ def test_a_strange_hole_is_warned_of(job, holes, invert, said):
 
 @pytest.mark.parametrize("holes, invert", [(24, False), (0, True)])
 def test_a_hole_that_leaves_nothing_is_refused(job, holes, invert):
-    with pytest.raises(InputError, match="m.png covers the whole picture"):
+    with pytest.raises(InputError, match="m.png covers the whole image"):
         read_task(job(_mask(holes)), invert)
 
 
 def test_both_sizes_are_named(job):
-    with pytest.raises(InputError, match="m.png has 5 x 3 pixels, but the picture .*x.png has 6 x 4"):
+    with pytest.raises(InputError, match="m.png has 5 x 3 pixels, but the image .*x.png has 6 x 4"):
         read_task(job(np.zeros((3, 5))))

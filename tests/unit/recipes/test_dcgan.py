@@ -57,7 +57,7 @@ def test_a_picture_the_generator_can_draw_is_found_from_its_known_part():
     error = tf.reduce_sum(hole * tf.abs(found["predicted"] - truth)) / tf.reduce_sum(hole)
     spread = tf.reduce_sum(hole * tf.abs(truth - truth[::-1])) / tf.reduce_sum(hole)
     assert error < 0.25 * spread
-    np.testing.assert_allclose(start["predicted"], truth, atol=1e-5)  # views show pictures of the examples' codes
+    np.testing.assert_allclose(start["predicted"], truth, atol=1e-5)  # views show images of the examples' codes
 
 
 def test_a_completion_does_not_depend_on_its_neighbours():

@@ -81,7 +81,7 @@ def test_random_numbers_belong_to_examples():
     [
         ({}, (60, 64), BOX, "multiples of 8"),
         ({}, (56, 56), BOX, "at least 64"),
-        ({"local_patch": (96, 32)}, (64, 64), BOX, "larger than the picture"),
+        ({"local_patch": (96, 32)}, (64, 64), BOX, "larger than the image"),
         ({"local_patch": (16, 16)}, (64, 64), BOX, "discount 'distance'"),
     ],
 )
