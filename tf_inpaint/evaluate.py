@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from tf_inpaint import cli
 from tf_inpaint.evaluation import PROTOCOLS, Evaluation
-from tf_inpaint.evaluation.methods import BASELINES
+from tf_inpaint.evaluation.baselines import BASELINES, CHEAP
 from tf_inpaint.evaluation.ranking import sentences
 from tf_inpaint.evaluation.table import bins_table, terminal_table
 from tf_inpaint.io.shards import Shard
@@ -116,9 +116,9 @@ def _parser() -> cli.Parser:
     add(
         "--baselines",
         nargs="+",
-        default=list(BASELINES),
+        default=list(CHEAP),
         metavar="NAME",
-        help=f"of {', '.join(BASELINES)}; or none (default: all)",
+        help=f"of {', '.join(BASELINES)}; or all; or none (default: {' '.join(CHEAP)})",
     )
     add("--completions", nargs="+", default=[], metavar="[NAME=]DIR", help="folders of completions of other programs")
     add("--size", type=int, help="side of the images (default: the protocol's)")

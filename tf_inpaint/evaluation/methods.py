@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Callable, Sequence
+from typing import Sequence
 
-import cv2
 import numpy as np
 
 from tf_inpaint.checkpoints import open_checkpoint
 from tf_inpaint.errors import InputError
+from tf_inpaint.evaluation.baselines import BASELINES
 from tf_inpaint.evaluation.named_files import NamedFiles, files_digest, stem
 from tf_inpaint.evaluation.tasks import Task
 from tf_inpaint.io.images import read_image
 from tf_inpaint.io.listing import list_files
-
-_RADIUS = 3.0  # of the neighbourhood OpenCV's methods look at, in pixels
 
 
 class Method:
@@ -81,16 +79,24 @@ class Trained(Method):
         return list(self._inpainter.complete(images, masks))
 
 
-class Baseline(Method):
-    """A method that needs no training; `fill(image, mask)` gives an image of which the hole is taken."""
+class Untrained(Method):
+    """A method that needs no training, a key of `BASELINES`; of what it gives the hole is taken."""
 
     def __init__(self, name: str):
         self.name = name
-        self._fill, self.about = BASELINES[name]
-        self.identity = f"{self.about} OpenCV {cv2.__version__}"
+        self._baseline = BASELINES[name]
+        self.about = self._baseline.about
+        self.identity = f"{self.about} {self._baseline.version()}"
+
+    def facts(self) -> dict:
+        return {**super().facts(), "version": self._baseline.version()}
 
     def complete(self, tasks: Sequence[Task]) -> list[np.ndarray]:
-        return [np.where(task.mask[..., np.newaxis], self._fill(task.image, task.mask), task.image) for task in tasks]
+        return [self._complete(task.image, task.mask[..., np.newaxis]) for task in tasks]
+
+    def _complete(self, image, mask):
+        known = np.where(mask, np.uint8(0), image)  # OpenCV's methods let what is in the hole through here and there
+        return np.where(mask, self._baseline.fill(known, mask[..., 0]), image)
 
 
 class Completions(Method):
@@ -134,44 +140,6 @@ class Completions(Method):
             has, needs = (f"{width} x {height}" for height, width, _ in (completed.shape, task.image.shape))
             return InputError(f"the completion {file} has {has} pixels instead of {needs}")
         return completed
-
-
-def _opencv(algorithm):
-    return lambda image, mask: cv2.inpaint(np.ascontiguousarray(image), np.uint8(255) * mask, _RADIUS, algorithm)
-
-
-telea = _opencv(cv2.INPAINT_TELEA)  # fast marching (Telea 2004)
-navier_stokes = _opencv(cv2.INPAINT_NS)  # fluid dynamics (Bertalmio et al. 2001)
-
-
-def mean(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The mean of all known pixels, of each channel."""
-    return np.broadcast_to(_mean_colour(image, ~mask), image.shape)
-
-
-def border_mean(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Every connected hole filled with the mean of the known pixels that touch it, corners included."""
-    filled = image.copy()
-    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
-    for label in range(1, count):
-        hole = labels == label
-        around = cv2.dilate(hole.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & ~mask
-        filled[hole] = _mean_colour(image, around)
-    return filled
-
-
-def _mean_colour(image, where):
-    """The mean colour of some pixels, in integers, halves rounded up."""
-    count = int(where.sum())
-    return ((2 * image[where].sum(axis=0, dtype=np.int64) + count) // (2 * count)).astype(np.uint8)
-
-
-BASELINES: dict[str, tuple[Callable, str]] = {
-    "telea": (telea, f"OpenCV's INPAINT_TELEA, radius {_RADIUS:.0f}"),
-    "navier_stokes": (navier_stokes, f"OpenCV's INPAINT_NS, radius {_RADIUS:.0f}"),
-    "mean": (mean, "the mean colour of all known pixels"),
-    "border_mean": (border_mean, "each connected hole filled with the mean colour of the known pixels touching it"),
-}
 
 
 def named(entries: Sequence[str], option: str) -> list[tuple[str, str]]:

@@ -19,8 +19,9 @@ from PIL import __version__ as pillow_version
 from tf_inpaint import cli
 from tf_inpaint.errors import InputError
 from tf_inpaint.evaluation import page, plots, ranking, sheet, table
+from tf_inpaint.evaluation.baselines import BASELINES, CHEAP
 from tf_inpaint.evaluation.journal import Journal
-from tf_inpaint.evaluation.methods import BASELINES, Baseline, Completions, Trained, named
+from tf_inpaint.evaluation.methods import Completions, Trained, Untrained, named
 from tf_inpaint.evaluation.protocols import FITS, choose, mask_digest, set_digest
 from tf_inpaint.evaluation.summary import Summary, rounded
 from tf_inpaint.evaluation.tasks import Tasks
@@ -40,7 +41,7 @@ class Evaluation:
         protocol: key of `PROTOCOLS`.
         checkpoints: run folders or checkpoints of the authors, each `path` or `name=path`; the first method ranks the
             images of the sheet.
-        baselines: keys of `methods.BASELINES`.
+        baselines: keys of `BASELINES`, or ["all"]; those whose package is missing are left out and named.
         completions: folders of other programs' completions, each `path` or `name=path`.
         size: side of the images; the protocol's by default.
         seed: of the masks; the protocol's by default.
@@ -61,7 +62,7 @@ class Evaluation:
     output: str | os.PathLike
     protocol: str = "deepfill_v2_freeform"
     checkpoints: Sequence[str] = ()
-    baselines: Sequence[str] = tuple(BASELINES)
+    baselines: Sequence[str] = tuple(CHEAP)
     completions: Sequence[str] = ()
     size: int | None = None
     seed: int | None = None
@@ -122,6 +123,7 @@ class Evaluation:
                     raise InputError(f"no image could be evaluated; the first: {next(iter(left_out.values()))}")
                 summary = Summary(journal.rows(), [method.name for method in methods], ruler.metrics)
                 results = _results(tasks, methods, journal, summary, ruler, left_out)
+                results["missing_methods"] = self._missing()
                 _add_distances_of_sets(results, features, summary, journal)
                 results["ranking"] = ranking.rank(results, journal.rows, ruler.metrics[0])
                 table.write_files(folder, results, journal.rows(), ruler.metrics)
@@ -137,9 +139,6 @@ class Evaluation:
         return Tasks(self.images, protocol, self.masks, self.invert_masks, self.limit)
 
     def _methods(self, names):
-        for name in self.baselines:
-            if name not in BASELINES:
-                raise InputError(f"there is no baseline {name}: choose from {', '.join(BASELINES)}")
         pairs = named([*self.checkpoints, *self.completions], "--checkpoint_dir or --completions")
         methods = []
         for name, path in pairs[: len(self.checkpoints)]:
@@ -149,10 +148,27 @@ class Evaluation:
                     column += f" {strength:g}" if len(self.residuals) > 1 else ""
                     methods.append(Trained(column, path, self.padding, strategy, strength))
         methods += [Completions(name, path, names) for name, path in pairs[len(self.checkpoints) :]]
-        methods += [Baseline(name) for name in dict.fromkeys(self.baselines)]
+        missing = self._missing()
+        methods += [Untrained(name) for name in self._baselines() if name not in missing]
         if not methods:
-            raise InputError("there is nothing to evaluate: give checkpoints, completions or baselines")
+            raise InputError(
+                "there is nothing to evaluate: give checkpoints, completions or baselines"
+                + "".join(f"; {name}: {why}" for name, why in missing.items())
+            )
         return methods
+
+    def _baselines(self):
+        """Keys of `BASELINES`, each once."""
+        names = list(BASELINES) if list(self.baselines) == ["all"] else dict.fromkeys(self.baselines)
+        for name in names:
+            if name not in BASELINES:
+                raise InputError(f"there is no baseline {name}: choose from {', '.join(BASELINES)}, or all")
+        return names
+
+    def _missing(self):
+        """{baseline: what to install} of those that cannot run here."""
+        missing = {name: BASELINES[name].missing() for name in self._baselines()}
+        return {name: why for name, why in missing.items() if why}
 
     def _measure(self, tasks, indices, methods, ruler, journal, progress):
         """Measures what is not measured yet; returns ({name: why} of images left out, {method: seconds an image})."""

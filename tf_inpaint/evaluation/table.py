@@ -34,7 +34,9 @@ def terminal_table(results: dict) -> str:
         lines += textwrap.wrap(
             f"{name:<{longest}}  {formula}", _WIDTH, initial_indent="  ", subsequent_indent=" " * (longest + 4)
         )
-    return "\n".join([*lines, f"tv of the truths: {results['truth']['tv']:.4f}"])
+    lines.append(f"tv of the truths: {results['truth']['tv']:.4f}")
+    lines += [f"not compared: {name}: {why}" for name, why in results["missing_methods"].items()]
+    return "\n".join(lines)
 
 
 def headline(results: dict) -> list[str]:

@@ -13,7 +13,7 @@ from tf_inpaint import cli
 from tf_inpaint.config import config_from_dict, to_yaml
 from tf_inpaint.errors import InputError
 from tf_inpaint.evaluate import main
-from tf_inpaint.evaluation import evaluate, methods, plots
+from tf_inpaint.evaluation import baselines, evaluate, plots
 from tf_inpaint.evaluation.protocols import choose
 from tf_inpaint.inference.inpainter import Inpainter
 from tf_inpaint.io.images import read_image, write_png
@@ -75,7 +75,7 @@ def _by_mean(files, mask):
     """(image, completed by the baseline `mean`) of each file at 32 pixels."""
     for file in files:
         image = read_image(file).rgb[4:36]
-        yield image, np.where(mask[..., np.newaxis], methods.mean(image, mask), image)
+        yield image, np.where(mask[..., np.newaxis], baselines.mean(image, mask), image)
 
 
 @pytest.fixture
@@ -205,7 +205,7 @@ def test_what_others_completed_is_measured_by_the_same_ruler(images, tmp_path, c
         )
         np.testing.assert_array_equal(read_image(file).rgb, np.where(mask[..., np.newaxis], 255, image))
         write_png(truth / name, image)
-        write_png(mean / name, np.where(mask[..., np.newaxis], methods.mean(image, mask), image))
+        write_png(mean / name, np.where(mask[..., np.newaxis], baselines.mean(image, mask), image))
     assert main([*command, "--completions", str(truth), f"again={mean}"]) == cli.DONE
     numbers = _numbers(_results(tmp_path / "out"))
     assert numbers["theirs", "psnr"] == 100.0 and numbers["theirs", "ssim"] == pytest.approx(1.0)
@@ -263,6 +263,16 @@ def test_mistakes_are_one_sentence(images, tmp_path, arguments, said):
     with pytest.raises(InputError, match=said):
         main(_command(images, tmp_path / "o", *arguments))
     assert not (tmp_path / "o").exists()
+
+
+def test_a_baseline_without_its_package_is_left_out_and_named(images, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(baselines.Baseline, "missing", lambda self: "it needs x" if self.module == "patchmatch" else "")
+    output = tmp_path / "o"
+    assert main(_command(images, output, "--baselines", "patchmatch", "mean")) == cli.DONE
+    assert "not compared: patchmatch: it needs x" in capsys.readouterr().out
+    assert "not compared: it needs x" in (output / "report.html").read_text()
+    with pytest.raises(InputError, match="nothing to evaluate: .*; patchmatch: it needs x"):
+        main(_command(images, tmp_path / "p", "--baselines", "patchmatch"))
 
 
 def test_what_a_method_refuses_is_said_before_the_folder_is_begun(images, run_folder, tmp_path):

@@ -1,11 +1,14 @@
 """What completes: baselines by hand, folders of completions, names of columns."""
 
+import re
+
 import cv2
 import numpy as np
 import pytest
 
 from tf_inpaint.errors import InputError
-from tf_inpaint.evaluation.methods import BASELINES, Baseline, Completions, named
+from tf_inpaint.evaluation.baselines import BASELINES, CHEAP
+from tf_inpaint.evaluation.methods import Completions, Untrained, named
 from tf_inpaint.evaluation.tasks import Task
 from tf_inpaint.io.images import write_png
 
@@ -25,30 +28,51 @@ def _mask(height=12, width=12):
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_known_pixels_stay_and_the_hole_does_not_matter(name):
-    mask = _mask()
-    image = RNG.integers(0, 256, (12, 12, 3), np.uint8)
+    if BASELINES[name].missing():
+        pytest.skip(BASELINES[name].missing())
+    mask = _mask(48, 40)
+    image = RNG.integers(0, 256, (48, 40, 3), np.uint8)
     other = np.where(mask[..., np.newaxis], np.uint8(255) - image, image)
-    first, second = Baseline(name).complete([_task(mask, image), _task(mask, other)])
+    first, second = Untrained(name).complete([_task(mask, image), _task(mask, other)])
     np.testing.assert_array_equal(first, second)
     np.testing.assert_array_equal(first[~mask], image[~mask])
 
 
+@pytest.mark.parametrize("name", BASELINES)
+def test_what_is_missing_is_a_sentence(name, monkeypatch):
+    if name in CHEAP:
+        assert not BASELINES[name].missing()
+        return
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.delattr(cv2, "xphoto", raising=False)
+    assert re.match("it needs .*: (pip install 'tf_inpaint|put opencv-contrib)", BASELINES[name].missing())
+
+
+def test_biharmonic_is_that_of_the_library():
+    restoration = pytest.importorskip("skimage.restoration")
+    task = _task(_mask())
+    expected = restoration.inpaint_biharmonic(task.image, task.mask, channel_axis=-1)
+    completed = Untrained("biharmonic").complete([task])[0]
+    np.testing.assert_allclose(completed / 255.0, expected, atol=0.5 / 255 + 1e-9)
+
+
 def test_opencv_is_asked_as_it_says():
     task = _task(_mask())
-    expected = cv2.inpaint(task.image, _mask().astype(np.uint8), 3, cv2.INPAINT_TELEA)
-    np.testing.assert_array_equal(Baseline("telea").complete([task])[0], expected)
-    expected = cv2.inpaint(task.image, _mask().astype(np.uint8), 3, cv2.INPAINT_NS)
-    np.testing.assert_array_equal(Baseline("navier_stokes").complete([task])[0], expected)
+    known = np.where(task.mask[..., np.newaxis], np.uint8(0), task.image)
+    expected = cv2.inpaint(known, _mask().astype(np.uint8), 3, cv2.INPAINT_TELEA)
+    np.testing.assert_array_equal(Untrained("telea").complete([task])[0], expected)
+    expected = cv2.inpaint(known, _mask().astype(np.uint8), 3, cv2.INPAINT_NS)
+    np.testing.assert_array_equal(Untrained("navier_stokes").complete([task])[0], expected)
 
 
 def test_mean_is_rounded_to_the_nearest_level():
     image = np.zeros((2, 2, 3), np.uint8)
     image[0, 0], image[0, 1], image[1, 0] = (10, 0, 255), (11, 0, 255), (12, 1, 254)
     mask = np.array([[False, False], [False, True]])
-    assert Baseline("mean").complete([_task(mask, image)])[0][1, 1].tolist() == [11, 0, 255]
+    assert Untrained("mean").complete([_task(mask, image)])[0][1, 1].tolist() == [11, 0, 255]
     image[1, 0] = 11, 1, 255
     mask[0, 0] = True  # leaves 11 and 11, 0 and 1: a half is rounded up
-    assert Baseline("mean").complete([_task(mask, image)])[0][1, 1].tolist() == [11, 1, 255]
+    assert Untrained("mean").complete([_task(mask, image)])[0][1, 1].tolist() == [11, 1, 255]
 
 
 def test_every_hole_has_the_mean_of_its_own_border():
@@ -57,7 +81,7 @@ def test_every_hole_has_the_mean_of_its_own_border():
     mask = np.zeros((5, 9), bool)
     mask[2, 1] = mask[2, 7] = mask[1, 8] = True  # the last two touch at a corner, so they are one
     image[2, 2] = 180  # one of eight around the first
-    filled = Baseline("border_mean").complete([_task(mask, image)])[0]
+    filled = Untrained("border_mean").complete([_task(mask, image)])[0]
     assert (filled[2, 1] == 110).all() and (filled[2, 7] == 200).all() and (filled[1, 8] == 200).all()
 
 
