@@ -1,12 +1,13 @@
 """What is drawn on an image, and what the model makes of it. No screen, no TensorFlow.
 
 A session holds an image and two layers, mask and edges, both of the image's size, however small it is shown.
-Everything drawn is an action that can be undone and done again; the oldest of very many are kept as drawn, but can no
-longer be undone, so that neither memory nor the time of an undo grows without end.
+Everything drawn is an action that can be undone and done again. An action is kept as the pixels that it changed, so
+that an undo takes no longer than the image is large; the oldest of very many stay as drawn but can no longer be undone.
 """
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, replace
 
 import cv2
@@ -21,8 +22,11 @@ MASK_COLOUR, EDGES_COLOUR = (255, 82, 92), (64, 156, 255)  # RGB
 MASK_OPACITY = 0.55
 RESULTS = ("completed", "attention")  # kept of a completion
 MOST_POINTS = 5000  # of one stroke
-MOST_ACTIONS, MOST_COST = 500, 50_000  # that can be undone; their cost is in points, and what a redrawing takes
-_FILL_COST = 2500
+MOST_ACTIONS, MOST_BYTES = 500, 8 << 20  # that can be undone
+_PATCH_BYTES = 200  # of a change, beside its pixels
+_BROADEST = 4096  # pixels of a brush that OpenCV draws; its own limit is 32767
+_MOST_PAINTED = 1 << 32  # pixels, each as often as it is painted
+_CANVAS_SIDE = 2048  # on which strokes are drawn that go beyond
 
 
 @dataclass(frozen=True)
@@ -42,17 +46,21 @@ class Stroke:
     erase: bool = False
 
 
-@dataclass(frozen=True)
-class Fill:
-    """A layer put in place of what was there.
+class _Change:
+    """Which pixels of a layer were changed: what changes them back, and again."""
 
-    Attributes:
-        layer: "mask" or "edges".
-        values: bool [H, W]; None empties the layer.
-    """
+    def __init__(self, layer, first, changed):
+        self.layer, self._first, self._shape = layer, first, changed.shape
+        self._packed = zlib.compress(np.packbits(changed), 1)
 
-    layer: str
-    values: np.ndarray | None = None
+    def __len__(self):
+        return len(self._packed) + _PATCH_BYTES
+
+    def apply(self, layers):
+        (top, left), (height, width) = self._first, self._shape
+        bits = np.frombuffer(zlib.decompress(self._packed), np.uint8)
+        changed = np.unpackbits(bits, count=height * width).reshape(self._shape)
+        layers[self.layer][top : top + height, left : left + width] ^= changed * np.uint8(255)
 
 
 class Session:
@@ -76,10 +84,10 @@ class Session:
         self.result: dict | None = None
         self.result_mask: np.ndarray | None = None
         self.revision = 0
-        self._done: list[list[Stroke | Fill]] = []
-        self._undone: list[list[Stroke | Fill]] = []
-        self._layers: dict[str, np.ndarray] = {}  # as drawn
-        self._base: dict[str, np.ndarray] = {}  # the same before the actions that can be undone
+        self._done: list[list[_Change]] = []
+        self._undone: list[list[_Change]] = []
+        self._growing: tuple | None = None  # (the newest stroke, how many points it has by now)
+        self._layers: dict[str, np.ndarray] = {}  # as drawn, 0 or 255
         self._shown: tuple | None = None  # (size, the image at that size)
 
     # Loading
@@ -93,8 +101,8 @@ class Session:
                 f"{self.max_pixels:,}: take a smaller one, or start the demo with a larger --max_pixels"
             )
         self.image, self.result, self._shown = image, None, None
-        self._done, self._undone = [], []
-        self._layers, self._base = ({layer: np.zeros((height, width), np.uint8) for layer in LAYERS} for _ in range(2))
+        self._done, self._undone, self._growing = [], [], None
+        self._layers = {layer: np.zeros((height, width), np.uint8) for layer in LAYERS}
         self.revision += 1
 
     def fill(self, layer: str, values: np.ndarray | None) -> None:
@@ -110,7 +118,7 @@ class Session:
             raise InputError(
                 f"the {name} has {values.shape[1]} x {values.shape[0]} pixels, but the image has {width} x {height}"
             )
-        self._act([Fill(layer, values)])
+        self._act([self._filled(layer, values)])
 
     @property
     def size(self) -> tuple[int, int]:
@@ -130,20 +138,22 @@ class Session:
         values = np.array([*(value for point in stroke.points for value in point), stroke.size], float)
         if not np.isfinite(values).all() or np.abs(values).max() > 10 * max(height, width, 100) or stroke.size < 1:
             raise InputError("a stroke must lie near the image, with a brush of at least a pixel")
-        self._act([stroke])
+        self._act([self._painted(stroke)])
+        self._growing = (stroke, len(stroke.points))
 
     def extend(self, x: float, y: float) -> None:
         """Lengthen the newest stroke to a point; it stays one action."""
-        stroke = self._done[-1][0] if self._done else None
-        if isinstance(stroke, Stroke) and len(stroke.points) < MOST_POINTS:
-            self._done[-1] = [replace(stroke, points=(*stroke.points, (x, y)))]
-            _paint(self._layers[stroke.layer], replace(stroke, points=(stroke.points[-1], (x, y))))
-            self.revision += 1
+        if self._growing is None or self._growing[1] >= MOST_POINTS:
+            return
+        stroke, count = self._growing
+        self._done[-1].append(self._painted(replace(stroke, points=(stroke.points[-1], (x, y)))))
+        self._growing = (replace(stroke, points=((x, y),)), count + 1)
+        self.revision += 1
 
     def clear(self) -> None:
         """Empty both layers, as one action."""
         if not self.is_blank:
-            self._act([Fill(layer) for layer in LAYERS])
+            self._act([self._filled(layer, None) for layer in LAYERS])
 
     def undo(self) -> None:
         """Take back the newest action, if there is one."""
@@ -253,27 +263,42 @@ class Session:
             raise InputError("this model takes no edges: load a guided one")
         _ = self.size
 
-    def _act(self, actions):
-        self._done.append(actions)
+    def _painted(self, stroke):
+        """The change that a stroke makes, made."""
+        layer, height, width = self._layers[stroke.layer], *self.size
+        columns, rows = np.array(stroke.points, float).T
+        reach = stroke.size / 2 + 2
+        top, left = (int(np.clip(line.min() - reach, 0, side)) for line, side in ((rows, height), (columns, width)))
+        bottom, right = (int(np.clip(line.max() + reach, 0, side)) for line, side in ((rows, height), (columns, width)))
+        before = layer[top:bottom, left:right].copy()
+        _paint(layer, stroke)
+        return _Change(stroke.layer, (top, left), before != layer[top:bottom, left:right])
+
+    def _filled(self, layer, values):
+        """The change that new values make, made."""
+        changed = self._layers[layer] > 0
+        if values is not None:
+            changed ^= values
+        change = _Change(layer, (0, 0), changed)
+        change.apply(self._layers)
+        return change
+
+    def _act(self, changes):
+        self._done.append(changes)
         self._undone.clear()
-        _paint_all(self._layers, actions)
-        self._forget()
+        self._growing = None
+        while len(self._done) > MOST_ACTIONS or len(self._done) > 1 and sum(map(_bytes, self._done)) > MOST_BYTES:
+            self._done.pop(0)
         self.revision += 1
 
-    def _forget(self):
-        """Give up undoing the oldest actions where there are too many."""
-        while len(self._done) > MOST_ACTIONS or len(self._done) > 1 and sum(map(_cost, self._done)) > MOST_COST:
-            _paint_all(self._base, self._done.pop(0))
-
     def _move(self, actions, others):
-        """Take the last of the actions to others, and draw again what remains done."""
+        """Change what the last of the actions changed, and give it to the others."""
         if not actions:
             return
         others.append(actions.pop())
-        for name, layer in self._layers.items():
-            layer[:] = self._base[name]
-        for done in self._done:
-            _paint_all(self._layers, done)
+        for change in others[-1]:  # no pixel stands in two of them
+            change.apply(self._layers)
+        self._growing = None
         self.revision += 1
 
     def _layers_at(self, scale):
@@ -283,30 +308,37 @@ class Session:
         return mask, _resized(self._layers[EDGES], size) > MASK_THRESHOLD * min(scale, 1.0)
 
 
-def _cost(actions):
-    """Of keeping and of redrawing actions, in points of a stroke."""
-    fills = [action.values is not None for action in actions if isinstance(action, Fill)]
-    return _FILL_COST * sum(fills) + sum(len(action.points) for action in actions if isinstance(action, Stroke))
+def _bytes(changes):
+    return sum(map(len, changes))
 
 
-def _paint_all(layers, actions):
-    for action in actions:
-        _paint(layers[action.layer], action)
-
-
-def _paint(layer, action):
-    if isinstance(action, Fill):
-        layer[:] = 0 if action.values is None else np.where(action.values, 255, 0)
+def _paint(layer, stroke):
+    """Draw a stroke on a layer, whatever the number of its points and the breadth of its brush."""
+    value, shift = (0 if stroke.erase else 255), 4  # coordinates in sixteenths of a pixel
+    points, width = np.array(stroke.points, float), max(1, round(stroke.size))
+    if width > _BROADEST or len(points) * width**2 > _MOST_PAINTED:
+        layer[_within(points, stroke.size / 2, layer.shape)] = value
         return
-    value, shift = (0 if action.erase else 255), 4  # coordinates in sixteenths of a pixel
-    points = np.rint(np.array(action.points, float) * 2**shift).astype(np.int32)
-    width = max(1, round(action.size))
+    points = np.rint(points * 2**shift).astype(np.int32)
     if len(points) == 1:
         points = np.repeat(points, 2, axis=0)
     cv2.polylines(layer, [points.reshape(-1, 1, 2)], False, value, width, cv2.LINE_8, shift)
     if width > 1:
         for x, y in (points[0], points[-1]):
             cv2.circle(layer, (int(x), int(y)), round(width * 2**shift / 2), value, -1, cv2.LINE_8, shift)
+
+
+def _within(points, radius, shape):
+    """bool [H, W]: what is no farther than that from a line of points, found on a canvas of bounded size."""
+    reach = radius + 2  # of the canvas around the image
+    sides = np.array(shape) + 2 * reach
+    scale = min(1.0, _CANVAS_SIDE / sides.max())
+    canvas = np.ones(np.ceil(sides * scale).astype(int) + 1, np.uint8)
+    line = np.rint((points + reach) * scale * 16).astype(np.int32)
+    cv2.polylines(canvas, [np.repeat(line, 2, axis=0).reshape(-1, 1, 2)], False, 0, 1, cv2.LINE_8, 4)
+    near = cv2.distanceTransform(canvas, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) <= radius * scale
+    rows, columns = (((np.arange(side) + reach) * scale).astype(int) for side in shape)
+    return near[np.ix_(rows, columns)] if not canvas.all() else np.zeros(shape, bool)
 
 
 def _scaled(size, scale):

@@ -1,8 +1,10 @@
+import time
+
 import numpy as np
 import pytest
 
 from tf_inpaint.demo import session as session_module
-from tf_inpaint.demo.session import EDGES_COLOUR, MOST_COST, MOST_POINTS, Session, Stroke
+from tf_inpaint.demo.session import EDGES_COLOUR, MOST_POINTS, Session, Stroke
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.images import ImageFile
 
@@ -211,16 +213,55 @@ def test_the_oldest_of_many_strokes_stay_but_cannot_be_undone(session, monkeypat
 
 
 @pytest.mark.parametrize("kind", ["strokes", "masks"])
-def test_memory_is_bounded_however_much_is_drawn(session, kind):
-    for _ in range(60):
+def test_memory_is_bounded_however_much_is_drawn(session, monkeypatch, kind):
+    monkeypatch.setattr(session_module, "MOST_BYTES", 10_000)
+    rng = np.random.default_rng(0)
+    for x in range(60):
         if kind == "strokes":
-            session.draw(Stroke("mask", ((1, 1),) * MOST_POINTS, 1))
+            session.draw(Stroke("mask", ((x, 1),) * MOST_POINTS, 1))
         else:
-            session.fill("mask", np.ones((60, 80), bool))
-    points = sum(len(action.points) for actions in session._done for action in actions if isinstance(action, Stroke))
-    assert points <= MOST_COST and len(session._done) <= 20
+            session.fill("mask", rng.random((60, 80)) < 0.5)
+    assert sum(len(change) for action in session._done for change in action) <= 10_000
     session.undo()
     assert session.mask().any()
+
+
+def test_large_strokes_and_their_undo_are_quick(monkeypatch):
+    session = Session(takes_edges=True)
+    session.load(ImageFile(np.zeros((1024, 1024, 3), np.uint8), None, False))
+    points = tuple(map(tuple, np.random.default_rng(0).uniform(-1000, 2000, (MOST_POINTS, 2))))
+    start = time.monotonic()
+    for size in (1024, 10240) * 5:
+        session.draw(Stroke("mask", points, size))
+    for change in (session.undo, session.redo) * 10:
+        change()
+    assert time.monotonic() - start < 5
+    assert session.mask().all()
+
+
+@pytest.mark.parametrize("shape, point, size", [((1, 40_000), (20_000, 0), 40_000), ((500, 300), (30, 40), 5000)])
+def test_a_brush_broader_than_the_image(shape, point, size):
+    session = Session(takes_edges=True)
+    session.load(ImageFile(np.zeros((*shape, 3), np.uint8), None, False))
+    session.draw(Stroke("mask", (point,), size))
+    assert session.mask().mean() > 0.99
+    session.draw(Stroke("mask", ((3 * size // 100, 0),), size))
+    session.draw(Stroke("mask", (point,), size, erase=True))
+    assert session.mask().mean() < 0.01
+    session.undo()
+    session.undo()
+    session.undo()
+    assert not session.mask().any()
+
+
+def test_a_stroke_drawn_from_distances_is_the_one_that_opencv_draws(session, monkeypatch):
+    stroke = Stroke("mask", ((20, 20), (60, 30), (30, 70)), 12)
+    session.draw(stroke)
+    drawn = session.mask()
+    session.undo()
+    monkeypatch.setattr(session_module, "_BROADEST", 1)
+    session.draw(stroke)
+    assert drawn.any() and (session.mask() != drawn).mean() < 0.02
 
 
 def test_what_is_completed_is_what_was_there_at_the_start(session, image_file, inpainter):

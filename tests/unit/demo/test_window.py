@@ -90,7 +90,7 @@ def test_brushes_and_eraser(window):
     assert set(window._sizes.values()) == {1}
     window.press("e")
     window._mouse(window_module.cv2.EVENT_LBUTTONDOWN, 10, 10, 0, None)
-    assert window.session._done[-1][0].erase
+    assert window.session._growing[0].erase
 
 
 def test_the_mouse_draws_in_picture_pixels(window):
