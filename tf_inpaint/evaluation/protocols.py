@@ -75,6 +75,17 @@ PROTOCOLS = {
             "free-form, covering 1-10, 10-20, 20-30, 30-40, 40-50 and 50-60 % by turns, so equally often",
             "ratio_bin",
         ),
+        *(
+            Protocol(
+                f"lama_{kind}_{size}",
+                f"LaMa's {kind} test masks for {size} pixels: strokes{' or boxes' * (kind != 'thin')}, up to 50 %",
+                f"lama_{kind}_{size}",
+                size=size,
+            )
+            for size in (256, 512)
+            for kind in ("thin", "medium", "thick")
+        ),
+        Protocol("outpaint", "all but a square of three quarters of the side in the middle", "around_centre"),
         Protocol("from_files", "mask files, by the pictures' names or by turns", "files"),
     )
 }

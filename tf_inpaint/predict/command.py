@@ -26,8 +26,7 @@ def main(argv) -> int:
         return cli.DONE
     if args.flist is not None and (args.image or args.mask or args.output or args.edges):
         parser.error(
-            "--flist names images, masks, outputs and edges itself: "
-            "leave out --image, --mask, --output and --edges"
+            "--flist names images, masks, outputs and edges itself: leave out --image, --mask, --output and --edges"
         )
     if args.flist is None and not (args.image and args.mask):
         parser.error("give --image and --mask, or --flist")

@@ -150,9 +150,7 @@ class Run:
         """Refuses edges that nobody follows, and tells of large images."""
         job, (height, width) = task.job, task.mask.shape
         if task.edges is not None and not self._inpainter.takes_edges:
-            raise InputError(
-                f"{job.image}: this model follows no edges: leave out {job.edges}, or take a guided model"
-            )
+            raise InputError(f"{job.image}: this model follows no edges: leave out {job.edges}, or take a guided model")
         if height * width >= LARGE_IMAGE and self._inpainter.strategy == "exact":
             needed = self._inpainter.memory(height, width, mask=None if all_outputs else task.mask)
             if needed is not None:

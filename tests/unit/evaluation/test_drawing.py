@@ -21,6 +21,13 @@ SHA256_OF_12_AT_64 = {
     "small_centre": "db49fa780f241530c139c6a7fbfd489b2b1bda5a10983422556bb5c886a45380",
     "pennet": "4743b3a419014ea3604a53909dcd2aa3052c191972facf7e8ebf8aa4a5d6d655",
     "nvidia_ratio_bins": "ad205aaafdd0c6242a6484f0e4e6b1ac12fab4b3f4b273b61fae49ee87a31357",
+    "lama_thin_256": "642538c8ee143a6f5984782dec0b232ac03e9613878a24daf9263e767af4ed8f",
+    "lama_medium_256": "b5aecfd1a38808b3e900f41eb70db8ec93ff25a9a1997c5d35b5ef342e56c68c",
+    "lama_thick_256": "c2786022082a1c535b0f4f1d220987579610944cc4f6009c3fa3ef27aa9bd357",
+    "lama_thin_512": "1ef964b8b491b78b6c218394996a62fc10cd1aa41c113d32b6ff6426113619fe",
+    "lama_medium_512": "c12b4f5a4e21eacd2da1aa96a9565e768308fac994a6bfe36fb4f868079d269e",
+    "lama_thick_512": "070bc80964c923ee8bdb914ffffd53e722461c6ca7bd3ea181ac8a5f972e836b",
+    "outpaint": "b2938884c46ef73293ce3cc892e6bdd136e67f6950378fd0cd2ac06ec12935f3",
 }
 
 
@@ -77,7 +84,7 @@ def test_ratio_bins_hold_what_they_say_and_take_turns(size):
 def test_a_segment_is_all_pixels_within_half_the_brush(start, end, brush):
     size = 32
     mask = np.zeros((size, size), bool)
-    _segment(mask, start, end, brush)
+    _segment(mask, start, end, brush * len(mask))
     points = np.stack(np.mgrid[:size, :size], axis=-1).astype(float)
     line = np.subtract(end, start).astype(float)
     along = np.clip((points - start) @ line / max(line @ line, 1.0), 0.0, 1.0)
