@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 TESTS ?= tests
 # Processes that run tests side by side; each takes a few gigabytes at times.
 WORKERS ?= 2
+FUZZ_CASES ?= 5000
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: install quickstart test test-fast lint check clean
+.PHONY: install quickstart test test-fast fuzz lint check clean
 
 install: $(VENV)/installed
 
@@ -32,6 +33,10 @@ test: install
 # Contracts and numbers worked out by hand, before every commit: no process of its own, nothing over five seconds.
 test-fast: install
 	$(MAKE) test TESTS="tests/unit tests/test_architecture.py -m 'not slow'"
+
+# Thousands of broken configs and checkpoints; make test tries some hundreds.
+fuzz: install
+	FUZZ_CASES=$(FUZZ_CASES) $(MAKE) test TESTS="tests/fuzz"
 
 lint: install
 	$(BIN)/ruff check .

@@ -15,6 +15,18 @@ def one_line(message) -> str:
     return " ".join(str(message).split())
 
 
+def shortened(sentence: str, longest: int = 300) -> str:
+    """A sentence on one line that a screen can hold: of a longer one, the middle is left out.
+
+    Its beginning says where and its end what to do; long names and lists stand between them.
+    """
+    line = one_line("".join(letter if letter.isprintable() or letter.isspace() else "?" for letter in sentence))
+    if len(line) <= longest:
+        return line
+    tail = longest // 3
+    return f"{line[: longest - tail - 5]} ... {line[-tail:]}"
+
+
 def first_line(error: BaseException) -> str:
     """The first line of what an exception says, or else its type."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

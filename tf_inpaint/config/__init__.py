@@ -12,6 +12,7 @@ TensorFlow is imported only when the file has been read, so that bad YAML is rep
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Literal, Mapping, Optional, Sequence, Tuple, Union
@@ -20,7 +21,7 @@ from tf_inpaint.config import authors
 from tf_inpaint.config.annotations import flatten, to_plain
 from tf_inpaint.config.checks import check, check_ranges
 from tf_inpaint.config.yaml import Document, dump, read
-from tf_inpaint.errors import InputError
+from tf_inpaint.errors import InputError, shortened
 
 if TYPE_CHECKING:
     from tf_inpaint.ops.masks import MaskOptions
@@ -206,18 +207,19 @@ def load_config(path, overrides: Sequence[str] = (), report: Callable[[str], Any
     Returns:
         config: complete and checked.
     Raises:
-        InputError: one sentence that begins with the file and line, or the override, at fault.
+        InputError: one sentence, of at most 300 letters, that begins with the file and line, or the override, at fault.
     """
-    document = read(path)
-    _take_new_names(document, report)
-    if authors.is_authors(document.values):
-        document, lines = authors.translate(document)
-        for line in lines if report else ():
-            report(line)
-    for text in overrides:
-        document.override(text)
+    with _in_short():
+        document = read(path)
         _take_new_names(document, report)
-    return _resolve(document, Path(path).stem)
+        if authors.is_authors(document.values):
+            document, lines = authors.translate(document)
+            for line in lines if report else ():
+                report(line)
+        for text in overrides:
+            document.override(text)
+            _take_new_names(document, report)
+        return _resolve(document, Path(path).stem)
 
 
 def config_from_dict(values: Mapping[str, Any], name: str = "") -> Config:
@@ -229,9 +231,10 @@ def config_from_dict(values: Mapping[str, Any], name: str = "") -> Config:
     Raises:
         InputError: on any mistake.
     """
-    document = Document("config", dict(values))
-    _take_new_names(document)
-    return _resolve(document, name)
+    with _in_short():
+        document = Document("config", dict(values))
+        _take_new_names(document)
+        return _resolve(document, name)
 
 
 def options_from_dict(recipe: str, values: Mapping[str, Any], source: str):
@@ -263,6 +266,14 @@ def flat_config(config: Config) -> dict:
 def to_yaml(config: Config) -> str:
     """YAML with every key written: the inverse of `load_config`."""
     return dump(config)
+
+
+@contextmanager
+def _in_short():
+    try:
+        yield
+    except InputError as error:
+        raise InputError(shortened(str(error))) from error.__cause__
 
 
 def _take_new_names(document, report=None):

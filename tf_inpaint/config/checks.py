@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Literal
 
-from tf_inpaint.config.annotations import convert, flatten, to_plain
+from tf_inpaint.config.annotations import convert, flatten, show, to_plain
 from tf_inpaint.errors import InputError
 
 _KEYS = {  # interval: keys whose values lie in it, each element of a list by itself; recipes share names and meanings
@@ -38,6 +38,21 @@ _KEYS = {  # interval: keys whose values lie in it, each element of a list by it
     "[0, 255]": "options.hole_fill",
     "[0, 2147483647]": "training.seed",
 }
+_MOST = {  # far more than any machine can do, and few enough for TensorFlow's whole numbers
+    10_000: "training.steps_per_call options.n_critic options.n_generator options.blocks mask.strokes mask.segments",
+    16_384: """
+        options.width options.critic_width options.image_size options.code_size options.bottleneck options.local_patch
+        options.overlap options.search_steps data.image_size data.shorter_side data.batch_size data.parallel_calls
+        training.accumulation_steps training.view_count mask.height mask.width mask.brush_width mask.shapes
+        mask.max_delta_height mask.max_delta_width mask.vertical_margin mask.horizontal_margin""",
+    10**12: """
+        training.steps training.log_every training.view_every training.checkpoint_every training.keep_checkpoints
+        training.validate_every training.validation_count optimizer.decay_every optimizer.decay_until
+        optimizer.warmup_steps""",
+}
+MOST = {key: most for most, keys in _MOST.items() for key in keys.split()}
+_LARGEST_FLOAT = 1e30  # of float32, in which networks compute, with room for a sum
+_LARGEST_BATCH = 1 << 40  # bytes
 _ENDS = {
     "[": (operator.ge, "at least"),
     "(": (operator.gt, "above"),
@@ -76,7 +91,10 @@ def check_ranges(config) -> None:
         for number in value if isinstance(value, list) else [value]:
             if number is not None and not all(holds(number, bound) for holds, _, bound in limits):  # a NaN is nowhere
                 words = " and ".join(f"{words} {bound:g}" for _, words, bound in limits if bound < float("inf"))
-                raise InputError(f"{key} must be {words}, not {number}")
+                raise InputError(f"{key} must be {words}, not {show(number)}")
+            most = MOST.get(key, _LARGEST_FLOAT)
+            if isinstance(number, (int, float)) and not -most <= number <= most:
+                raise InputError(f"{key} must be at most {most:,}, or it cannot run, not {show(number)}")
 
 
 def _limits(interval):
@@ -92,6 +110,12 @@ def _check_data(data, training):
         raise InputError(
             f"data.batch_size must be a multiple of training.accumulation_steps, and {data.batch_size} is none of "
             f"{training.accumulation_steps}"
+        )
+    height, width = data.image_size
+    if 12 * height * width * data.batch_size > _LARGEST_BATCH:  # bytes of three channels in float32
+        raise InputError(
+            f"data.batch_size {data.batch_size} of data.image_size {height} x {width} takes more than "
+            f"{_LARGEST_BATCH >> 40} TiB for its images alone"
         )
     if data.shorter_side and data.fit != "crop":
         raise InputError(f"data.shorter_side needs data.fit: crop, not {data.fit}; 0 leaves images as they are")

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import os
 import re
+import stat
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +34,12 @@ _SCALARS = (  # in the order they are tried: tag, pattern, possible first charac
 )
 _KEY_IN_A_SENTENCE = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+")
 _OVERRIDE = "--set "
+_LARGEST = 1 << 20  # bytes of a file; the longest config that ships has 3,000
+_DEEPEST = 16  # lists and sections within each other; configs have 3
+_LONGEST_NUMBER = 4096  # bits: more than any float, and few enough to be printed
+_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map")}
+# What PyYAML raises, besides its own errors, on escapes beyond Unicode and on values that are not what their tag says.
+_MISREAD = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
 _SECTION = "a section of `key: value` lines"
 
 
@@ -39,12 +47,26 @@ class _Loader(yaml.SafeLoader):
     """YAML 1.2's plain scalars, and no aliases: every value stands where it is used."""
 
     yaml_implicit_resolvers: dict = {}
+    _depth = 0
 
     def compose_node(self, parent, index):
-        if self.check_event(yaml.AliasEvent):
-            alias = self.peek_event()
-            raise yaml.composer.ComposerError(None, None, f"alias *{alias.anchor} is not allowed", alias.start_mark)
-        return super().compose_node(parent, index)
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent):
+            raise self._refused(f"alias *{event.anchor} is not allowed", event)
+        if self._depth > _DEEPEST:
+            raise self._refused(f"lists and sections lie more than {_DEEPEST} deep in each other", event)
+        self._depth += 1
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        if node.tag not in _TAGS:
+            raise self._refused(f"tag {node.tag.replace('tag:yaml.org,2002:', '!!')} is not allowed", event)
+        if isinstance(node, yaml.ScalarNode) and re.search("[\0\ud800-\udfff]", node.value):
+            raise self._refused("a text has a character that no text can have", event)
+        return node
+
+    @staticmethod
+    def _refused(problem, event):
+        return yaml.composer.ComposerError(None, None, problem, event.start_mark)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -97,6 +119,8 @@ class Document:
             section = section[part]
             if not isinstance(section, dict):
                 raise InputError(f"{place}: {'.'.join(parts[:depth])} is a single value, without keys of its own")
+        if re.search("[\0\ud800-\udfff]", text):
+            raise InputError(f"{place}: is not UTF-8 text")
         value = _parse_value(written.strip())
         if isinstance(value, dict) or isinstance(section.get(parts[-1]), dict):
             raise InputError(f"{place}: sets a whole section; name one key, such as data.batch_size=8")
@@ -224,7 +248,7 @@ def read(path) -> Document:
     """
     path = Path(path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = _contents(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is not UTF-8 text (byte {error.start})") from None
     except FileNotFoundError:
@@ -234,6 +258,18 @@ def read(path) -> Document:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     return parse(text, str(path))
+
+
+def _contents(path):
+    if "\0" in str(path):
+        raise InputError(f"{path}: no such file")
+    if stat.S_ISFIFO(os.stat(path).st_mode) and not str(path).startswith(("/dev/", "/proc/")):
+        raise InputError(f"{path}: is a pipe, which may never be written to: give a file")
+    with open(path, "rb") as file:
+        contents = file.read(_LARGEST + 1)
+    if len(contents) > _LARGEST:
+        raise InputError(f"{path}: is larger than {_LARGEST >> 20} MiB, which no config is")
+    return contents
 
 
 def parse(text: str, source: str) -> Document:
@@ -248,12 +284,16 @@ def parse(text: str, source: str) -> Document:
             raise InputError(f"{source}:{root.start_mark.line + 1}: must be {_SECTION}, not a {root.id}")
         document.values = _mapping(loader, root, document, ())
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        mark = error.problem_mark or error.context_mark or loader.get_mark()
         problem = ", ".join(part for part in (error.context, error.problem) if part)
         raise InputError(f"{source}:{mark.line + 1}: is not valid YAML: {problem}") from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise InputError(f"{source}:{line}: is not valid YAML: control character {error.character:#x}") from None
+    except InputError:
+        raise
+    except _MISREAD:
+        raise InputError(f"{source}:{loader.line + 1}: is not valid YAML: no such character") from None
     return document
 
 
@@ -278,8 +318,11 @@ def _mapping(loader, node, document, path):
 
 def _construct(loader, node):
     try:
-        return loader.construct_object(node, deep=True)
-    except (ValueError, TypeError):  # `!!int twelve`, a list as a key
+        value = loader.construct_object(node, deep=True)
+        if isinstance(value, int) and value.bit_length() > _LONGEST_NUMBER:
+            raise ValueError("too many digits")
+        return value
+    except _MISREAD:  # `!!int twelve`, a list as a key
         raise yaml.constructor.ConstructorError(
             None, None, f"cannot read this as {node.tag.rpartition(':')[2]}", node.start_mark
         ) from None
@@ -293,7 +336,7 @@ def _parse_value(text):
         loader = _Loader(text)
         node = loader.get_single_node()
         return text if node is None else _construct(loader, node)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, *_MISREAD):
         return text
 
 

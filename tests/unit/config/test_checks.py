@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from tf_inpaint.config import config_from_dict, load_config
-from tf_inpaint.config.checks import RANGES, check
+from tf_inpaint.config.checks import MOST, RANGES, check
 from tf_inpaint.errors import InputError
 from tf_inpaint.recipes import RECIPES
 
@@ -183,3 +183,21 @@ def test_check_serves_configs_made_in_python():
         check(bad)
     with pytest.raises(InputError, match="^recipe must be"):
         check(dataclasses.replace(config, recipe="another"))
+
+
+@pytest.mark.parametrize("key", MOST)
+def test_what_no_machine_can_do_is_refused(key, write, sentence, defaults):
+    owner = next(recipe for recipe in RECIPES if key in defaults[recipe])
+    override = f"{key}={MOST[key] + 1}"
+    found = sentence(write(recipe=owner), override)
+    assert found.startswith(f"--set {override}: {key} must be at most {MOST[key]:,},")
+
+
+def test_numbers_beyond_float32_and_batches_beyond_memory(write, sentence):
+    assert "must be at most 1e+30, or it cannot run" in sentence(write(), "options.l1_weight=1e300")
+    assert "takes more than 1 TiB" in sentence(write(), "data.image_size=16384", "data.batch_size=16384")
+
+
+def test_a_sentence_fits_a_line_of_300_letters(write, sentence):
+    found = sentence(write("x" * 900 + ": 1"))
+    assert len(found) <= 300 and found.startswith("small.yml:2: unknown key xxx") and " ... " in found

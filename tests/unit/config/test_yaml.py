@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import Literal, Optional, Tuple, Union
 
@@ -275,3 +276,27 @@ def test_to_plain():
         "sold": False,
         "engine": {"power": 1.5, "gears": 5, "fuel": "petrol"},
     }
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("price: !!timestamp soon", "car.yml:2: is not valid YAML: tag !!timestamp is not allowed"),
+        ("price: !!python/name:os.system x", "car.yml:2: is not valid YAML: tag !!python/name:os.system is not"),
+        ("sold: !!bool maybe", "car.yml:2: is not valid YAML: cannot read this as bool"),
+        ('name2: "\\UFFFFFFFF"', "car.yml:2: is not valid YAML: no such character"),
+        ('owners: "\\uD800"', "car.yml:2: is not valid YAML: a text has a character that no text can have"),
+        ("owners: " + "[" * 500, "car.yml:2: is not valid YAML: lists and sections lie more than 16 deep"),
+        ("seats: !!int 0x1" + "0" * 2000, "car.yml:2: is not valid YAML: cannot read this as int"),
+    ],
+)
+def test_what_yaml_readers_stumble_over(line, expected):
+    assert sentence(f"name: a\n{line}").startswith(expected)
+
+
+def test_files_that_are_none(tmp_path):
+    os.mkfifo(tmp_path / "pipe.yml")
+    (tmp_path / "large.yml").write_bytes(b"#" * (2 << 20))
+    for name, expected in (("pipe.yml", "is a pipe"), ("large.yml", "is larger than 1 MiB"), ("a\0b", "no such file")):
+        with pytest.raises(InputError, match=expected):
+            read(tmp_path / name)
