@@ -146,6 +146,7 @@ def _parser() -> cli.Parser:
     )
     add("--inception_weights", metavar="FILE", help="for FID: Keras' InceptionV3 weights without top, or download")
     add("--vgg_weights", metavar="FILE", help="for vgg_distance: Keras' VGG16 weights without top, or download")
+    add("--lpips_trunk", metavar="FILE", help="for lpips: torchvision's weights of AlexNet or VGG16")
     add("--restart", action="store_true", help="drop what an earlier evaluation has left in --output")
     add("--shard", metavar="I/N", help="measure only the shard of machine I of N: every N-th image from the I-th on")
     add("--export_tasks", metavar="DIR", help="only write images and masks of the protocol, for other programs")

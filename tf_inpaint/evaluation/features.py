@@ -24,6 +24,7 @@ from tf_inpaint.evaluation.fid import (
     mean_and_covariance,
 )
 from tf_inpaint.evaluation.named_files import files_digest
+from tf_inpaint.features import lpips
 from tf_inpaint.features.distance import feature_distance
 from tf_inpaint.features.efficientnet_lite import (
     POOLED_CHANNELS,
@@ -45,6 +46,7 @@ _KERAS = {  # application, file of its weights
 }
 DOWNLOAD = "download"
 FEATURE_DISTANCE, FEATURE_FID, KID, VGG, FID = "feature_distance", "feature_fid", "kid", "vgg_distance", "fid"
+LPIPS = "lpips"
 
 
 def weights_file(kind: str, given: str | None) -> tuple[str | None, str]:
@@ -123,6 +125,25 @@ class VggDistance:
         return total
 
 
+class LpipsDistance:
+    """LPIPS with its learnt weights.
+
+    Args:
+        trunk: as `features.lpips.Lpips` takes it.
+    """
+
+    def __init__(self, trunk: str):
+        self._lpips = lpips.Lpips(trunk)
+        self._graph = tf.function(self._run, autograph=False)
+
+    def distances(self, image: np.ndarray, completions: np.ndarray) -> np.ndarray:
+        """float32 [M] between uint8 [H, W, 3] and each of uint8 [M, H, W, 3]."""
+        return self._graph(tf.constant(image[np.newaxis]), tf.constant(completions)).numpy()
+
+    def _run(self, *images):
+        return self._lpips(*(from_levels(tf.cast(levels, tf.float32)) for levels in images))
+
+
 class LiteFeatures:
     """What EfficientNet-Lite0 of the installed package sees: a distance of each completion, and features for sets."""
 
@@ -149,6 +170,7 @@ class Features:
         shard: whose images are measured here.
         count: of methods.
         inception_weights, vgg_weights: as `weights_file` takes them.
+        lpips_trunk: as `features.lpips.Lpips` takes it; None for none.
     Attributes:
         missing: {measure: why} of those without weights.
         per_image: names of those measured of each image.
@@ -157,7 +179,9 @@ class Features:
         InputError: if a file is named that does not exist.
     """
 
-    def __init__(self, folder: Path, shard: Shard, count: int, inception_weights=None, vgg_weights=None):
+    def __init__(
+        self, folder: Path, shard: Shard, count: int, inception_weights=None, vgg_weights=None, lpips_trunk=None
+    ):
         self.missing: dict[str, str] = {}
         self.settings: dict[str, str] = {}
         self._networks: dict[str, Callable] = {}  # what loads them
@@ -167,6 +191,14 @@ class Features:
         else:
             why = f"its network comes with a package: {REMEDY}"
             self.missing.update(dict.fromkeys((FEATURE_DISTANCE, FEATURE_FID, KID), why))
+        if lpips_trunk is None:
+            self.missing[LPIPS] = "give --lpips_trunk FILE, torchvision's file of AlexNet or VGG16"
+        elif not lpips.installed():
+            self.missing[LPIPS] = f"its learnt weights come with a package: {lpips.REMEDY}"
+        else:
+            network = lpips.Lpips(lpips_trunk).network  # refuses another file before anything is measured
+            self.settings["lpips weights"] = files_digest([lpips_trunk, lpips.packaged_file(network)])
+            self._networks[LPIPS] = functools.partial(LpipsDistance, lpips_trunk)
         kinds = ((VGG, "vgg", vgg_weights, VggDistance), (FID, "inception", inception_weights, Inception))
         for name, kind, given, network in kinds:
             file, why = weights_file(kind, given)
@@ -175,7 +207,7 @@ class Features:
             else:
                 self.settings[f"{kind} weights"] = files_digest([file])
                 self._networks[name] = functools.partial(network, file)
-        self.per_image = [name for name in (FEATURE_DISTANCE, VGG) if name in self._networks]
+        self.per_image = [name for name in (FEATURE_DISTANCE, LPIPS, VGG) if name in self._networks]
         names = ["truth", *(f"method-{index}" for index in range(count))]
         self._files = {  # of the truth and each method
             FID: [FeatureFile(folder / f"{name}.f32", INCEPTION_FEATURES, shard) for name in names],
@@ -195,8 +227,9 @@ class Features:
             self._keep(FEATURE_DISTANCE, index, pooled)
         if FID in self._networks:
             self._keep(FID, index, self._networks[FID].features(images))
-        if VGG in self._networks:
-            values[VGG] = self._networks[VGG].distances(image, completed)
+        for name in (LPIPS, VGG):
+            if name in self._networks:
+                values[name] = self._networks[name].distances(image, completed)
         return [{name: float(of[number]) for name, of in values.items()} for number in range(len(completed))]
 
     def _keep(self, network, index, rows):

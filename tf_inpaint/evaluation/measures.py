@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_inpaint import metrics
-from tf_inpaint.evaluation.features import FEATURE_DISTANCE, FEATURE_FID, FID, KID, VGG, Features
+from tf_inpaint.evaluation.features import FEATURE_DISTANCE, FEATURE_FID, FID, KID, LPIPS, VGG, Features
 from tf_inpaint.evaluation.tasks import Task
 from tf_inpaint.ops.levels import from_levels
 
@@ -71,6 +71,7 @@ MEASURES = (
         LOWER,
         digits=6,
     ),
+    Measure(LPIPS, WHOLE, "AlexNet or VGG16 features", "Zhang 2018, version 0.1, with its learnt weights", LOWER),
     Measure("psnr", WHOLE, _DB, "-10 log10 mean((c-t)^2), at most 100", HIGHER, metrics.psnr, 3),
     Measure("hole_psnr", HOLE, _DB, "-10 log10(hole_l2), at most 100", HIGHER, metrics.hole_psnr, 3),
     Measure(

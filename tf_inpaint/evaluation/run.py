@@ -53,6 +53,7 @@ class Evaluation:
         strategies, residuals: of completing, see `Inpainter.load`; of several, each checkpoint is measured with each.
         inception_weights, vgg_weights: Keras' weights without top for FID and the VGG distance: a file, "download", or
             None for what an earlier download has left.
+        lpips_trunk: torchvision's file of AlexNet or VGG16, for LPIPS.
         restart: drop what an earlier evaluation has left in `output`; of a shard, what this shard has.
         shard: "i/n" measures the shard of machine i of n, every n-th image, and leaves its numbers in `output`. Run
             without it, when they are done, the results are made of all shards there.
@@ -75,6 +76,7 @@ class Evaluation:
     residuals: Sequence[float | None] = (None,)
     inception_weights: str | None = None
     vgg_weights: str | None = None
+    lpips_trunk: str | None = None
     restart: bool = False
     shard: str | None = None
 
@@ -104,7 +106,8 @@ class Evaluation:
         from tf_inpaint.evaluation.measures import Ruler
 
         folder = Path(self.output)
-        features = Features(folder / "features", shard, len(methods), self.inception_weights, self.vgg_weights)
+        weights = self.inception_weights, self.vgg_weights, self.lpips_trunk
+        features = Features(folder / "features", shard, len(methods), *weights)
         ruler = Ruler(tasks.protocol.size, features)
         settings = {
             "format": FORMAT,

@@ -89,6 +89,17 @@ def test_without_the_package_it_says_what_to_install(tmp_path, monkeypatch):
     assert "pip install 'tf_inpaint[features]'" in missing["kid"]
 
 
+def test_lpips_says_what_it_lacks(tmp_path, torch_save, monkeypatch):
+    assert "--lpips_trunk FILE" in features.Features(tmp_path, EVERYTHING, 1).missing["lpips"]
+    trunk = torch_save(tmp_path / "other.pth", {"features.0.weight": np.zeros((8, 3, 3, 3), np.float32)})
+    monkeypatch.setattr(features.lpips, "installed", lambda: False)
+    missing = features.Features(tmp_path, EVERYTHING, 1, lpips_trunk=str(trunk)).missing
+    assert "pip install --no-deps lpips" in missing["lpips"]
+    monkeypatch.setattr(features.lpips, "installed", lambda: True)
+    with pytest.raises(InputError, match="other.pth is neither torchvision's AlexNet nor its VGG16"):
+        features.Features(tmp_path, EVERYTHING, 1, lpips_trunk=str(trunk))
+
+
 def test_statistics_are_streamed():
     rows = RNG.standard_normal((50, 6)) + 1e4  # a large mean must not cancel the rest
     mean, covariance = mean_and_covariance(iter([rows[:7], rows[7:8], rows[8:]]))
