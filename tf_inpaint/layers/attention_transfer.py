@@ -109,18 +109,6 @@ class AttentionTransfer(tf.keras.layers.Layer):
         touched = tf.nn.max_pool2d(resize_bilinear(mask, size), self.ksize, 1, "SAME") > 0
         return tf.cast(~touched, tf.float32)[..., 0]
 
-    def compute_output_shape(self, input_shape):
-        return tuple(input_shape[0])
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "ksize": self.ksize,
-            "fuse": self.fuse,
-            "softmax_scale": self.softmax_scale,
-            "max_memory": self.max_memory,
-        }
-
 
 def _branch(filters, **settings):
     normal = tf.keras.initializers.RandomNormal(stddev=0.02)  # one each: called again, it draws the same numbers

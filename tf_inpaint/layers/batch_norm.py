@@ -55,14 +55,6 @@ class BatchNorm(tf.keras.layers.Layer):
         for running, seen in zip((self.moving_mean, self.moving_variance), statistics):
             running.assign(running + self.momentum * (seen - running))
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "momentum": self.momentum,
-            "epsilon": self.epsilon,
-            "gamma_initializer": self.gamma_initializer,
-        }
-
 
 def advance_statistics(owner, statistics):
     """Move on the running statistics of every `BatchNorm` below a layer.

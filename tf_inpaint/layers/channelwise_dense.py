@@ -39,6 +39,3 @@ class ChannelwiseDense(tf.keras.layers.Layer):
         if self.use_bias:
             outputs += tf.transpose(tf.convert_to_tensor(self.bias))
         return tf.reshape(outputs, [-1, height, width, channels])
-
-    def get_config(self):
-        return {**super().get_config(), "use_bias": self.use_bias}

@@ -108,16 +108,6 @@ class ContextualAttention(tf.keras.layers.Layer):
         touched = tf.nn.max_pool2d(mask, self.ksize, 1, "SAME") > 0
         return tf.cast(~touched, mask.dtype)[..., 0]
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "ksize": self.ksize,
-            "rate": self.rate,
-            "softmax_scale": self.softmax_scale,
-            "propagation": self.propagation,
-            "max_memory": self.max_memory,
-        }
-
 
 def _offsets(best, width):
     """Position of each query's best key minus its own: key indices int [B, h, w] -> int [B, h, w, 2]."""

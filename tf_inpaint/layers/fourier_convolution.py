@@ -53,9 +53,6 @@ class FourierUnit(Composite):
         x = inverse_real_fourier(real, imaginary, width)
         return tf.ensure_shape(x, [*inputs.shape[:3], self.filters]), {"norm": seen}
 
-    def get_config(self):
-        return {**super().get_config(), "filters": self.filters}
-
 
 def _interleave(real, imaginary):
     """[B, h, w, 2 C]: the real part of channel c at 2 c, the imaginary at 2 c + 1."""
@@ -86,7 +83,6 @@ class SpectralTransform(Composite):
 
     def __init__(self, filters, strides=1, name=None, **kwargs):
         super().__init__(name=name, **kwargs)
-        self.filters = filters
         self.strides = strides
         self.conv1 = convolution(filters // 2, 1, "conv1", padding="SAME")
         self.norm1 = norm("norm1")
@@ -100,9 +96,6 @@ class SpectralTransform(Composite):
         x = tf.nn.relu(x)
         transformed, seen_by_unit = self.unit(x, training=training)
         return self.conv2(x + transformed), {"norm1": seen, "unit": seen_by_unit}
-
-    def get_config(self):
-        return {**super().get_config(), "filters": self.filters, "strides": self.strides}
 
 
 class FourierConv2D(Composite):
@@ -125,8 +118,6 @@ class FourierConv2D(Composite):
 
     def __init__(self, filters, kernel_size, strides=1, ratio_in=0.0, ratio_out=0.0, border=None, name=None, **kwargs):
         super().__init__(name=name, **kwargs)
-        self.filters, self.kernel_size, self.strides, self.border = filters, kernel_size, strides, border
-        self.ratio_in, self.ratio_out = ratio_in, ratio_out
         to_global = int(filters * ratio_out)
         to_local = filters - to_global
 
@@ -149,10 +140,6 @@ class FourierConv2D(Composite):
             to_global.append(transformed)
         return tuple(tf.add_n(paths) if paths else None for paths in (to_local, to_global)), seen
 
-    def get_config(self):
-        names = ("filters", "kernel_size", "strides", "ratio_in", "ratio_out", "border")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
 
 class NormFourierConv2D(Composite):
     """A `FourierConv2D`, then batch normalisation and ReLU of each part that has channels; arguments as there."""
@@ -174,10 +161,6 @@ class NormFourierConv2D(Composite):
             others = tf.nn.relu(others)
         return (local, others), seen
 
-    def get_config(self):
-        names = ("filters", "kernel_size", "strides", "ratio_in", "ratio_out", "border")
-        return {**super().get_config(), **{name: getattr(self.conv, name) for name in names}}
-
 
 class FourierResidualBlock(Composite):
     """Two 3 x 3 `NormFourierConv2D`, both with ReLU, beside a skip.
@@ -195,7 +178,6 @@ class FourierResidualBlock(Composite):
 
     def __init__(self, filters, ratio=0.75, kernel_size=3, name=None, **kwargs):
         super().__init__(name=name, **kwargs)
-        self.filters, self.ratio, self.kernel_size = filters, ratio, kernel_size
         self.conv1 = NormFourierConv2D(filters, kernel_size, 1, ratio, ratio, name="conv1")
         self.conv2 = NormFourierConv2D(filters, kernel_size, 1, ratio, ratio, name="conv2")
 
@@ -203,6 +185,3 @@ class FourierResidualBlock(Composite):
         outputs, seen1 = self.conv1(inputs, training=training)
         outputs, seen2 = self.conv2(outputs, training=training)
         return tuple(x + y for x, y in zip(inputs, outputs)), {"conv1": seen1, "conv2": seen2}
-
-    def get_config(self):
-        return {**super().get_config(), "filters": self.filters, "ratio": self.ratio, "kernel_size": self.kernel_size}

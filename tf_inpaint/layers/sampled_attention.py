@@ -41,6 +41,3 @@ class SampledAttention(tf.keras.layers.Layer):
     def hole_after(self, hole, mask, offsets):
         """Where the output knows nothing: the hole, sampled alike; see `ContextualAttention.hole_after`."""
         return 1.0 - resample(1.0 - hole, pixel_grid(tf.shape(hole)[1], tf.shape(hole)[2]) + offsets)
-
-    def get_config(self):
-        return {**super().get_config(), "padding": self.padding}

@@ -16,6 +16,7 @@ from tf_inpaint.layers.activations import leaky_relu
 from tf_inpaint.layers.channelwise_dense import ChannelwiseDense
 from tf_inpaint.layers.norm_convolution import NormChain, NormConv2D
 from tf_inpaint.models.generator import Generator
+from tf_inpaint.models.network import Network
 from tf_inpaint.ops.boxes import corners_around, crop_boxes, paste_boxes
 from tf_inpaint.ops.images import to_float
 
@@ -80,14 +81,13 @@ class ContextEncoderGenerator(Generator):
         if code not in CODES:
             raise ValueError(f"`code` must be one of {', '.join(CODES)}. Received: {code!r}")
         self.fixed_size = self.size_multiple = self.minimum_size = image_size
-        self.region, self.width, self.bottleneck_width, self.code = region, width, bottleneck, code
+        self.region, self.code = region, code
         self.target_size = image_size if region == "whole" else image_size // 2
         self.overlap = 0 if region == "whole" else overlap
         self.hole_size = self.target_size - 2 * self.overlap
         if self.hole_size < 1:
             raise ValueError(f"`overlap` must leave a hole in {self.target_size} pixels. Received: {overlap}")
         self.hole_fill = tuple(hole_fill)
-        self.train_bias = train_bias
 
         down = [factor * width for factor in _factors(image_size)]
         up = _decoder_widths(down, self.target_size)
@@ -151,21 +151,8 @@ class ContextEncoderGenerator(Generator):
         self._encoder.advance(statistics)
         self._decoder.advance(statistics)
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "image_size": self.fixed_size,
-            "region": self.region,
-            "width": self.width,
-            "bottleneck": self.bottleneck_width,
-            "code": self.code,
-            "overlap": self.overlap,
-            "hole_fill": self.hole_fill,
-            "train_bias": self.train_bias,
-        }
 
-
-class ContextEncoderDiscriminator(tf.keras.Model):
+class ContextEncoderDiscriminator(Network):
     """Tells drawn regions from true ones, with or without what surrounds them.
 
     Args:
@@ -191,8 +178,7 @@ class ContextEncoderDiscriminator(tf.keras.Model):
     ):
         super().__init__(name=name, **kwargs)
         _check_size("patch_size", patch_size, 16)
-        self.patch_size, self.width = patch_size, width
-        self.conditional, self.train_bias = conditional, train_bias
+        self.patch_size, self.conditional = patch_size, conditional
         factors = _factors(patch_size)
         convolution = partial(partial, NormConv2D, train_bias=train_bias)
         if conditional:
@@ -223,15 +209,6 @@ class ContextEncoderDiscriminator(tf.keras.Model):
     def advance(self, statistics):
         """Move the running statistics of all normalisations."""
         self._convolutions.advance(statistics)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "patch_size": self.patch_size,
-            "width": self.width,
-            "conditional": self.conditional,
-            "train_bias": self.train_bias,
-        }
 
 
 def _check_size(name, size, least):

@@ -15,6 +15,7 @@ from tf_inpaint.layers.activations import leaky_relu
 from tf_inpaint.layers.batch_norm import BatchNorm
 from tf_inpaint.layers.norm_convolution import NormChain, NormConv2D
 from tf_inpaint.models.generator import Generator
+from tf_inpaint.models.network import Network
 
 _CELLS = 4  # side of the maps next to the code
 
@@ -39,7 +40,7 @@ class DCGANGenerator(Generator):
         super().__init__(name=name, **kwargs)
         _check_size(image_size)
         self.fixed_size = self.size_multiple = self.minimum_size = self.hole_size = image_size
-        self.code_size, self.width = code_size, width
+        self.width = width
         normal = tf.keras.initializers.RandomNormal(stddev=0.02)
         self.project = tf.keras.layers.Dense(_CELLS * _CELLS * 8 * width, kernel_initializer=normal, name="project")
         self.project_norm = BatchNorm(name="project_norm")
@@ -60,16 +61,8 @@ class DCGANGenerator(Generator):
         self.project_norm.advance(statistics["project"])
         self._convolutions.advance(statistics)
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "image_size": self.fixed_size,
-            "code_size": self.code_size,
-            "width": self.width,
-        }
 
-
-class DCGANDiscriminator(tf.keras.Model):
+class DCGANDiscriminator(Network):
     """Tells drawn images from true ones.
 
     Args:
@@ -85,7 +78,6 @@ class DCGANDiscriminator(tf.keras.Model):
     def __init__(self, image_size=64, width=64, name="dcgan_discriminator", **kwargs):
         super().__init__(name=name, **kwargs)
         _check_size(image_size)
-        self.image_size, self.width = image_size, width
         convolution = partial(partial, NormConv2D, kernel_size=5, activation=leaky_relu)
         layers = {f"down{i + 1}": convolution(width * min(8, 2**i), norm=i > 0) for i in range(_halvings(image_size))}
         self._convolutions = NormChain(self, **layers)
@@ -100,9 +92,6 @@ class DCGANDiscriminator(tf.keras.Model):
     def advance(self, statistics):
         """Move the running statistics of all normalisations."""
         self._convolutions.advance(statistics)
-
-    def get_config(self):
-        return {**super().get_config(), "image_size": self.image_size, "width": self.width}
 
 
 def _check_size(size):

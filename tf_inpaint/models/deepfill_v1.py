@@ -13,6 +13,7 @@ import tensorflow as tf
 from tf_inpaint.layers import MirrorConv2D
 from tf_inpaint.layers.activations import leaky_relu
 from tf_inpaint.layers.chain import Chain
+from tf_inpaint.models.network import Network
 from tf_inpaint.models.two_stages import TwoStageGenerator
 
 
@@ -61,11 +62,8 @@ class DeepFillV1Generator(TwoStageGenerator):
     def bytes_per_known_pixel(self):
         return 130 + 9 * self.width
 
-    def get_config(self):
-        return {**super().get_config(), "attention": self.attends_by}
 
-
-class DeepFillV1Discriminator(tf.keras.Model):
+class DeepFillV1Discriminator(Network):
     """Two discriminators: one sees the whole image, one the patch around the hole.
 
     Args:
@@ -79,16 +77,12 @@ class DeepFillV1Discriminator(tf.keras.Model):
 
     def __init__(self, width=64, name="deepfill_v1_discriminator", **kwargs):
         super().__init__(name=name, **kwargs)
-        self.width = width
         self.global_critic = Critic((width, 2 * width, 4 * width, 4 * width), name="global_critic")
         self.local_critic = Critic((width, 2 * width, 4 * width, 8 * width), name="local_critic")
 
     def call(self, inputs, training=False):
         image, local_patch = inputs
         return {"global": self.global_critic(image), "local": self.local_critic(local_patch)}
-
-    def get_config(self):
-        return {**super().get_config(), "width": self.width}
 
 
 class Critic(tf.keras.layers.Layer):

@@ -13,6 +13,7 @@ import tensorflow as tf
 from tf_inpaint.layers import SpectralConv2D
 from tf_inpaint.layers.activations import leaky_relu
 from tf_inpaint.layers.chain import Chain
+from tf_inpaint.models.network import Network
 from tf_inpaint.models.two_stages import TwoStageGenerator, with_planes
 
 
@@ -71,11 +72,8 @@ class DeepFillV2Generator(TwoStageGenerator):
     def refinement_planes(self, composited, mask):
         return composited
 
-    def get_config(self):
-        return {**super().get_config(), "guided": self.guided}
 
-
-class DeepFillV2Discriminator(tf.keras.Model):
+class DeepFillV2Discriminator(Network):
     """SN-PatchGAN: one score for every place and channel of a spectrally normalised stack of convolutions.
 
     Args:
@@ -90,7 +88,6 @@ class DeepFillV2Discriminator(tf.keras.Model):
 
     def __init__(self, width=64, name="deepfill_v2_discriminator", **kwargs):
         super().__init__(name=name, **kwargs)
-        self.width = width
         convolution = partial(partial, SpectralConv2D, kernel_size=5, strides=2, activation=leaky_relu, padding="SAME")
         self._convolutions = Chain(
             self,
@@ -110,6 +107,3 @@ class DeepFillV2Discriminator(tf.keras.Model):
         """One step of every layer's power iteration: what a forward pass in training leaves behind."""
         for layer in self._convolutions:
             layer.advance()
-
-    def get_config(self):
-        return {**super().get_config(), "width": self.width}

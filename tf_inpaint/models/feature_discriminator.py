@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tensorflow as tf
-
 from tf_inpaint.layers.activations import leaky_relu
 from tf_inpaint.layers.spectral_norm import SpectralConv2D
+from tf_inpaint.models.network import Network
 
 
-class FeatureDiscriminator(tf.keras.Model):
+class FeatureDiscriminator(Network):
     """Scores what a frozen network sees of an image, at each of several depths by a head of its own.
 
     The frozen network is the caller's: it is never trained, and no checkpoint holds it.
@@ -27,7 +26,7 @@ class FeatureDiscriminator(tf.keras.Model):
 
     def __init__(self, heads, width=64, name="feature_discriminator", **kwargs):
         super().__init__(name=name, **kwargs)
-        self.heads, self.width = heads, width
+        self.heads = heads
         for index in range(heads):
             hidden = SpectralConv2D(width, 3, activation=leaky_relu, padding="SAME", name=f"hidden{index}")
             score = SpectralConv2D(1, 1, activation=None, padding="SAME", name=f"score{index}")
@@ -40,9 +39,6 @@ class FeatureDiscriminator(tf.keras.Model):
     def call(self, features, training=False):
         hidden = [getattr(self, f"hidden{index}")(maps) for index, maps in enumerate(features)]
         return [getattr(self, f"score{index}")(maps) for index, maps in enumerate(hidden)], hidden, {}
-
-    def get_config(self):
-        return {**super().get_config(), "heads": self.heads, "width": self.width}
 
     def advance(self):
         """One power iteration of every kernel."""

@@ -6,6 +6,8 @@ from typing import NamedTuple, Sequence
 
 import tensorflow as tf
 
+from tf_inpaint.models.network import Network
+
 
 class Attention(NamedTuple):
     """Attention whose memory grows with the square of the pixels.
@@ -19,7 +21,7 @@ class Attention(NamedTuple):
     layers: Sequence[tf.keras.layers.Layer]
 
 
-class Generator(tf.keras.Model):
+class Generator(Network):
     """A network that completes images.
 
     Attributes:

@@ -13,6 +13,7 @@ from tf_inpaint.layers.composite import Composite
 from tf_inpaint.layers.fourier_convolution import FourierResidualBlock, NormFourierConv2D, convolution, norm
 from tf_inpaint.layers.precision import MixedPrecision
 from tf_inpaint.models.generator import Generator
+from tf_inpaint.models.network import Network
 
 KINDS = ("fourier", "regular", "dilated")
 _WIDEST, _WIDEST_SEEN = 1024, 512  # most channels of generator and discriminator
@@ -62,7 +63,7 @@ class LaMaGenerator(Composite, Generator):
         super().__init__(name=name, **kwargs)
         if kind not in KINDS:
             raise ValueError(f"`kind` must be one of {', '.join(KINDS)}. Received: {kind!r}")
-        self.width, self.blocks, self.kind, self.global_ratio = width, blocks, kind, global_ratio
+        self.width, self.kind = width, kind
         self.guided = guided
         self.minimum_size = least_size(kind)
         widths = [min(width * 2**level, _WIDEST) for level in range(4)]
@@ -100,10 +101,6 @@ class LaMaGenerator(Composite, Generator):
         predicted, seen_by_rest = self.decode(features, training)
         outputs = {"predicted": 2.0 * predicted - 1.0}
         return {**outputs, "statistics": {**seen, **seen_by_rest}} if training else outputs
-
-    def get_config(self):
-        names = ("width", "blocks", "kind", "global_ratio", "guided")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
     def encode(self, x, training=False):
         """What stands before the first block: ((local, global), statistics) of float32 [B, H, W, 4 or 5] in [0, 1]."""
@@ -232,7 +229,7 @@ class ResidualBlock(Composite):
         return tf.cast(tf.add_n(convolved), tf.float32)
 
 
-class LaMaDiscriminator(tf.keras.Model):
+class LaMaDiscriminator(Network):
     """Scores patches of an image; what it sees on the way is compared too.
 
     Args:
@@ -247,7 +244,6 @@ class LaMaDiscriminator(tf.keras.Model):
 
     def __init__(self, width=64, name="lama_discriminator", **kwargs):
         super().__init__(name=name, **kwargs)
-        self.width = width
         widths = [min(width * 2**level, _WIDEST_SEEN) for level in range(5)]
         for index, filters in enumerate(widths):
             layer = PatchConv(filters, 2 if index < 4 else 1, leaky_relu, index > 0, name=f"conv{index}")
@@ -263,9 +259,6 @@ class LaMaDiscriminator(tf.keras.Model):
                 statistics[name] = seen
         scores, _ = self.score(x, training=training)
         return scores, features, statistics if training else {}
-
-    def get_config(self):
-        return {**super().get_config(), "width": self.width}
 
 
 class PatchConv(MixedPrecision):

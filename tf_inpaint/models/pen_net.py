@@ -14,6 +14,7 @@ from tf_inpaint.layers import AttentionTransfer, MirrorConv2D, StoredSpectralCon
 from tf_inpaint.layers.activations import leaky_relu
 from tf_inpaint.layers.chain import Chain, run_within
 from tf_inpaint.models.generator import Attention, Generator
+from tf_inpaint.models.network import Network
 from tf_inpaint.ops.boxes import Box, bounding_box
 from tf_inpaint.ops.images import resize_bilinear
 
@@ -129,11 +130,8 @@ class PENNetGenerator(Generator):
         # A row of the doubled image lies between two of which the upper is half of it, or half of the one above it.
         return Box(read.first - 1, read.end + 2).shrunk(2).within(size // 2)
 
-    def get_config(self):
-        return {**super().get_config(), "width": self.width}
 
-
-class PENNetDiscriminator(tf.keras.Model):
+class PENNetDiscriminator(Network):
     """A patch discriminator with spectral normalisation in PyTorch's form.
 
     Args:
@@ -148,7 +146,6 @@ class PENNetDiscriminator(tf.keras.Model):
 
     def __init__(self, width=64, name="pen_net_discriminator", **kwargs):
         super().__init__(name=name, **kwargs)
-        self.width = width
         spectral = partial(partial, _convolution, of=StoredSpectralConv2D, kernel_size=5, border=1, use_bias=False)
         self._encoder = Chain(
             self,
@@ -167,9 +164,6 @@ class PENNetDiscriminator(tf.keras.Model):
         """What `passes` passes in training leave behind."""
         for layer in self._encoder:
             layer.advance(passes)
-
-    def get_config(self):
-        return {**super().get_config(), "width": self.width}
 
 
 def _convolution(filters, of=MirrorConv2D, activation="relu", **settings):

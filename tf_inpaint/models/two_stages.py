@@ -89,9 +89,6 @@ class TwoStageGenerator(Generator):
         composited = composite(coarse, masked_image, mask)
         return coarse, *self.refinement((self.refinement_planes(composited, mask), unknown, mask, *wanted))
 
-    def get_config(self):
-        return {**super().get_config(), "width": self.width, "padding": self.padding, "convolution": self.convolution}
-
 
 class CoarseNetwork(tf.keras.layers.Layer):
     """Stage 1.

@@ -84,4 +84,3 @@ def test_sizes_of_the_block(settings, side):
     block = NormConv2D(6, **settings)
     outputs, statistics = block(tf.ones([2, 8, 8, 3]), training=True)
     assert outputs.shape == (2, side, side, 6) and len(statistics) == 2
-    assert NormConv2D.from_config(block.get_config()).get_config() == block.get_config()

@@ -136,8 +136,3 @@ def test_sides_must_be_multiples_of_the_rate():
     features = _features(9, 8)
     with pytest.raises(ValueError, match="multiples of `rate` 2.*Received"):
         ContextualAttention().call((features, features, _mask(9, 8)))
-
-
-def test_config_round_trip():
-    layer = ContextualAttention(ksize=1, rate=4, softmax_scale=3.0, propagation=False, max_memory=1e9)
-    assert ContextualAttention.from_config(layer.get_config()).get_config() == layer.get_config()

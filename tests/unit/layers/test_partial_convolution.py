@@ -36,11 +36,6 @@ def test_a_mask_of_other_channels_is_named():
         PartialConv2D(4, multi_channel=True)((tf.zeros([1, 8, 8, 3]), tf.zeros([1, 8, 8, 1])))
 
 
-def test_config_round_trip():
-    layer = PartialConv2D(4, 5, 2, multi_channel=True, use_bias=False)
-    assert PartialConv2D.from_config(layer.get_config()).get_config() == layer.get_config()
-
-
 def _pair(plain, partial, channels=3):
     """Layers of the same random weights."""
     for layer in (plain, partial):
