@@ -65,10 +65,10 @@ def advance_statistics(owner, statistics):
     """
     for name, seen in statistics.items():
         child = getattr(owner, name)
-        if isinstance(child, BatchNorm):
-            child.advance(seen)
-        else:
+        if isinstance(seen, dict):
             advance_statistics(child, seen)
+        else:
+            child.advance(seen)
 
 
 def batch_moments(inputs):

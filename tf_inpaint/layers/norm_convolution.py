@@ -77,6 +77,10 @@ class NormConv2D(MixedPrecision):
             outputs, statistics = self.norm(outputs, training=training)
         return self.activation(outputs), statistics
 
+    def advance(self, statistics):
+        """As `BatchNorm`."""
+        self.norm.advance(statistics)
+
     def _shrink(self, inputs, kernel):
         return tf.nn.conv2d(inputs, kernel, self.strides, self.padding)
 
@@ -119,9 +123,3 @@ class NormChain(Chain):
             if seen:
                 statistics[name] = seen
         return inputs, statistics
-
-    def advance(self, statistics):
-        """Move the running statistics of every layer towards what a call handed back; other names are ignored."""
-        for name in self.layers:
-            if name in statistics:
-                self.layers[name].norm.advance(statistics[name])

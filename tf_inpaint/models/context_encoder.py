@@ -146,11 +146,6 @@ class ContextEncoderGenerator(Generator):
         """The region of an image or mask: float32 [B, T, T, C]."""
         return crop_boxes(image, self.position(mask), self.target_size, self.target_size)
 
-    def advance(self, statistics):
-        """Move the running statistics of all normalisations."""
-        self._encoder.advance(statistics)
-        self._decoder.advance(statistics)
-
 
 class ContextEncoderDiscriminator(Network):
     """Tells drawn regions from true ones, with or without what surrounds them.
@@ -205,10 +200,6 @@ class ContextEncoderDiscriminator(Network):
         seen, _ = self.ctx(_with_border(context, 2), training=training)
         drawn, _ = self.pred(_with_border(patch, 2 + self.patch_size // 2), training=training)
         return leaky_relu(tf.concat([seen, drawn], axis=-1))
-
-    def advance(self, statistics):
-        """Move the running statistics of all normalisations."""
-        self._convolutions.advance(statistics)
 
 
 def _check_size(name, size, least):

@@ -54,12 +54,7 @@ class DCGANGenerator(Generator):
         x = tf.reshape(self.project(inputs), [-1, _CELLS, _CELLS, 8 * self.width])
         x, first = self.project_norm(x, training=training)
         image, statistics = self._convolutions(tf.nn.relu(x), training)
-        return image, {**statistics, "project": first} if training else {}
-
-    def advance(self, statistics):
-        """Move the running statistics of all normalisations."""
-        self.project_norm.advance(statistics["project"])
-        self._convolutions.advance(statistics)
+        return image, {**statistics, "project_norm": first} if training else {}
 
 
 class DCGANDiscriminator(Network):
@@ -88,10 +83,6 @@ class DCGANDiscriminator(Network):
     def call(self, inputs, training=False):
         x, statistics = self._convolutions(inputs, training)
         return self.score(tf.reshape(x, [-1, x.shape[1] * x.shape[2] * x.shape[3]])), statistics
-
-    def advance(self, statistics):
-        """Move the running statistics of all normalisations."""
-        self._convolutions.advance(statistics)
 
 
 def _check_size(size):

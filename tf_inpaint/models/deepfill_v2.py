@@ -61,13 +61,10 @@ class DeepFillV2Generator(TwoStageGenerator):
         return 20 + 12 * self.width
 
     def coarse_planes(self, inputs):
-        masked_image, mask, *edges = inputs
-        if len(edges) != self.guided:
-            wanted = "(masked_image, mask, edges)" if self.guided else "(masked_image, mask)"
-            raise ValueError(f"`inputs` must be {wanted}. Received: {len(inputs)} tensors")
+        masked_image, mask, edges = self.split(inputs)
         if not self.guided:
             return with_planes(masked_image, mask)
-        return tf.concat([masked_image, edges[0] * mask, tf.ones_like(mask), mask], axis=-1)
+        return tf.concat([masked_image, *edges, tf.ones_like(mask), mask], axis=-1)
 
     def refinement_planes(self, composited, mask):
         return composited

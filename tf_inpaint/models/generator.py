@@ -52,6 +52,14 @@ class Generator(Network):
     bytes_per_known_pixel = None
     returned = ("predicted",)
 
+    def split(self, inputs):
+        """(masked_image, mask, edges) of inputs, edges in the hole alone in a list, empty where it reads none."""
+        masked_image, mask, *edges = inputs
+        if len(edges) != self.guided:
+            wanted = "(masked_image, mask, edges)" if self.guided else "(masked_image, mask)"
+            raise ValueError(f"`inputs` must be {wanted}. Received: {len(inputs)} tensors")
+        return masked_image, mask, [edges[0] * mask] if edges else []
+
     def fill(self, inputs):
         """What the mask needs of "predicted", and "offsets" where `call` has them; anything beyond the mask."""
         return self(inputs)

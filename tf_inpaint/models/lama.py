@@ -91,12 +91,8 @@ class LaMaGenerator(Composite, Generator):
         self.conv_out = convolution(3, 7, "conv_out", use_bias=True)
 
     def call(self, inputs, training=False):
-        masked_image, mask, *edges = inputs
-        if len(edges) != self.guided:
-            wanted = "(masked_image, mask, edges)" if self.guided else "(masked_image, mask)"
-            raise ValueError(f"`inputs` must be {wanted}. Received: {len(inputs)} tensors")
+        masked_image, mask, edges = self.split(inputs)
         image = (masked_image + 1.0) * 0.5 * (1.0 - mask)  # in [0, 1], black in the holes
-        edges = [edges[0] * mask] if edges else []
         features, seen = self.encode(tf.concat([image, mask, *edges], axis=-1), training)
         predicted, seen_by_rest = self.decode(features, training)
         outputs = {"predicted": 2.0 * predicted - 1.0}

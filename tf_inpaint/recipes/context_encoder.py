@@ -8,6 +8,7 @@ from typing import Literal, Tuple
 import tensorflow as tf
 
 from tf_inpaint.errors import InputError
+from tf_inpaint.layers.batch_norm import advance_statistics
 from tf_inpaint.losses.adversarial import minimax_discriminator_loss, minimax_generator_loss
 from tf_inpaint.losses.reconstruction import overlap_l2
 from tf_inpaint.models.context_encoder import ContextEncoderDiscriminator, ContextEncoderGenerator
@@ -131,8 +132,5 @@ class ContextEncoderRecipe(Recipe):
         return self.discriminator((patch, context), training=True)
 
     def advance(self, network, statistics=()):
-        if network == "generator":
-            self.generator.advance(statistics)
-        else:
-            for of_pass in statistics:
-                self.discriminator.advance(of_pass)
+        for of_pass in [statistics] if network == "generator" else statistics:
+            advance_statistics(getattr(self, network), of_pass)

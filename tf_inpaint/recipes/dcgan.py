@@ -10,6 +10,7 @@ from typing import Literal
 
 import tensorflow as tf
 
+from tf_inpaint.layers.batch_norm import advance_statistics
 from tf_inpaint.losses.adversarial import minimax_discriminator_loss, minimax_generator_loss
 from tf_inpaint.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from tf_inpaint.ops.latent_search import neighbourhood_weights, search_code
@@ -126,8 +127,5 @@ class DCGANRecipe(Recipe):
         return {"critic": 2.0 * minimax_discriminator_loss(real, fake)}, (of_real, of_fake)
 
     def advance(self, network, statistics=()):
-        if network == "generator":
-            self.generator.advance(statistics)
-        else:
-            for of_pass in statistics:
-                self.discriminator.advance(of_pass)
+        for of_pass in [statistics] if network == "generator" else statistics:
+            advance_statistics(getattr(self, network), of_pass)
