@@ -60,7 +60,10 @@ def chosen(folders: list[str], count: int) -> list[str]:
 
 def table(results: dict) -> list[str]:
     """Lines of Markdown: a method a row, the best first; then who leads."""
-    protocol, metrics = results["protocol"], [name for name in METRICS if "not_measured" not in results["metrics"][name]]
+    protocol, metrics = (
+        results["protocol"],
+        [name for name in METRICS if "not_measured" not in results["metrics"][name]],
+    )
     first = results["ranking"]["metric"]
     methods = {method["name"]: method["results"] for method in results["methods"]}
     lines = [f"\n**`{protocol['name']}`**: {protocol['holes']}.\n"]

