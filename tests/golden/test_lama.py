@@ -400,7 +400,7 @@ def test_the_perceptual_network(arrays, reference, agree, tmp_path, torch_save, 
     name = "grad_pred" if statistics == "stored" else "train_mode/grad_pred"
     expected = _nhwc(stored[name])
     distance = np.linalg.norm(2 * tape.gradient(loss, predicted) - expected) / np.linalg.norm(expected)
-    agree("LaMa gradients of the perceptual term, relative (L2)", distance, 1e-2)  # ReLUs on their kinks
+    agree("LaMa gradients of the perceptual term, relative (L2)", distance, 2e-2)  # ReLUs on their kinks
     if statistics == "stored":
         for index, features in enumerate(network(predicted)):
             deviation = np.abs(features[:1, ..., :32] - _nhwc(stored[f"feature{index}_first32"])).max()

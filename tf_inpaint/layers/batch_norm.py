@@ -16,6 +16,8 @@ class BatchNorm(tf.keras.layers.Layer):
         momentum: share of a batch in the running statistics, in (0, 1].
         epsilon: > 0, added to the variance.
         gamma_initializer: name of a Keras initializer; None is N(1, 0.02), as in Torch.
+        axis_by_axis: sum over one axis after the other, which rounds to 1e-7 where all at once it is 1e-5 on large
+            maps: enough for ReLUs to flip, so that a batch shared out otherwise has gradients that differ by 1e-2.
     Call:
         inputs: float [B, ..., C].
         training: use the batch's statistics, not the running ones.
@@ -25,8 +27,9 @@ class BatchNorm(tf.keras.layers.Layer):
     Deviations: over several replicas the statistics are the whole batch's.
     """
 
-    def __init__(self, momentum=0.1, epsilon=1e-5, gamma_initializer=None, name=None, **kwargs):
+    def __init__(self, momentum=0.1, epsilon=1e-5, gamma_initializer=None, axis_by_axis=False, name=None, **kwargs):
         super().__init__(name=name, **kwargs)
+        self.axis_by_axis = axis_by_axis
         self.gamma_initializer = gamma_initializer
         self.momentum = momentum
         self.epsilon = epsilon
@@ -42,7 +45,7 @@ class BatchNorm(tf.keras.layers.Layer):
 
     def call(self, inputs, training=False):
         if training:
-            mean, variance, count = batch_moments(inputs)
+            mean, variance, count = batch_moments(inputs, self.axis_by_axis)
             statistics = tf.stop_gradient(mean), tf.stop_gradient(variance * count / tf.maximum(count - 1.0, 1.0))
         else:
             mean, variance, statistics = *map(tf.convert_to_tensor, (self.moving_mean, self.moving_variance)), ()
@@ -71,12 +74,21 @@ def advance_statistics(owner, statistics):
             child.advance(seen)
 
 
-def batch_moments(inputs):
-    """(mean [C], variance [C], count) over all but the channels, of all replicas together."""
+def batch_moments(inputs, axis_by_axis=True):
+    """(mean [C], variance [C], count) over all but the channels, of all replicas together.
+
+    The variance is written out: that of `tf.nn.moments` has no right second derivative.
+    """
     axes = list(range(inputs.shape.rank - 1))
+
+    def reduce(values):
+        for stage in reversed(axes) if axis_by_axis else [axes]:
+            values = tf.reduce_mean(values, stage)
+        return values
+
     count = tf.cast(tf.reduce_prod(tf.shape(inputs)[:-1]), inputs.dtype)
-    mean = _over_replicas(tf.reduce_mean(inputs, axes))
-    variance = _over_replicas(tf.reduce_mean(tf.square(inputs - mean), axes))
+    mean = _over_replicas(reduce(inputs))
+    variance = _over_replicas(reduce(tf.square(inputs - mean)))
     return mean, variance, count * _replicas()
 
 

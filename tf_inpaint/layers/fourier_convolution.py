@@ -22,7 +22,7 @@ def convolution(filters, kernel_size, name, strides=1, padding="REFLECT", use_bi
 
 def norm(name):
     """Batch normalisation with PyTorch's initial values."""
-    return BatchNorm(gamma_initializer="ones", name=name)
+    return BatchNorm(gamma_initializer="ones", axis_by_axis=True, name=name)
 
 
 class FourierUnit(Composite):

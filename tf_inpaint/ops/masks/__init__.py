@@ -11,6 +11,7 @@ from typing import Literal, Tuple, Union
 
 from tf_inpaint.ops.masks.blobs import shapes
 from tf_inpaint.ops.masks.box import box, centre
+from tf_inpaint.ops.masks.lama import MASKS_OF_LAMA
 from tf_inpaint.ops.masks.noise import noise
 from tf_inpaint.ops.masks.outpainting import half, outpainting
 from tf_inpaint.ops.masks.strokes import brush_stroke, union
@@ -27,6 +28,7 @@ MASKS = {
     "shapes": shapes,
     "noise": noise,
     "turned_box": turned_box,
+    **MASKS_OF_LAMA,
 }
 
 
@@ -38,7 +40,9 @@ class MaskOptions:
         kind: "box"; "centre", the same at the image's centre; "brush_stroke", free-form strokes; "union" of a box and
             strokes (DeepFill v2); "half" of the image; "outpainting", all but the image's middle; "shapes",
             blobs like the outlines of things; "noise", blotches all over (Context Encoders' random regions);
-            "turned_box", a box that is turned (PEN-Net); "files", masks of your own; "mix" of these.
+            "turned_box", a box that is turned (PEN-Net); "lama", LaMa's strokes or boxes, as it is trained with, and
+            "thin", "medium" and "thick", those of its tests, all by the image's size alone; "files", masks of your own;
+            "mix" of these.
         height, width: size of the box before its random inset.
         max_delta_height, max_delta_width: the hole is the box shrunk on each side by a whole number of pixels drawn
             uniformly from 0 .. max_delta / 2, one number per axis.

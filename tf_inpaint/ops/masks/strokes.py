@@ -60,17 +60,33 @@ def brush_stroke(seed, height, width, options):
         y = tf.where(mirrored[0], height - 1.0 - y, y)
         x = tf.where(mirrored[1], width - 1.0 - x, x)
 
+    radius = tf.tile(radius, [1, most_segments])
+    return draw_polylines(height, width, y, x, radius, strokes_drawn, segments_drawn[:, 0])
+
+
+def draw_polylines(height, width, y, x, radius, count, segments):
+    """A mask of all pixels near strokes of straight segments.
+
+    Args:
+        y, x: float [strokes, segments + 1], whole numbers: where segments begin and end.
+        radius: float [strokes, segments], how far a segment reaches.
+        count: how many strokes are drawn.
+        segments: int32 [strokes], how many segments of each.
+    Returns:
+        float32 [height, width, 1].
+    """
+
     # One segment after the other, and only those drawn: a mask stays in the processor's cache.
     def next_stroke(stroke, mask):
         def next_segment(i, mask):
             ends = (y[stroke, i], x[stroke, i]), (y[stroke, i + 1], x[stroke, i + 1])
-            return i + 1, mask | _segment(height, width, *ends, radius[stroke, 0])
+            return i + 1, mask | _segment(height, width, *ends, radius[stroke, i])
 
-        drawn = segments_drawn[stroke, 0]
+        drawn = segments[stroke]
         return stroke + 1, tf.while_loop(lambda i, _: i < drawn, next_segment, (0, mask))[1]
 
     empty = tf.zeros([height, width], tf.bool)
-    mask = tf.while_loop(lambda stroke, _: stroke < strokes_drawn, next_stroke, (0, empty))[1]
+    mask = tf.while_loop(lambda stroke, _: stroke < count, next_stroke, (0, empty))[1]
     return tf.cast(mask, tf.float32)[:, :, tf.newaxis]
 
 
