@@ -61,6 +61,7 @@ def test_what_cannot_be_written_is_a_sentence(tmp_path):
     assert (tmp_path / "file").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_an_inpainter_of_a_file_completes_as_the_network_does(file, recipe):
     draw = np.random.default_rng(0)
     image, mask = draw.integers(0, 256, [70, 90, 3]).astype(np.uint8), np.zeros([70, 90], bool)

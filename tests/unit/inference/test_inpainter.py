@@ -272,6 +272,7 @@ def test_cropped_it_sees_what_is_around_the_hole_alone(recipe, inpainter):
     assert (outputs["attention"][300:] == 255).all()
 
 
+@pytest.mark.slow
 def test_resized_a_large_hole_is_predicted_small_and_enlarged_with_detail_of_the_image_as_it_is(recipe):
     image, mask = _example(600, 520, np.s_[50:500, 100:450])
     resizing = Inpainter.of(recipe, strategy="resize")
@@ -288,6 +289,7 @@ def test_resized_a_large_hole_is_predicted_small_and_enlarged_with_detail_of_the
     assert _roughness(rough[inside]) > 1.5 * _roughness(plain[inside])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("height, width", [(64, 80), (100, 75), (160, 264)])
 def test_residuals_change_the_hole_alone_and_alike_with_everything_else(inpainter, rough, height, width):
     _, mask = _example(height, width, np.s_[height // 4 : height // 2, width // 3 : width // 2])
@@ -328,6 +330,7 @@ def _save_run(folder, recipe, options=None, **more):
     (folder / "config.yml").write_text(to_yaml(config_from_dict(values, "tiny")))
 
 
+@pytest.mark.slow
 def test_a_run_folder_is_completed_with_as_it_was_trained(tmp_path, recipe, inpainter):
     _save_run(tmp_path, recipe, {"padding": "REFLECT"})
     image, mask = _example(64, 64)

@@ -43,7 +43,7 @@ def test_a_mask_for_every_picture():
     assert together.shape == low.shape and len(layer.weights) == 8
 
 
-@pytest.mark.parametrize("ksize", [1, 3])
+@pytest.mark.parametrize("ksize", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_in_chunks_it_is_the_same(ksize):
     low, high = tf.random.normal([2, 12, 20, 8]), tf.random.normal([2, 6, 10, 4])
     mask = tf.cast(tf.random.uniform([2, 24, 40, 1]) > 0.9, tf.float32)

@@ -69,7 +69,7 @@ def test_equals_the_literal_form_with_gradients(rate, propagation):
 
 
 @pytest.mark.parametrize("propagation", [True, False])
-@pytest.mark.parametrize("height, width", [(10, 14), (6, 18)])
+@pytest.mark.parametrize("height, width", [pytest.param(10, 14, marks=pytest.mark.slow), (6, 18)])
 def test_in_chunks_it_equals_the_literal_form(height, width, propagation):
     foreground, background, mask = _features(height, width), _features(height, width, seed=1), _mask(height, width)
     literal = literal_attention(foreground, background, mask, propagation=propagation)

@@ -83,7 +83,10 @@ def case(request):
 
 def _over(indices):
     ids = [" ".join([CASES[i][0], *(f"{key}={value}" for key, value in CASES[i][1].items())]) for i in indices]
-    return pytest.mark.parametrize("case", indices, ids=ids, indirect=True)
+    # Of LaMa, one form is enough before every commit.
+    slow = [pytest.mark.slow if CASES[i][0] == "lama" and CASES[i][1] else () for i in indices]
+    cases = [pytest.param(i, id=name, marks=marks) for i, name, marks in zip(indices, ids, slow)]
+    return pytest.mark.parametrize("case", cases, indirect=True)
 
 
 over_all = _over(range(len(CASES)))

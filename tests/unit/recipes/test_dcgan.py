@@ -45,6 +45,7 @@ def test_losses_change_nothing_and_updates_move_the_statistics_of_their_network(
     assert (running[1].numpy() != before[1]).any()
 
 
+@pytest.mark.slow
 def test_a_picture_the_generator_can_draw_is_found_from_its_known_part():
     recipe, batch = (
         _lively(search_steps=300, search_rate=0.05, prior_weight=0.0, context="uniform"),

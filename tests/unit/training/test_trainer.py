@@ -294,6 +294,7 @@ def test_several_steps_in_a_call_are_the_same_run(toy_config, strategy):
     assert kept == ["step-00000003.index", "step-00000006.index", "step-00000007.index"]
 
 
+@pytest.mark.slow
 def test_a_signal_is_followed_at_the_end_of_a_call_and_the_run_goes_on(toy_config):
     training = {"steps_per_call": 3, "steps": 9, "log_every": 4, "checkpoint_every": 100}
     whole, parts = (toy_config(run, training=training) for run in ("whole", "parts"))
