@@ -130,3 +130,13 @@ def write(path, contents, legacy=False, big_endian=False, view=None, **members):
             if data is not None:
                 archive.writestr(f"archive/{name}", data)
     return path
+
+
+def nhwc(array):
+    """Images or maps of PyTorch in TensorFlow's order of axes."""
+    return np.asarray(array).transpose(0, 2, 3, 1)
+
+
+def hwio(array):
+    """A kernel of PyTorch in TensorFlow's order of axes; other arrays as they are."""
+    return array.transpose(2, 3, 1, 0) if array.ndim == 4 else array

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
+from torch_files import hwio, nhwc
 
 from tf_inpaint.config import OptimizerConfig
 from tf_inpaint.layers import ChannelwiseDense
@@ -30,18 +31,10 @@ AFTER_KINKS = {"center_128": {"terms": 1e-2, "output": 5e-2}, "random_64": {"ter
 CASES = [(file, overlap) for file, cases in FILES.items() for overlap in cases]
 
 
-def _nhwc(array):
-    return np.asarray(array).transpose(0, 2, 3, 1)
-
-
 def _ours(name):
     layer, kind, parameter = re.fullmatch(r"(\w+?)_(conv|deconv|bn)\.(\w+)", name).groups()
     norm = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
     return f"{layer}.norm.{norm[parameter]}" if kind == "bn" else f"{layer}.{parameter.replace('weight', 'kernel')}"
-
-
-def _value(array):
-    return array.transpose(2, 3, 1, 0) if array.ndim == 4 else array
 
 
 def _fill(model, parameters):
@@ -50,13 +43,13 @@ def _fill(model, parameters):
         parameters = {name.replace("out_", "score_"): array for name, array in parameters.items()}
     assert set(map(_ours, parameters)) == set(weights)
     for name, array in parameters.items():
-        weights[_ours(name)].assign(_value(array))
+        weights[_ours(name)].assign(hwio(array))
     return weights
 
 
 def _mask(stored, options):
     if options.region == "whole":
-        return tf.constant(_nhwc(stored["mask"]).astype(np.float32))
+        return tf.constant(nhwc(stored["mask"]).astype(np.float32))
     side, hole = options.image_size, options.image_size // 2 - 2 * options.overlap
     mask, first = np.zeros([4, side, side, 1], np.float32), (side - hole) // 2
     mask[:, first : first + hole, first : first + hole] = 1
@@ -76,7 +69,7 @@ def case(request, reference, arrays):
 class _Case:
     def __init__(self, stored, prefix, values, options, numbers):
         self.stored, self.prefix, self.values, self.options, self.numbers = stored, prefix, values, options, numbers
-        image = tf.constant(_nhwc(stored["image"]))
+        image = tf.constant(nhwc(stored["image"]))
         mask = _mask(stored, options)
         self.batch = {"image": image, "mask": tf.broadcast_to(mask, [*image.shape[:3], 1])}
 
@@ -109,11 +102,11 @@ def test_outputs_with_running_statistics(case, agree):
         case.numbers["params_D"],
     )
     context, _ = recipe.generator.context(image * (1 - mask), mask)
-    agree("Context Encoder input, absolute", _distance(context, _nhwc(case["input_ctx"])), 1e-6)
+    agree("Context Encoder input, absolute", _distance(context, nhwc(case["input_ctx"])), 1e-6)
     outputs = recipe.complete(case.batch, training=False)
-    agree("Context Encoder output, absolute", _distance(outputs["patch"], _nhwc(case["eval/G_output"])), 2e-5)
+    agree("Context Encoder output, absolute", _distance(outputs["patch"], nhwc(case["eval/G_output"])), 2e-5)
     composed = composite(outputs["predicted"], image, mask)
-    agree("Context Encoder composite, absolute", _distance(composed, _nhwc(case["eval/composite"])), 2e-5)
+    agree("Context Encoder composite, absolute", _distance(composed, nhwc(case["eval/composite"])), 2e-5)
     for name, patch in (("real", recipe.generator.target(image, mask)), ("fake", outputs["patch"])):
         scores, _ = recipe.discriminator(patch)
         deviation = _distance(tf.sigmoid(scores)[:, 0], case[f"eval/D_{name}"])
@@ -123,7 +116,7 @@ def test_outputs_with_running_statistics(case, agree):
 def test_losses_with_statistics_of_the_batch(case, agree):
     recipe, batch = case.recipe(), case.batch
     outputs = recipe.complete(batch, training=True)
-    agree("Context Encoder output, absolute", _distance(outputs["patch"], _nhwc(case["train/G_output"])), 2e-5)
+    agree("Context Encoder output, absolute", _distance(outputs["patch"], nhwc(case["train/G_output"])), 2e-5)
     (critic, _), values = recipe.discriminator_losses(batch), case.values
     agree("Context Encoder loss terms, relative", abs(critic["critic"] / values["errD"] - 1), 1e-5)
     for wtl2, expected in values["wtl2"].items():
@@ -158,7 +151,7 @@ def test_gradients(case, agree):
         agree("Context Encoder gradient norms, relative", deviation, 1e-3)
         for name, expected in case.stored.under(f"{case.prefix}train/grad{letter}/").items():
             name = name.replace("out_conv", "score_conv")
-            distance = np.linalg.norm(gradients[_ours(name)] - _value(expected))
+            distance = np.linalg.norm(gradients[_ours(name)] - hwio(expected))
             agree(
                 "Context Encoder whole gradients, relative (L2)", distance / max(np.linalg.norm(expected), 1e-2), 1e-3
             )
@@ -211,7 +204,7 @@ def test_three_steps_of_training(reference, arrays, agree, file):
     patch = recipe.complete(case.batch, training=False)["patch"]
     agree(
         f"Context Encoder {file} output after three steps, absolute",
-        _distance(patch, _nhwc(stored["steps/final_eval_G_output_zero_conv_bias"])),
+        _distance(patch, nhwc(stored["steps/final_eval_G_output_zero_conv_bias"])),
         tolerance["output"],
     )
 
@@ -219,7 +212,7 @@ def test_three_steps_of_training(reference, arrays, agree, file):
 def test_conditional_critic(arrays, agree):
     stored = arrays("context_encoder/conditional_discriminator")
     critic = ContextEncoderDiscriminator(64, width=6, conditional=True, train_bias=True)
-    inputs = tf.constant(_nhwc(stored["center"])), tf.constant(_nhwc(stored["context"]))
+    inputs = tf.constant(nhwc(stored["center"])), tf.constant(nhwc(stored["context"]))
     critic(inputs)
     _fill(critic, stored.under("D/"))
     for name, training in (("eval", False), ("train", True)):
@@ -230,7 +223,7 @@ def test_conditional_critic(arrays, agree):
 
 def test_channelwise_dense(arrays, agree):
     stored = arrays("context_encoder/channelwise_fc")
-    inputs = tf.constant(_nhwc(stored["input"]))
+    inputs = tf.constant(nhwc(stored["input"]))
     for use_bias, name in ((True, "output"), (False, "output_nobias")):
         layer = ChannelwiseDense(use_bias)
         layer.build(inputs.shape)
@@ -238,10 +231,10 @@ def test_channelwise_dense(arrays, agree):
         if use_bias:
             layer.bias.assign(stored["bias"])
         outputs = layer(inputs)
-        agree("channel-wise dense layer, absolute", _distance(outputs, _nhwc(stored[name])), 1e-5)
+        agree("channel-wise dense layer, absolute", _distance(outputs, nhwc(stored[name])), 1e-5)
         if use_bias:
-            mixed = tf.nn.conv2d(outputs, _value(stored["conv1x1_weight"]), 1, "SAME") + stored["conv1x1_bias"]
-            agree("channel-wise dense layer, absolute", _distance(mixed, _nhwc(stored["output_after_conv"])), 1e-5)
+            mixed = tf.nn.conv2d(outputs, hwio(stored["conv1x1_weight"]), 1, "SAME") + stored["conv1x1_bias"]
+            agree("channel-wise dense layer, absolute", _distance(mixed, nhwc(stored["output_after_conv"])), 1e-5)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
+from torch_files import hwio, nhwc
 
 from tf_inpaint.checkpoints.lama_names import discriminator_names, fourier_name, generator_names
 from tf_inpaint.config import OptimizerConfig
@@ -35,11 +36,7 @@ _ENDS = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "runn
 
 
 def _nhwc(array):
-    return tf.constant(np.asarray(array).transpose(0, 2, 3, 1))
-
-
-def _value(array):
-    return array.transpose(2, 3, 1, 0) if array.ndim == 4 else array
+    return tf.constant(nhwc(array))
 
 
 def _fill(model, arrays, name_of):
@@ -47,7 +44,7 @@ def _fill(model, arrays, name_of):
     weights = named_weights(model)
     named = {name: weights[name_of(name)] for name in arrays if not name.endswith("num_batches_tracked")}
     for name, weight in named.items():
-        weight.assign(_value(arrays[name]))
+        weight.assign(hwio(arrays[name]))
     assert {id(weight) for weight in named.values()} == {id(weight) for weight in weights.values()}
     return named
 
@@ -154,7 +151,7 @@ def test_layer(arrays, agree, file, name, mode):
         agree(f"LaMa {file} gradients, relative", np.abs(gradient - expected).max() / np.abs(expected).max(), 1e-5)
     scale = max(np.abs(stored[f"{mode}/grad/{key}"]).max() for key in trained)
     for key, gradient in of_weights.items():
-        expected = _value(stored[f"{mode}/grad/{key}"])
+        expected = hwio(stored[f"{mode}/grad/{key}"])
         largest = np.abs(expected).max()
         largest = largest if largest > 1e-4 * scale else scale  # a bias before a normalisation has but rounding
         agree(f"LaMa {file} gradients, relative", np.abs(gradient - expected).max() / largest, 1e-5)
@@ -223,7 +220,7 @@ def test_every_name_and_count_of_the_releases(reference, network, options):
     names = generator_names(shapes)
     ours = {name: tuple(weight.shape) for name, weight in named_weights(model).items()}
     assert sorted(names.values()) == sorted(ours)
-    assert all(_value(np.empty(shapes[theirs])).shape == ours[name] for theirs, name in names.items())
+    assert all(hwio(np.empty(shapes[theirs])).shape == ours[name] for theirs, name in names.items())
     assert {name.rpartition(".")[2] for name in set(shapes) - set(names)} == {"num_batches_tracked"}
 
 
@@ -496,5 +493,5 @@ def test_three_steps_of_training(arrays, reference, agree, kind, run, clip_norm)
             for which, letter in NETWORKS.items():
                 for name, value in stored.under(f"state1/{letter}/").items():
                     if not name.endswith("tracked") and name not in _without_gradient(norms[letter]):
-                        deviation = np.abs(filled[which][name] - _value(value)).mean() / np.abs(value).mean()
+                        deviation = np.abs(filled[which][name] - hwio(value)).mean() / np.abs(value).mean()
                         agree("LaMa weights and statistics after a step, relative (mean)", deviation, 2e-3)

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
+from torch_files import nhwc
 
 from tf_inpaint.layers import PartialConv2D
 
@@ -29,10 +30,6 @@ CASES = [
 ]
 
 
-def _nhwc(array):
-    return np.asarray(array).transpose(0, 2, 3, 1)
-
-
 def _layer(stored, prefix="", features=None, **options):
     kernel = stored[prefix + "weight"].transpose(2, 3, 1, 0)
     has_bias = prefix + "bias" in stored
@@ -50,7 +47,7 @@ def test_every_stored_case_but_one_is_compared(reference):
 @pytest.mark.parametrize("case", CASES)
 def test_single_layers(arrays, agree, case):
     stored = arrays(f"partialconv/pconv_{case}")
-    features, multi_channel = tf.constant(_nhwc(stored["input"])), bool(stored["multi_channel"])
+    features, multi_channel = tf.constant(nhwc(stored["input"])), bool(stored["multi_channel"])
     layer = _layer(
         stored,
         features=features,
@@ -60,20 +57,20 @@ def test_single_layers(arrays, agree, case):
         multi_channel=multi_channel,
     )
     if "mask" in stored:
-        known = _nhwc(stored["mask"])
+        known = nhwc(stored["mask"])
     else:
         known = np.ones_like(features) if multi_channel else np.ones([1, *features.shape[1:3], 1], np.float32)
     with tf.GradientTape() as tape:
         tape.watch(features)
         outputs, mask = layer((features, tf.constant(1 - known)))
-        objective = tf.reduce_sum(outputs * _nhwc(stored["grad_output"])) if "grad_output" in stored else 0.0
-    agree("partial convolution, absolute", np.abs(outputs - _nhwc(stored["output"])).max(), 1e-5)
-    agree("partial convolution, new mask", np.abs(1 - mask - _nhwc(stored["new_mask"])).max(), 1e-6)
+        objective = tf.reduce_sum(outputs * nhwc(stored["grad_output"])) if "grad_output" in stored else 0.0
+    agree("partial convolution, absolute", np.abs(outputs - nhwc(stored["output"])).max(), 1e-5)
+    agree("partial convolution, new mask", np.abs(1 - mask - nhwc(stored["new_mask"])).max(), 1e-6)
     expected, expected_mask = layer.compute_output_shape((features.shape, known.shape))
     assert tuple(outputs.shape) == tuple(expected) and tuple(mask.shape) == tuple(expected_mask)
     if "grad_output" in stored:
         gradients = tape.gradient(objective, [features, *layer.trainable_weights])
-        names = {"grad_input": _nhwc, "grad_weight": lambda w: w.transpose(2, 3, 1, 0), "grad_bias": np.asarray}
+        names = {"grad_input": nhwc, "grad_weight": lambda w: w.transpose(2, 3, 1, 0), "grad_bias": np.asarray}
         for gradient, (name, turned) in zip(gradients, names.items()):
             deviation = np.abs(gradient - turned(stored[name])).max() / np.abs(stored[name]).max()
             agree("partial convolution, gradients, relative", deviation, 1e-5)
@@ -81,12 +78,12 @@ def test_single_layers(arrays, agree, case):
 
 def test_a_chain_hands_its_mask_on(arrays, agree):
     stored = arrays("partialconv/pconv_chain")
-    x, mask = tf.constant(_nhwc(stored["input"])), tf.constant(1 - _nhwc(stored["mask"]))
+    x, mask = tf.constant(nhwc(stored["input"])), tf.constant(1 - nhwc(stored["mask"]))
     for number in range(5):
         layer = _layer(stored, f"layer{number}/", x, strides=2, multi_channel=True)
         x, mask = layer((x, mask))
-        agree("partial convolution, absolute", np.abs(x - _nhwc(stored[f"layer{number}/output"])).max(), 1e-5)
-        np.testing.assert_array_equal(1 - mask, _nhwc(stored[f"layer{number}/mask"]))
+        agree("partial convolution, absolute", np.abs(x - nhwc(stored[f"layer{number}/output"])).max(), 1e-5)
+        np.testing.assert_array_equal(1 - mask, nhwc(stored[f"layer{number}/mask"]))
         x = tf.nn.relu(x)
 
 
@@ -96,8 +93,8 @@ def test_a_decoder_step(arrays, agree):
     def double(array):
         return np.repeat(np.repeat(array, 2, 1), 2, 2)
 
-    x = np.concatenate([double(_nhwc(stored["features"])), _nhwc(stored["skip"])], axis=-1)
-    known = np.concatenate([double(_nhwc(stored["features_mask"])), _nhwc(stored["skip_mask"])], axis=-1)
+    x = np.concatenate([double(nhwc(stored["features"])), nhwc(stored["skip"])], axis=-1)
+    known = np.concatenate([double(nhwc(stored["features_mask"])), nhwc(stored["skip_mask"])], axis=-1)
     outputs, mask = _layer(stored, "", x, multi_channel=True)((tf.constant(x), tf.constant(1 - known)))
-    agree("partial convolution, absolute", np.abs(outputs - _nhwc(stored["output"])).max(), 1e-5)
-    np.testing.assert_array_equal(1 - mask, _nhwc(stored["new_mask"]))
+    agree("partial convolution, absolute", np.abs(outputs - nhwc(stored["output"])).max(), 1e-5)
+    np.testing.assert_array_equal(1 - mask, nhwc(stored["new_mask"]))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from torch_files import nhwc
 
 from tf_inpaint.checkpoints.releases import PEN_NET
 from tf_inpaint.config import OptimizerConfig
@@ -33,10 +34,6 @@ ATTENTION = [
 ]
 EXTRACTS = Path(__file__).parent / "data"
 NAMES = {**PEN_NET.networks["generator"], **PEN_NET.networks["discriminator"]}
-
-
-def _nhwc(array):
-    return np.asarray(array).transpose(0, 2, 3, 1)
 
 
 def _ours(name):
@@ -69,9 +66,9 @@ def _by_recipe(recipe):
 @pytest.mark.parametrize("case", ATTENTION)
 def test_attention_transfer(arrays, agree, case):
     stored = arrays(f"pennet/atn_torch_{case}")
-    low, high = _nhwc(stored["x1"]), _nhwc(stored["x2"])
+    low, high = nhwc(stored["x1"]), nhwc(stored["x2"])
     given = bool(stored["mask_given"])
-    mask = tf.constant(_nhwc(stored["mask"])) if given else tf.zeros([1, *high.shape[1:3], 1])
+    mask = tf.constant(nhwc(stored["mask"])) if given else tf.zeros([1, *high.shape[1:3], 1])
     layer = AttentionTransfer(int(stored["ksize"]), bool(stored["fuse"]), float(stored["softmax_scale"]))
     layer.build((low.shape, high.shape, mask.shape))
     if layer.fuse:
@@ -79,10 +76,10 @@ def test_attention_transfer(arrays, agree, case):
     if given:
         np.testing.assert_array_equal(layer.valid_sources(mask, high.shape[1:3]), stored["valid"])
     output = layer((tf.constant(low), tf.constant(high), mask))
-    agree("PEN-Net attention transfer, absolute", np.abs(output - _nhwc(stored["output"])).max(), 1e-5)
+    agree("PEN-Net attention transfer, absolute", np.abs(output - nhwc(stored["output"])).max(), 1e-5)
     if "attended" in stored:
         attended = layer.attend(tf.constant(low), tf.constant(high), mask)
-        agree("PEN-Net attention transfer, absolute", np.abs(attended - _nhwc(stored["attended"])).max(), 1e-5)
+        agree("PEN-Net attention transfer, absolute", np.abs(attended - nhwc(stored["attended"])).max(), 1e-5)
 
 
 def _built(width):
@@ -92,11 +89,11 @@ def _built(width):
 
 
 def _check_generator(generator, stored, agree):
-    image, mask = _nhwc(stored["image"]), _nhwc(stored["mask"]).astype(np.float32)
+    image, mask = nhwc(stored["image"]), nhwc(stored["mask"]).astype(np.float32)
     outputs = generator((image * (1 - mask), mask))
-    agree("PEN-Net output, absolute", np.abs(outputs["predicted"] - _nhwc(stored["output"])).max(), 2e-4)
+    agree("PEN-Net output, absolute", np.abs(outputs["predicted"] - nhwc(stored["output"])).max(), 2e-4)
     for level, picture in enumerate(outputs["pyramid"], 1):
-        agree("PEN-Net pyramid, absolute", np.abs(picture - _nhwc(stored[f"img{level}"])).max(), 2e-4)
+        agree("PEN-Net pyramid, absolute", np.abs(picture - nhwc(stored[f"img{level}"])).max(), 2e-4)
 
 
 @pytest.mark.parametrize("case", ["b1", "b2"])
@@ -125,13 +122,13 @@ def _check_state(weights, stored, prefix, agree):
 
 def test_critic_and_its_state(arrays, agree):
     stored, parameters = arrays("pennet/discriminator_d16"), arrays("pennet/discriminator_d16_weights")
-    critic, pictures = PENNetDiscriminator(16), _nhwc(stored["input"])
+    critic, pictures = PENNetDiscriminator(16), nhwc(stored["input"])
     critic(pictures)
     assert parameter_count(critic) == 273_201
     weights = _fill(critic, {name: parameters[name] for name in parameters.names})
 
     def check(scores, name):
-        agree("PEN-Net discriminator scores, absolute", np.abs(scores - _nhwc(stored[name])).max(), 2e-5)
+        agree("PEN-Net discriminator scores, absolute", np.abs(scores - nhwc(stored[name])).max(), 2e-5)
 
     check(critic(pictures), "logits_eval_state0")
     check(critic(pictures, iterations=2), "logits_train_pass2")  # leaves the state alone
@@ -144,25 +141,25 @@ def test_critic_and_its_state(arrays, agree):
 
 def test_critic_from_a_fresh_state(arrays, agree):
     stored, parameters = arrays("pennet/discriminator_d16_fresh_sigmoid"), arrays("pennet/discriminator_d16_weights")
-    critic, pictures = PENNetDiscriminator(16), _nhwc(stored["input"])
+    critic, pictures = PENNetDiscriminator(16), nhwc(stored["input"])
     critic(pictures)
     weights = _fill(critic, {**{n: parameters[n] for n in parameters.names}, **stored.under("fresh/")})
     probability = tf.sigmoid(critic(pictures, training=True))
-    deviation = np.abs(probability - _nhwc(stored["prob_train_pass1"])).max()
+    deviation = np.abs(probability - nhwc(stored["prob_train_pass1"])).max()
     agree("PEN-Net discriminator probabilities, absolute", deviation, 1e-5)
     _check_state(weights, stored, "after/", agree)
 
 
 def test_full_width_critic(reference, arrays, agree):
     stored = arrays("pennet/discriminator_full_256_b1")
-    critic, pictures = PENNetDiscriminator(), _nhwc(stored["input"])
+    critic, pictures = PENNetDiscriminator(), nhwc(stored["input"])
     critic(pictures)
     assert parameter_count(critic) == 4_318_401
     recipe = json.loads((reference / "pennet" / "discriminator_full_weights_recipe.json").read_text())
     _fill(critic, {**_by_recipe(recipe), **stored.under("state0/")})
     assert critic(pictures).shape == (1, 27, 27, 1)
     for name, options in (("eval_state0", {}), ("train_pass1", {"iterations": 1}), ("train_pass2", {"iterations": 2})):
-        deviation = np.abs(critic(pictures, **options) - _nhwc(stored[f"logits_{name}"])).max()
+        deviation = np.abs(critic(pictures, **options) - nhwc(stored[f"logits_{name}"])).max()
         agree("PEN-Net discriminator scores, absolute", deviation, 2e-5)
 
 
@@ -195,8 +192,8 @@ def test_three_steps_of_training(reference, arrays, agree):
 
     for number, step in enumerate(run["steps"]):
         batch = {
-            "image": tf.constant(_nhwc(stored["images"][number])),
-            "mask": tf.constant(_nhwc(stored["masks"][number]).astype(np.float32)),
+            "image": tf.constant(nhwc(stored["images"][number])),
+            "mask": tf.constant(nhwc(stored["masks"][number]).astype(np.float32)),
         }
         values = {
             "critic": step["dis_loss"],
