@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import threading
 import time
 from contextlib import contextmanager
 
@@ -19,13 +20,16 @@ from werkzeug.exceptions import HTTPException
 from tf_inpaint.demo.session import MASK, Session, Stroke
 from tf_inpaint.demo.visitors import Turns, Visitors
 from tf_inpaint.errors import InputError, one_line
-from tf_inpaint.io.images import encode_png, read_image, read_mask, restore
+from tf_inpaint.io.images import check_image, encode_png, read_image, read_mask, restore
 from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MOST_BYTES = 32 << 20  # of an upload
 MOST_JSON_BYTES = 1 << 20  # of a stroke
 MOST_WAITING = 4  # completions, the running one included
+MOST_DECODED = 2  # uploads at a time
+SESSION_BYTES_PER_PIXEL = 24
+MOST_HELD = 1 << 30  # bytes of all sessions, or two of the largest images
 VIEW_SIDE = 1200  # images are shown at most so large
 _COOKIE = "tf_inpaint_session"  # with the port: cookies are shared by all ports of a machine
 _HEADER = "X-Requested-With"  # a page of another site cannot send it without asking first
@@ -74,7 +78,9 @@ class _Page:
         self._inpainter = inpainter
         self._prepare = prepare or (lambda session: None)
         self._begin()  # where it cannot be prepared, that is told at once
-        self._visitors = Visitors(self._begin)
+        most_pixels = inpainter.max_pixels or 0
+        self._visitors = Visitors(self._begin, max(MOST_HELD, 2 * SESSION_BYTES_PER_PIXEL * most_pixels))
+        self._decoding = threading.BoundedSemaphore(MOST_DECODED)
         self._turns = Turns(MOST_WAITING)
 
     def index(self):
@@ -90,15 +96,17 @@ class _Page:
 
     def load_image(self):
         data = flask.request.get_data()
-        with self._session() as session:
-            session.load(read_image(data, pixel_limit=self._inpainter.max_pixels))
-            return _state(session)
+        with self._session() as session, self._decoding:
+            session.check_size(*check_image(data))
+            session.load(read_image(data))
+        return self._changed()
 
     def load_layer(self, layer):
         data = flask.request.get_data()
-        with self._session() as session:
+        with self._session() as session, self._decoding:
             threshold = MASK_THRESHOLD if layer == MASK else EDGE_THRESHOLD
-            session.fill(layer, read_mask(data, pixel_limit=self._inpainter.max_pixels) > threshold)
+            session.check_size(*check_image(data))
+            session.fill(layer, read_mask(data) > threshold)
             return _state(session)
 
     def draw(self):
@@ -120,7 +128,7 @@ class _Page:
             outputs = self._inpainter.outputs(*task)  # the session is free meanwhile, or it would hold all threads
             with self._session() as session:
                 session.accept(task, outputs)
-                return {**_state(session), "seconds": round(time.monotonic() - start, 2)}
+            return {**self._changed(), "seconds": round(time.monotonic() - start, 2)}
 
     def view(self, name):
         with self._session() as session:
@@ -136,6 +144,13 @@ class _Page:
             if layer is None:
                 raise InputError("this model takes no edges")
             return _png(layer, f"{name}.png")
+
+    def _changed(self):
+        """The state after a session has grown, for which others that rest make room."""
+        visitor = self._visitor()
+        if visitor is not None:
+            self._visitors.make_room(visitor)
+        return self.state()
 
     def _begin(self):
         session = Session(self._inpainter.takes_edges, self._inpainter.max_pixels)

@@ -6,13 +6,14 @@ from tf_inpaint import cli
 from tf_inpaint.checkpoints import GUIDED_WEIGHTS, list_weights, open_checkpoint
 from tf_inpaint.demo.session import EDGES, MASK, Session
 from tf_inpaint.errors import InputError
-from tf_inpaint.io.images import read_image, read_mask
+from tf_inpaint.io.images import PIXEL_LIMIT, read_image, read_mask
 from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD
 from tf_inpaint.predict import command as predict
 from tf_inpaint.predict.jobs import Job, check_outputs, completed_name
 from tf_inpaint.predict.options import add_model_options, load_inpainter
 
-MAX_PIXELS = 1 << 20  # larger images would keep a painter waiting
+WHOLE_PIXELS = 1 << 20  # of larger images the network sees what is around the hole, or a painter would wait
+_SESSION_BYTES_PER_PIXEL = 48  # of an image that is opened, drawn on and completed, while another one is
 
 
 def main(argv) -> int:
@@ -45,7 +46,8 @@ def main(argv) -> int:
 
         check_outputs([Job(args.image, args.mask, output, args.edges)])
         face.check_display()
-    inpainter = load_inpainter(checkpoint, args, max_pixels=args.max_pixels or MAX_PIXELS)
+    inpainter = load_inpainter(checkpoint, args, exact_pixels=WHOLE_PIXELS)
+    inpainter.max_pixels = args.max_pixels or _most_pixels()
     if args.web:
         face.serve(inpainter, args.host, args.port, prepare)
         return cli.DONE
@@ -53,6 +55,13 @@ def main(argv) -> int:
     prepare(session)
     face.Window(session, inpainter, output).run()
     return cli.DONE
+
+
+def _most_pixels():
+    """The largest image that a quarter of the machine's memory holds, or that is read at all."""
+    from tf_inpaint.inference.memory import installed_memory
+
+    return int(min(PIXEL_LIMIT, installed_memory() / 4 / _SESSION_BYTES_PER_PIXEL))
 
 
 def _parser() -> cli.Parser:
@@ -70,7 +79,7 @@ def _parser() -> cli.Parser:
     add("--web", action="store_true", help="a page for the browser instead of a window")
     add("--port", type=int, default=7860, help="of the page (default: 7860)")
     add("--host", default="127.0.0.1", help="address the page listens at (default: 127.0.0.1, this machine only)")
-    add_model_options(parser, GUIDED_WEIGHTS, "1024 x 1024")
+    add_model_options(parser, GUIDED_WEIGHTS, "what memory allows")
     return parser
 
 

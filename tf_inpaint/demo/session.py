@@ -95,15 +95,19 @@ class Session:
     def load(self, image: ImageFile) -> None:
         """Begin anew with an image; one that is too large is an InputError."""
         height, width = image.rgb.shape[:2]
+        self.check_size(height, width)
+        self.image, self.result, self.result_mask, self._shown = image, None, None, None
+        self._done, self._undone, self._growing = [], [], None
+        self._layers = {layer: np.zeros((height, width), np.uint8) for layer in LAYERS}
+        self.revision += 1
+
+    def check_size(self, height: int, width: int) -> None:
+        """An InputError for an image that is too large."""
         if self.max_pixels is not None and height * width > self.max_pixels:
             raise InputError(
                 f"the image has {width} x {height} = {width * height:,} pixels, more than the limit of "
                 f"{self.max_pixels:,}: take a smaller one, or start the demo with a larger --max_pixels"
             )
-        self.image, self.result, self._shown = image, None, None
-        self._done, self._undone, self._growing = [], [], None
-        self._layers = {layer: np.zeros((height, width), np.uint8) for layer in LAYERS}
-        self.revision += 1
 
     def fill(self, layer: str, values: np.ndarray | None) -> None:
         """Put values, bool [H, W] or None for an empty layer, in place of a layer, as one action.
@@ -126,6 +130,16 @@ class Session:
         if self.image is None:
             raise InputError("load an image first")
         return self.image.rgb.shape[:2]
+
+    @property
+    def bytes(self) -> int:
+        """About how much memory it holds."""
+        image, result, shown = self.image, self.result or {}, self._shown  # others may ask while it changes
+        arrays = [*self._layers.values(), *result.values(), self.result_mask]
+        arrays += [image.rgb, image.alpha] if image else []
+        arrays += [shown[1]] if shown else []
+        drawn = sum(map(_bytes, (*self._done, *self._undone)))
+        return drawn + sum(array.nbytes for array in arrays if array is not None)
 
     # Drawing
 

@@ -14,10 +14,16 @@ IDLE_SECONDS = 3600
 
 
 class Visitors:
-    """Sessions by token, made by a function: the idle ones end, and of too many the one that rested longest."""
+    """Sessions by token, made by a function: the idle ones end, and of too many the one that rested longest.
 
-    def __init__(self, make):
+    Args:
+        make: makes a session.
+        most_bytes: that all sessions may hold together.
+    """
+
+    def __init__(self, make, most_bytes: float = float("inf")):
         self._make = make
+        self._most_bytes = most_bytes
         self._visitors: dict[str, _Visitor] = {}
         self._lock = threading.Lock()
 
@@ -30,7 +36,16 @@ class Visitors:
                 if idle or len(self._visitors) >= MOST_SESSIONS:
                     del self._visitors[other]
             self._visitors[token] = visitor
+        self.make_room(visitor)
         return token
+
+    def make_room(self, visitor) -> None:
+        """End those that rested longest while all hold too much, but not this one."""
+        with self._lock:
+            held = {token: other.session.bytes for token, other in self._visitors.items()}
+            for token in sorted(held, key=lambda token: self._visitors[token].seen):
+                if sum(held.values()) > self._most_bytes and self._visitors[token] is not visitor:
+                    del self._visitors[token], held[token]
 
     def find(self, token: str | None):
         """The visitor of a token, with a `session` and its `lock`; or None."""

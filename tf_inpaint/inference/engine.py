@@ -31,5 +31,9 @@ class Engine:
     def joint_size(self, height, width):
         """(height, width) that the network sees of an image; None where images are completed one by one."""
 
+    def in_pieces(self, height, width):
+        """Whether an image is so thin that it is completed piece by piece, see `inference.large`."""
+        return False
+
     def memory(self, height, width, batch=1, mask=None):
         """As `Inpainter.memory`."""

@@ -10,7 +10,14 @@ import tensorflow as tf
 
 from tf_inpaint.errors import InputError
 from tf_inpaint.inference.engine import Engine
-from tf_inpaint.inference.memory import attention_budget, installed_memory, memory_needed, parse_memory
+from tf_inpaint.inference.large import is_thin, thin_size
+from tf_inpaint.inference.memory import (
+    THIN_BYTES_PER_PIXEL,
+    attention_budget,
+    installed_memory,
+    memory_needed,
+    parse_memory,
+)
 from tf_inpaint.layers.contextual_attention import ContextualAttention
 from tf_inpaint.layers.precision import set_precision
 from tf_inpaint.ops.boxes import Box, bounds, crop_window, mirrored, paste_window, window_around
@@ -161,10 +168,15 @@ class KerasEngine(Engine):
     def joint_size(self, height, width):
         return tuple(padded_size(self.recipe.generator, height, width)) if self.fixed_size is None else (height, width)
 
+    def in_pieces(self, height, width):
+        return self.fixed_size is None and is_thin(height, width, self.recipe.generator.minimum_size)
+
     def memory(self, height, width, batch=1, mask=None):
         generator, hole = self.recipe.generator, None
         if self.fixed_size is not None:
             return memory_needed(generator, self.fixed_size, self.fixed_size, self.max_memory, batch)
+        if self.in_pieces(height, width):
+            return self.memory(*thin_size(height, width)) + THIN_BYTES_PER_PIXEL * height * width * batch
         if mask is not None and not self.blending:
             box = bounds(mask.reshape(-1, *mask.shape[-2:], 1).any(axis=0))
             hole = tuple(max(0, int(side)) for side in box.size)

@@ -11,7 +11,14 @@ from tf_inpaint.checkpoints import open_checkpoint
 from tf_inpaint.errors import InputError
 from tf_inpaint.inference.blending import blend
 from tf_inpaint.inference.graph import KerasEngine
-from tf_inpaint.inference.large import STRATEGIES, complete_cropped, complete_resized
+from tf_inpaint.inference.large import (
+    STRATEGIES,
+    complete_by_parts,
+    complete_cropped,
+    complete_resized,
+    group_parts,
+    thin_parts,
+)
 from tf_inpaint.inference.network import PUBLISHED_SIZE, load_network
 from tf_inpaint.inference.saved_model import SavedModelEngine
 from tf_inpaint.ops.boxes import mirrored
@@ -27,6 +34,8 @@ class Inpainter:
         origin: where the weights come from, a line for people.
         strategy: "exact", "crop" or "resize", see `tf_inpaint.inference.large`.
         trained_size: side of the images that the network was trained on, which "crop" and "resize" go by.
+        exact_pixels: largest image that "exact" shows the network whole, height x width; of larger ones it sees
+            what is around each group of holes, at the size of its training where even that is larger. None shows all.
     Attributes:
         recipe, residuals, takes_edges: the engine's; `takes_edges` says whether it is guided by edges.
     Raises:
@@ -35,7 +44,9 @@ class Inpainter:
     Call `Inpainter.load` to get one from a checkpoint, `Inpainter.of` to get one of networks.
     """
 
-    def __init__(self, engine, max_pixels=None, origin="", strategy="exact", trained_size=PUBLISHED_SIZE):
+    def __init__(
+        self, engine, max_pixels=None, origin="", strategy="exact", trained_size=PUBLISHED_SIZE, exact_pixels=None
+    ):
         if strategy not in STRATEGIES:
             raise ValueError(f"`strategy` must be one of {', '.join(STRATEGIES)}. Received: {strategy!r}")
         if strategy != "exact" and engine.fixed_size is not None:
@@ -46,6 +57,7 @@ class Inpainter:
         self.origin = origin
         self.strategy = strategy
         self.trained_size = trained_size
+        self.exact_pixels = exact_pixels
 
     @classmethod
     def of(cls, recipe, *, max_memory=None, precision="float32", residuals=0.0, **settings):
@@ -64,6 +76,7 @@ class Inpainter:
         strategy="exact",
         precision="float32",
         residuals=None,
+        exact_pixels=None,
     ):
         """An Inpainter from a checkpoint of this project or of the authors.
 
@@ -82,6 +95,8 @@ class Inpainter:
                 devices that have them: an image's levels change by a few at most.
             residuals: strength, 0 to 1, of fine detail taken from where contextual attention looked; by default what
                 a weight file says suits it, and 0 for everything else.
+            exact_pixels: largest image that "exact" shows the network whole, height x width; of larger ones it
+                sees what is around the holes.
         Raises:
             InputError: if there is nothing to load, or it cannot be used.
         """
@@ -93,7 +108,8 @@ class Inpainter:
             if name is not None:
                 raise InputError(f"{checkpoint.path} is an exported model, whose {name} is its own: leave out {name}")
             origin = f"{checkpoint.path}: exported model"
-            return cls(SavedModelEngine(checkpoint.path), max_pixels, origin, strategy)
+            engine = SavedModelEngine(checkpoint.path)
+            return cls(engine, max_pixels, origin, strategy, exact_pixels=exact_pixels)
         network = load_network(checkpoint, padding)
         residuals = network.residuals if residuals is None else residuals
         return cls.of(
@@ -105,6 +121,7 @@ class Inpainter:
             origin=network.origin + (f", residuals {residuals:g}" if residuals else ""),
             strategy=strategy,
             trained_size=network.trained_size,
+            exact_pixels=exact_pixels,
         )
 
     @property
@@ -143,15 +160,17 @@ class Inpainter:
             A model without a coarse stage or attention lacks that entry.
         """
         batch = self._batch(image, mask, edges)
-        if self.strategy == "exact":
-            results = self._run(*batch, all_outputs)
+        run = partial(self._run, all_outputs=all_outputs, with_offsets=self.strategy == "resize")
+        if self._is_large(*batch[1].shape[1:]):
+            self._check_pixels(*batch[1].shape[1:])
+            results = _stacked(self._complete_large(*example, all_outputs) for example in zip(*batch))
+        elif self.strategy == "exact":
+            results = run(*batch)
         else:
-            run = partial(self._run, all_outputs=all_outputs, with_offsets=self.strategy == "resize")
             complete = complete_cropped
             if self.strategy == "resize":
                 complete = partial(complete_resized, residuals=self.residuals)
-            examples = [complete(run, *example, self.trained_size) for example in zip(*batch)]
-            results = {name: np.stack([example[name] for example in examples]) for name in examples[0]}
+            results = _stacked(complete(run, *example, self.trained_size) for example in zip(*batch))
         return results if np.ndim(image) == 4 else {name: value[0] for name, value in results.items()}
 
     def joint_size(self, height, width):
@@ -159,7 +178,8 @@ class Inpainter:
 
         None for images that are completed one by one: those of strategies other than "exact", or of exported models.
         """
-        return self.engine.joint_size(height, width) if self.strategy == "exact" else None
+        alone = self.strategy != "exact" or self._is_large(height, width) or self.engine.in_pieces(height, width)
+        return None if alone else self.engine.joint_size(height, width)
 
     def outputs_together(self, examples, all_outputs=True):
         """`outputs` of images that share a `joint_size`, from one pass of the network.
@@ -198,6 +218,21 @@ class Inpainter:
         """
         return self.engine.memory(height, width, batch, mask)
 
+    def _is_large(self, height, width):
+        most = self.exact_pixels if self.strategy == "exact" and self.engine.fixed_size is None else None
+        return most is not None and height * width > most
+
+    def _complete_large(self, image, mask, edges, all_outputs):
+        def run(*arrays):
+            height, width = arrays[1].shape[1:]
+            if height * width <= self.exact_pixels:
+                return self._run(*arrays, all_outputs)
+            run = partial(self._run, all_outputs=all_outputs, with_offsets=True)
+            example = (array[0] for array in arrays)
+            return _stacked([complete_resized(run, *example, self.trained_size, self.residuals)])
+
+        return complete_by_parts(run, image, mask, edges, group_parts(mask, self.trained_size))
+
     def _batch(self, image, mask, edges):
         """(uint8 [B, H, W, 3], bool [B, H, W], bool [B, H, W]) of what `complete` takes."""
         image = np.asarray(image)
@@ -218,6 +253,11 @@ class Inpainter:
         """
         batch, height, width = mask.shape
         self._check_size(batch, height, width, None if all_outputs else mask)
+        if self.engine.in_pieces(height, width):
+            run = partial(self._run, all_outputs=all_outputs)
+            return _stacked(
+                complete_by_parts(run, *example, thin_parts(example[1])) for example in zip(image, mask, edges)
+            )
         try:
             outputs = self.engine.run(image, mask, edges, all_outputs)
         except tf.errors.ResourceExhaustedError as error:
@@ -232,12 +272,15 @@ class Inpainter:
             outputs[name] = np.where(mask[..., np.newaxis], outputs[name], image)
         return outputs
 
-    def _check_size(self, batch, height, width, mask):
+    def _check_pixels(self, height, width):
         if self.max_pixels is not None and height * width > self.max_pixels:
             raise InputError(
                 f"{width} x {height} pixels are more than the limit of {self.max_pixels}; "
                 "raise max_pixels or take a smaller image"
             )
+
+    def _check_size(self, batch, height, width, mask):
+        self._check_pixels(height, width)
         needed, allowed = self.memory(height, width, batch, mask), self.engine.max_memory
         if needed is not None and needed > allowed:
             many = f"{batch} images of " if batch > 1 else ""
@@ -246,6 +289,11 @@ class Inpainter:
                 f"{allowed / 2**30:.1f} GiB allowed; raise max_memory, take a smaller image, "
                 "or the strategy crop or resize"
             )
+
+
+def _stacked(examples):
+    examples = list(examples)
+    return {name: np.stack([example[name] for example in examples]) for name in examples[0]}
 
 
 def _padded(arrays, height, width):

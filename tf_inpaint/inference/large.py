@@ -3,10 +3,15 @@
 A network trained on small images knows small holes. "exact" shows it the whole image as it is. "crop" shows it a hole
 with its surroundings only, pixel by pixel; "resize" shows it these at the size of its training, so that a large hole
 becomes a small one, and enlarges what it predicts. Known pixels stay as they are in all.
+
+Thin images, far longer than they are wide, are completed piece by piece along their length whatever the strategy:
+attention compares everything with everything, and what lies so far off helps no hole. Of images too large to be shown
+whole, each group of holes is completed by what is around it.
 """
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import tensorflow as tf
 
@@ -16,6 +21,11 @@ from tf_inpaint.ops.residuals import paste_residuals
 
 STRATEGIES = ("exact", "crop", "resize")
 _HOLE_RATIO = 0.5  # of a window's side: the largest holes of their training
+_THIN = 16  # times as long as wide
+_LONG = 4096  # pixels, up to which nothing is too long; the windows below are no longer
+_PIECE = 2048  # pixels of a thin image that are completed at once, and those beside them that are seen
+_BESIDE = 512
+_NEAR = 129  # pixels between holes that are completed together
 
 
 def complete_cropped(run, image, mask, edges, trained_size):
@@ -65,6 +75,70 @@ def complete_resized(run, image, mask, edges, trained_size, residuals=0.0):
             results[name] = to_uint8(paste_window(value, window, to_float(around))).numpy()
         if name in ("completed", "coarse"):
             results[name] = np.where(hole, results[name], image)
+    return results
+
+
+def is_thin(height, width, narrowest=1):
+    """Whether an image is completed in pieces; a network sees it at least `narrowest` pixels wide."""
+    shorter, longer = sorted((height, width))
+    return longer > max(_LONG, _THIN * max(shorter, narrowest))
+
+
+def thin_size(height, width):
+    """(height, width) of the largest window that a thin image is seen in."""
+    return tuple(min(side, _PIECE + 2 * _BESIDE) for side in (height, width))
+
+
+def thin_parts(mask):
+    """The parts in which a thin image is completed, pieces along its length, as `complete_by_parts` takes them."""
+    along = int(mask.shape[0] < mask.shape[1])
+    length, positions = mask.shape[along], np.flatnonzero(mask.any(axis=1 - along))
+    while len(positions):
+        first = positions[0]
+        inside = positions[positions < first + _PIECE]
+        gaps = np.flatnonzero(np.diff(inside) > 2 * _BESIDE)  # holes so far apart see nothing of each other
+        end = inside[gaps[0] if len(gaps) else -1] + 1
+        piece, window = slice(first, end), slice(max(0, first - _BESIDE), min(length, end + _BESIDE))
+        across = slice(0, mask.shape[1 - along])
+        yield tuple((across, part) if along else (part, across) for part in (piece, window))
+        positions = positions[positions >= end]
+
+
+def group_parts(mask, trained_size):
+    """The parts in which a large image is completed, groups of holes that lie near each other."""
+    near = cv2.dilate(mask.astype(np.uint8), np.ones([_NEAR] * 2, np.uint8))
+    _, _, boxes, _ = cv2.connectedComponentsWithStats(near)
+    for left, top, width, height, _ in boxes[1:]:  # the first is what lies between
+        rows, columns = (np.flatnonzero(mask[top : top + height, left : left + width].any(axis)) for axis in (1, 0))
+        sides = [(top + rows[0], top + rows[-1] + 1), (left + columns[0], left + columns[-1] + 1)]
+        side = max(trained_size, round(max(end - first for first, end in sides) / _HOLE_RATIO))
+        window = []
+        for (first, end), length in zip(sides, mask.shape):
+            corner = max(0, min((first + end - side) // 2, length - side))
+            window.append(slice(corner, min(length, corner + side)))
+        yield tuple(slice(*side) for side in sides), tuple(window)
+
+
+def complete_by_parts(run, image, mask, edges, parts):
+    """One image part by part, each of which sees what was completed before.
+
+    Args:
+        run, image, mask, edges: as `complete_cropped`.
+        parts: pairs of boxes, two slices each: what is predicted, what is seen for it. All holes lie in the former.
+    Returns:
+        as `complete_cropped`.
+    """
+    completed, hole, results = image.copy(), mask.copy(), {}
+    for part, window in list(parts) or [(np.s_[0:0, 0:0], np.s_[0:_BESIDE, 0:_BESIDE])]:
+        outputs = run(*(array[window][np.newaxis] for array in (completed, hole, edges)))
+        inside = tuple(
+            slice(predicted.start - seen.start, predicted.stop - seen.start) for predicted, seen in zip(part, window)
+        )
+        for name, value in outputs.items():
+            if name not in results:
+                results[name] = _surroundings(name, image)
+            results[name][part] = value[0][inside]
+        completed[part], hole[part] = results["completed"][part], False
     return results
 
 

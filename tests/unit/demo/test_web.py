@@ -145,7 +145,7 @@ def test_a_picture_of_a_hundred_megapixels_is_refused_before_it_is_decoded(visit
     bomb = io.BytesIO()
     Image.new("1", (10_000, 10_000)).save(bomb, "PNG")
     said = visitor.says(visitor.post("/api/picture", bomb.getvalue()))
-    assert "10000 x 10000, over the limit of 1,048,576 pixels" in said
+    assert "10000 x 10000 = 100,000,000 pixels, more than the limit of 1,048,576" in said and "--max_pixels" in said
     assert visitor.post("/api/picture", photo).status_code == 200
 
 
@@ -338,6 +338,17 @@ def test_old_sessions_make_room(app, photo, monkeypatch):
     monkeypatch.setattr(visitors_module, "IDLE_SECONDS", -1)
     Visitor(app)
     assert visitors[0].get("/api/state").status_code == 410
+
+
+def test_sessions_that_rest_make_room_for_memory(inpainter, photo, monkeypatch):
+    monkeypatch.setattr(app_module, "MOST_HELD", 100_000)  # an image takes 24 kB, with what is drawn
+    monkeypatch.setattr(app_module, "SESSION_BYTES_PER_PIXEL", 0)
+    app = make_app(inpainter)
+    visitors = [Visitor(app) for _ in range(6)]
+    for visitor in visitors:
+        assert visitor.post("/api/picture", photo).status_code == 200
+    codes = [visitor.get("/api/state").status_code for visitor in visitors]
+    assert codes == sorted(codes, reverse=True) and codes[0] == 410 and codes[-3:] == [200] * 3
 
 
 def test_the_start_picture_is_there_for_everyone(inpainter, image_file):

@@ -417,3 +417,55 @@ def test_without_anything_to_load_it_takes_the_default_weights():
     assert abs(inpainter.complete(image, mask)[mask].mean() - 120) < 20
     with pytest.raises(InputError, match="no weights named 'places2'; shipped are:"):
         Inpainter.load(weights="places2")
+
+
+# Thin and large images
+
+
+@pytest.mark.parametrize("shape", [(3, 5000), (5000, 3), (80, 6000)])
+def test_thin_images_are_completed_by_the_windows_that_their_holes_need(inpainter, shape, monkeypatch):
+    seen, run = [], inpainter.engine.run
+    monkeypatch.setattr(inpainter.engine, "run", lambda *batch: seen.append(batch[1].shape) or run(*batch))
+    image, mask = _image(*shape), np.zeros(shape, bool)
+    along = int(shape[0] < shape[1])
+    np.moveaxis(mask, along, 0)[200:230, :2] = np.moveaxis(mask, along, 0)[3000:3010, 1:] = True
+    outputs = inpainter.outputs(image, mask)
+    assert [of[1 + along] for of in seen] == [200 + 30 + 512, 10 + 2 * 512]
+    for name in ("completed", "coarse"):
+        np.testing.assert_array_equal(outputs[name][~mask], image[~mask])
+        assert (outputs[name][mask] != image[mask]).mean() > 0.9
+    np.testing.assert_array_equal(inpainter.complete(image, np.zeros(shape, bool)), image)
+    assert inpainter.joint_size(*shape) is None
+    assert inpainter.memory(8, 131_072) < inpainter.memory(64, 4096) + 1e8
+
+
+def test_a_hole_as_long_as_a_thin_image_is_completed_piece_by_piece(inpainter, monkeypatch):
+    seen, run = [], inpainter.engine.run
+    monkeypatch.setattr(inpainter.engine, "run", lambda *batch: seen.append(batch[1].sum() / 2) or run(*batch))
+    image, mask = _example(4, 5000, np.s_[1:3, 10:4990])
+    completed = inpainter.complete(image, mask)
+    assert seen == [2560, 2560, 884]  # those ahead are holes, those behind are done
+    np.testing.assert_array_equal(completed[~mask], image[~mask])
+
+
+def test_of_large_images_the_network_sees_what_is_around_the_holes(recipe, inpainter):
+    large = Inpainter.of(recipe, exact_pixels=300 * 300, trained_size=128, max_pixels=500 * 400)
+    seen, run = [], large.engine.run
+    large.engine.run = lambda *batch: seen.append(batch[1].shape[1:]) or run(*batch)
+    image, mask = _example(500, 400, np.s_[10:30, 20:30])
+    mask[450:460, 350:400] = mask[450:460, 330:340] = True
+    completed = large.complete(image, mask)
+    assert sorted(seen) == [(128, 128), (140, 140)]
+    np.testing.assert_array_equal(completed[~mask], image[~mask])
+    assert (completed[mask] != image[mask]).mean() > 0.9
+    expected = inpainter.complete(image[:128, :128], mask[:128, :128])
+    np.testing.assert_array_equal(completed[10:30, 20:30], expected[10:30, 20:30])
+    seen.clear()
+    outputs = large.outputs(*_example(500, 400, np.s_[100:400, 100:300]))
+    assert seen == [(128, 128)]  # larger than may be seen: at the size of training
+    assert set(outputs) == {"completed", "coarse", "attention", "predicted"}
+    seen.clear()
+    large.complete(*_example(300, 300))
+    assert seen == [(300, 300)]
+    with pytest.raises(InputError, match="more than the limit"):
+        large.complete(*_example(500, 401))
