@@ -42,7 +42,8 @@ class Visitors:
     def make_room(self, visitor) -> None:
         """End those that rested longest while all hold too much, but not this one."""
         with self._lock:
-            held = {token: other.session.bytes for token, other in self._visitors.items()}
+            sizes = ((token, other.session.bytes) for token, other in self._visitors.items())
+            held = {token: size for token, size in sizes if size}
             for token in sorted(held, key=lambda token: self._visitors[token].seen):
                 if sum(held.values()) > self._most_bytes and self._visitors[token] is not visitor:
                     del self._visitors[token], held[token]

@@ -37,6 +37,9 @@ class Checks:
         is_jpeg = tf.io.is_jpeg(contents)
         message = f"`{name}` must be a PNG or JPEG file. Received bytes:"
         contents = require(is_png | is_jpeg, contents, message, tf.strings.length(contents))
+        whole = tf.cond(is_jpeg, lambda: _has_jpeg_end(contents), lambda: _contains(contents, b"IEND"))
+        message = f"`{name}` must be a whole file, but its end is missing. Received bytes:"
+        contents = require(whole, contents, message, tf.strings.length(contents))
 
         def sides_of_png():
             head = tf.strings.substr(tf.strings.join([contents, b"\0" * 24]), 16, 8)
@@ -71,6 +74,16 @@ def require(condition, value, message, *received):
     """`value`, computed only where the condition holds."""
     with tf.control_dependencies([tf.debugging.Assert(condition, [message, *received], summarize=8)]):
         return tf.identity(value)
+
+
+def _has_jpeg_end(contents):
+    """Whether the mark of an end stands beyond where a thumbnail of its own has one, in EXIF's 64 KiB."""
+    length = tf.strings.length(contents)
+    return _contains(tf.strings.substr(contents, tf.minimum(length // 2, 65536), length), b"\xff\xd9")
+
+
+def _contains(contents, mark):
+    return tf.size(tf.strings.split(contents, mark)) > 1
 
 
 def _of_unknown_shape(value):

@@ -348,7 +348,7 @@ def test_sessions_that_rest_make_room_for_memory(inpainter, photo, monkeypatch):
     for visitor in visitors:
         assert visitor.post("/api/picture", photo).status_code == 200
     codes = [visitor.get("/api/state").status_code for visitor in visitors]
-    assert codes == sorted(codes, reverse=True) and codes[0] == 410 and codes[-3:] == [200] * 3
+    assert codes == sorted(codes, reverse=True) and codes[0] == 410 and codes[-3:] == [200] * 3, codes
 
 
 def test_the_start_picture_is_there_for_everyone(inpainter, image_file):
