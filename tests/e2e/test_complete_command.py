@@ -89,7 +89,8 @@ def test_a_list_in_which_some_fail(tmp_path, run_folder):
     assert lines == [
         "failed: absent.png does not exist",
         "failed: text.png is not an image, whatever its name says, or damaged from its start on",
-        "failed: the mask small.png has 79 x 64 pixels, but the image rgba.png has 80 x 64",
+        "failed: the mask small.png has 79 x 64 pixels, but the image rgba.png has 80 x 64; "
+        "--fit_mask resizes it",
         "failed: the mask all.png covers the whole image and leaves nothing to complete it from; "
         "if its holes are black, add --invert_mask",
         "warning: the mask none.png marks no hole, so o/none.png is a copy of the image; "

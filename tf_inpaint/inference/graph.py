@@ -162,8 +162,7 @@ class KerasEngine(Engine):
         return sum(graph.experimental_get_tracing_count() for graph in (self._complete, self._fill))
 
     def run(self, image, mask, edges, all_outputs):
-        # Blending looks at what is predicted beside the hole.
-        return (self._complete if all_outputs or self.blending else self._fill)(image, mask, edges)
+        return (self._complete if all_outputs else self._fill)(image, mask, edges)
 
     def joint_size(self, height, width):
         return tuple(padded_size(self.recipe.generator, height, width)) if self.fixed_size is None else (height, width)
@@ -177,7 +176,7 @@ class KerasEngine(Engine):
             return memory_needed(generator, self.fixed_size, self.fixed_size, self.max_memory, batch)
         if self.in_pieces(height, width):
             return self.memory(*thin_size(height, width)) + THIN_BYTES_PER_PIXEL * height * width * batch
-        if mask is not None and not self.blending:
+        if mask is not None:
             box = bounds(mask.reshape(-1, *mask.shape[-2:], 1).any(axis=0))
             hole = tuple(max(0, int(side)) for side in box.size)
         return memory_needed(generator, *padded_size(generator, height, width), self.max_memory, batch, hole)

@@ -22,7 +22,10 @@ from tf_inpaint.inference.large import (
 from tf_inpaint.inference.network import PUBLISHED_SIZE, load_network
 from tf_inpaint.inference.saved_model import SavedModelEngine
 from tf_inpaint.ops.boxes import mirrored
+from tf_inpaint.ops.holes import feather
 from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD
+
+BLENDINGS = {"none": None, "feather": feather, "poisson": blend}
 
 
 class Inpainter:
@@ -36,6 +39,8 @@ class Inpainter:
         trained_size: side of the images that the network was trained on, which "crop" and "resize" go by.
         exact_pixels: largest image that "exact" shows the network whole, height x width; of larger ones it sees
             what is around each group of holes, at the size of its training where even that is larger. None shows all.
+        blending: "none"; "feather" or "poisson", by which the hole is brought to the colours around it; None is as the
+            engine does it.
     Attributes:
         recipe, residuals, takes_edges: the engine's; `takes_edges` says whether it is guided by edges.
     Raises:
@@ -45,12 +50,22 @@ class Inpainter:
     """
 
     def __init__(
-        self, engine, max_pixels=None, origin="", strategy="exact", trained_size=PUBLISHED_SIZE, exact_pixels=None
+        self,
+        engine,
+        max_pixels=None,
+        origin="",
+        strategy="exact",
+        trained_size=PUBLISHED_SIZE,
+        exact_pixels=None,
+        blending=None,
     ):
         if strategy not in STRATEGIES:
             raise ValueError(f"`strategy` must be one of {', '.join(STRATEGIES)}. Received: {strategy!r}")
         if strategy != "exact" and engine.fixed_size is not None:
             raise InputError(f"this model looks at a window around the hole anyway: leave out strategy {strategy}")
+        if blending not in (None, *BLENDINGS):
+            raise ValueError(f"`blending` must be one of {', '.join(BLENDINGS)}. Received: {blending!r}")
+        self._blend = BLENDINGS[blending or ("poisson" if engine.blending else "none")]
         self.engine = engine
         self.recipe, self.residuals, self.takes_edges = engine.recipe, engine.residuals, engine.guided
         self.max_pixels = max_pixels
@@ -77,6 +92,7 @@ class Inpainter:
         precision="float32",
         residuals=None,
         exact_pixels=None,
+        blending=None,
     ):
         """An Inpainter from a checkpoint of this project or of the authors.
 
@@ -97,6 +113,7 @@ class Inpainter:
                 a weight file says suits it, and 0 for everything else.
             exact_pixels: largest image that "exact" shows the network whole, height x width; of larger ones it
                 sees what is around the holes.
+            blending: "none", "feather" or "poisson", see `Inpainter`; by default as the model does it.
         Raises:
             InputError: if there is nothing to load, or it cannot be used.
         """
@@ -109,7 +126,7 @@ class Inpainter:
                 raise InputError(f"{checkpoint.path} is an exported model, whose {name} is its own: leave out {name}")
             origin = f"{checkpoint.path}: exported model"
             engine = SavedModelEngine(checkpoint.path)
-            return cls(engine, max_pixels, origin, strategy, exact_pixels=exact_pixels)
+            return cls(engine, max_pixels, origin, strategy, exact_pixels=exact_pixels, blending=blending)
         network = load_network(checkpoint, padding)
         residuals = network.residuals if residuals is None else residuals
         return cls.of(
@@ -122,6 +139,7 @@ class Inpainter:
             strategy=strategy,
             trained_size=network.trained_size,
             exact_pixels=exact_pixels,
+            blending=blending,
         )
 
     @property
@@ -216,7 +234,7 @@ class Inpainter:
             height, width, batch: of the images.
             mask: bool [H, W] or [B, H, W], True = hole, if the holes alone are asked for; None predicts all there is.
         """
-        return self.engine.memory(height, width, batch, mask)
+        return self.engine.memory(height, width, batch, mask if self._blend is None else None)
 
     def _is_large(self, height, width):
         most = self.exact_pixels if self.strategy == "exact" and self.engine.fixed_size is None else None
@@ -259,15 +277,18 @@ class Inpainter:
                 complete_by_parts(run, *example, thin_parts(example[1])) for example in zip(image, mask, edges)
             )
         try:
-            outputs = self.engine.run(image, mask, edges, all_outputs)
+            # Blending looks at what is predicted beside the hole.
+            outputs = self.engine.run(image, mask, edges, all_outputs or self._blend is not None)
         except tf.errors.ResourceExhaustedError as error:
             raise InputError(
                 f"out of memory completing {batch} image(s) of {width} x {height} pixels: "
                 "take fewer at once or smaller ones"
             ) from error
         outputs = {name: value.numpy() for name, value in outputs.items() if with_offsets or name != "offsets"}
-        if self.engine.blending:
-            outputs["completed"] = np.stack([*map(blend, image, outputs["completed"], mask)])
+        if not all_outputs:
+            outputs = {name: outputs[name] for name in outputs.keys() & {"completed", "offsets"}}
+        if self._blend is not None:
+            outputs["completed"] = np.stack([*map(self._blend, image, outputs["completed"], mask)])
         for name in outputs.keys() & {"completed", "coarse"}:
             outputs[name] = np.where(mask[..., np.newaxis], outputs[name], image)
         return outputs

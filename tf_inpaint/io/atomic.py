@@ -36,7 +36,7 @@ def replace(path: str | os.PathLike, contents, durable: bool = False) -> None:
         OSError: if it cannot be written there; nothing half-written is left.
     """
     folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f".{name[:100]}.{secrets.token_hex(6)}.part")
+    temporary = os.path.join(folder, f".{_start(name)}.{secrets.token_hex(6)}.part")
     try:
         with open(temporary, "xb") as file:
             file.write(contents.encode() if isinstance(contents, str) else contents)
@@ -47,3 +47,8 @@ def replace(path: str | os.PathLike, contents, durable: bool = False) -> None:
     finally:
         with contextlib.suppress(OSError):
             os.unlink(temporary)  # gone already where all went well
+
+
+def _start(name: str) -> str:
+    """The first of a file's name: systems count 255 bytes, not letters."""
+    return os.fsencode(name)[:100].decode(errors="ignore")

@@ -6,13 +6,17 @@ import csv
 import glob
 import io
 import os
+from collections import Counter
+from importlib.util import find_spec
 from typing import Iterable, Sequence
 
 from tf_inpaint.errors import InputError, reason
 
+_HEIC_EXTENSIONS = (".heic", ".heif")
 IMAGE_EXTENSIONS = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff"),
     *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif"),
+    *(_HEIC_EXTENSIONS if find_spec("pillow_heif") else ()),
 )
 LIST_EXTENSIONS = (".flist", ".txt")
 EDGES_SUFFIX = "_edge"
@@ -40,6 +44,23 @@ def list_files(source: str | Sequence[str], base: str | None = None) -> list[str
     if not sources or not all(os.fspath(source).strip() for source in sources):
         raise InputError(f"no images are named: give {_SOURCES}")
     return [file for source in sources for file in _list_source(os.fspath(source), base)]
+
+
+def left_out(folder: str) -> list[str]:
+    """Sentences about the files of a folder that `list_files` leaves out for their endings."""
+    counts, most = Counter(), 5
+    for _, folders, names in os.walk(os.path.expanduser(folder)):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        counts.update(
+            os.path.splitext(name)[1].lower() or "no ending"
+            for name in names
+            if not name.startswith(".") and not _has_extension(name)
+        )
+    if not counts:
+        return []
+    told = [f"{count} {ending}" for ending, count in counts.most_common(most)] + ["others"] * (len(counts) > most)
+    hint = "; HEIC is read where pillow-heif is installed" if counts.keys() & set(_HEIC_EXTENSIONS) else ""
+    return [f"{folder}: files left out for their endings: {', '.join(told)}{hint}"]
 
 
 def source_root(source: str | Sequence[str], files: Sequence[str]) -> str:

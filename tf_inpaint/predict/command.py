@@ -11,10 +11,16 @@ import os
 from tf_inpaint import cli
 from tf_inpaint.checkpoints import DEFAULT_WEIGHTS, GUIDED_WEIGHTS, list_weights, open_checkpoint
 from tf_inpaint.errors import InputError
+from tf_inpaint.io.holes import MASK_SOURCES
+from tf_inpaint.io.listing import left_out
 from tf_inpaint.io.shards import Shard
 from tf_inpaint.predict.jobs import check_outputs, jobs_from_list, jobs_from_paths
 from tf_inpaint.predict.options import add_model_options, load_inpainter
 from tf_inpaint.predict.run import Run
+from tf_inpaint.predict.tasks import Reading
+
+_ENDINGS = {"png": (".png",), "jpg": (".jpg", ".jpeg"), "webp": (".webp",)}
+_MOST_GROWTH = 1000
 
 
 def main(argv) -> int:
@@ -28,25 +34,33 @@ def main(argv) -> int:
         parser.error(
             "--flist names images, masks, outputs and edges itself: leave out --image, --mask, --output and --edges"
         )
-    if args.flist is None and not (args.image and args.mask):
-        parser.error("give --image and --mask, or --flist")
+    if args.flist is None and not (args.image and (args.mask or args.mask_from == "alpha")):
+        parser.error("give --image and --mask, or --flist; or --image and --mask_from alpha for what is transparent")
+    _check_numbers(args)
     if args.flist:
-        jobs = jobs_from_list(args.flist)
+        jobs = jobs_from_list(args.flist, args.format)
     else:
-        jobs = jobs_from_paths(args.image, args.mask, args.output, args.edges)
-    if args.batch_size < 1:
-        raise InputError(f"--batch_size must be at least 1, not {args.batch_size}")
-    check_outputs(jobs, args.save_coarse, args.save_attention)
+        jobs = jobs_from_paths(args.image, args.mask, args.output, args.edges, args.format)
+        for sentence in left_out(args.image) if os.path.isdir(args.image) else ():
+            cli.warn(sentence)
+    check_outputs(jobs, args.save_coarse, args.save_attention, _ENDINGS[args.format])
     guided = any(job.edges is not None for job in jobs)
     checkpoint = open_checkpoint(args.checkpoint_dir, args.weights, guided=guided)
     jobs = Shard.parse(args.shard).of(jobs)
 
     run = Run(
         load=lambda: load_inpainter(
-            checkpoint, args, max_memory=args.max_memory, strategy=args.strategy, precision=args.precision
+            checkpoint,
+            args,
+            max_memory=args.max_memory,
+            strategy=args.strategy,
+            precision=args.precision,
+            blending=args.blend,
         ),
         batch_size=args.batch_size,
-        invert_mask=args.invert_mask,
+        reading=Reading(args.invert_mask, args.mask_from, args.grow, args.fit_mask),
+        quality=args.quality,
+        skip_existing=args.skip_existing,
         save_coarse=args.save_coarse,
         save_attention=args.save_attention,
         verbose=args.verbose,
@@ -54,6 +68,17 @@ def main(argv) -> int:
     if args.flist is None and not os.path.isdir(args.image) and jobs:
         return run.one(jobs[0])
     return run.many(jobs)
+
+
+def _check_numbers(args):
+    if args.batch_size < 1:
+        raise InputError(f"--batch_size must be at least 1, not {args.batch_size}")
+    if not 0 <= args.grow <= _MOST_GROWTH:
+        raise InputError(f"--grow must be 0 to {_MOST_GROWTH} pixels, not {args.grow}")
+    if args.quality is not None and not 1 <= args.quality <= 100:
+        raise InputError(f"--quality must be 1 to 100, not {args.quality}")
+    if args.quality is not None and args.format == "png":
+        raise InputError("--quality is for --format jpg and webp: PNG loses nothing")
 
 
 def _parser() -> cli.Parser:
@@ -93,7 +118,24 @@ def _parser() -> cli.Parser:
     )
     add("--shard", metavar="I/N", help="of a folder or list, the shard of machine I of N: every N-th from the I-th on")
     add("--verbose", action="store_true", help="tell seconds per batch and image, and how many graphs were built")
+    add(
+        "--mask_from",
+        choices=MASK_SOURCES,
+        default="auto",
+        help="what of a mask is the hole: light or dark, alpha (what is transparent; without --mask, in the image "
+        "itself), colour (all paint on a plain or transparent ground) (default: auto, light or paint on transparency)",
+    )
     add("--invert_mask", action="store_true", help="holes are black")
+    add("--fit_mask", action="store_true", help="resize masks to the sizes of their images")
+    add("--grow", type=int, default=0, metavar="PIXELS", help="let holes grow, for soft edges around what is removed")
+    add(
+        "--blend",
+        choices=("none", "feather", "poisson"),
+        help="bring the hole to the colours around it, at its rim or all through (default: as the model does, or none)",
+    )
+    add("--format", choices=tuple(_ENDINGS), default="png", help="of outputs; JPEG changes known pixels a little too")
+    add("--quality", type=int, help="1 to 100, of jpg (default: 95) or webp (default: without loss)")
+    add("--skip_existing", action="store_true", help="go on with a folder or list: leave out what has been written")
     add("--save_coarse", action="store_true", help="write x_coarse.png too, completed by the first stage alone")
     add("--save_attention", action="store_true", help="write x_attention.png too: what each pixel attended to")
     return parser

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import os
-from dataclasses import dataclass
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass, replace
 
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.images import check_image
 from tf_inpaint.io.listing import EDGES_SUFFIX, list_files, split_edges
 
+_MASK_NAMES = ("{}_mask", "mask_{}", "{}.mask")  # of the mask of an image {}
+_LONGEST_NAME = 255  # bytes, of every common file system
+
 
 @dataclass(frozen=True)
 class Job:
-    """An image to complete; `mask` is None where a folder of masks has none for it, `edges` where there are none."""
+    """An image to complete.
+
+    Attributes:
+        mask: None where a folder of masks has none for it; the image where its own transparency is the hole.
+        edges: None where there are none.
+        problem: a sentence that says why it cannot be done, or None.
+    """
 
     image: str
     mask: str | None
     output: str
     edges: str | None = None
+    problem: str | None = None
 
     @property
     def coarse_output(self) -> str:
@@ -29,37 +42,42 @@ class Job:
         return self._beside("attention")
 
     def _beside(self, name):
-        return f"{os.path.splitext(self.output)[0]}_{name}.png"
+        return _fitting(os.path.splitext(self.output)[0], f"_{name}.png")
 
 
-def jobs_from_paths(image, mask, output=None, edges=None) -> list[Job]:
+def jobs_from_paths(image, mask, output=None, edges=None, ending="png") -> list[Job]:
     """Jobs for `--image`, `--mask`, `--output`, `--edges`.
 
     Args:
         image: a file, or a folder (with its subfolders).
-        mask: a file, for every image, or a folder with files of the images' names, whatever their endings.
+        mask: a file, for every image, or a folder, maybe that of the images, with files of the images' names,
+            whatever their endings, or x_mask, mask_x or x.mask for an image x; None for the images' own transparency.
         output: a file for one image, a folder for several (or where it exists or ends in a slash); None writes
             `x_completed.png` beside `x.jpg`.
         edges: a file for every image, or a folder with files of the images' names, with `_edge` after them or not;
             images without one are completed without.
+        ending: of outputs whose names are not given.
     """
     folder = image if os.path.isdir(image) else None
-    masks = _by_name(mask) if os.path.isdir(mask) else None
+    masks = _by_name(mask) if mask and os.path.isdir(mask) else None
     all_edges = _by_name(edges) if edges and os.path.isdir(edges) else None
     into_folder = output is not None and (folder or os.path.isdir(output) or output.endswith(("/", os.sep)))
     if into_folder and os.path.isfile(output):
         raise InputError(f"--output must be a folder to complete the folder {image}, but {output} is a file")
     jobs = []
-    for path in _images(folder) if folder else [image]:
+    for path in _images(folder, ending) if folder else [image]:
         name = os.path.splitext(os.path.relpath(path, folder) if folder else os.path.basename(path))[0]
-        target = os.path.join(output, f"{name}.png") if into_folder else output or completed_name(path)
-        its_edges = edges if all_edges is None else all_edges.get(name + EDGES_SUFFIX, all_edges.get(name))
+        target = os.path.join(output, f"{name}.{ending}") if into_folder else output or completed_name(path, ending)
+        its_mask, problem = path if mask is None else mask, None
+        if masks is not None:
+            its_mask, problem = _mask_of(path, _key(name), masks, mask)
+        its_edges = edges if all_edges is None else _first(all_edges, _key(name) + EDGES_SUFFIX, _key(name))
         its_edges = None if its_edges == path else its_edges  # images and edges share a folder
-        jobs.append(Job(path, mask if masks is None else masks.get(name), target, its_edges))
-    return jobs
+        jobs.append(Job(path, its_mask, target, its_edges, problem))
+    return _without_clashes(jobs)
 
 
-def jobs_from_list(path) -> list[Job]:
+def jobs_from_list(path, ending="png") -> list[Job]:
     """Jobs for `--flist`: lines `image mask output` (the original's format), or a CSV with these columns and `edges`.
 
     The output may be left out. Columns of lines are separated by spaces, or by tabs, where paths contain spaces or
@@ -81,30 +99,39 @@ def jobs_from_list(path) -> list[Job]:
         base = "" if not os.path.exists(os.path.join(folder, image)) and os.path.exists(image) else folder
         image, mask = os.path.join(base, image), os.path.join(base, mask)
         output, edges = (os.path.join(base, path) if path else None for path in (output, edges))
-        jobs.append(Job(image, mask, output or completed_name(image), edges))
+        jobs.append(Job(image, mask, output or completed_name(image, ending), edges))
     return jobs
 
 
-def completed_name(image) -> str:
+def completed_name(image, ending="png") -> str:
     """Where an image goes if nobody says so: beside it."""
-    return os.path.splitext(image)[0] + "_completed.png"
+    return _fitting(os.path.splitext(image)[0], f"_completed.{ending}")
 
 
 def check_inputs(job) -> None:
     """Refuses a job without a mask, or whose files are missing or, judged by their heads, no images."""
+    if job.problem:
+        raise InputError(job.problem)
     if job.mask is None:
         raise InputError(f"no mask for {job.image}: no file in the folder of masks has its name")
     for path in (job.image, job.mask, *([job.edges] if job.edges else [])):
         check_image(path)
 
 
-def check_outputs(jobs, coarse=False, attention=False) -> None:
-    """Refuses outputs that would be written over an input or over each other, or are no PNG."""
+def check_outputs(jobs, coarse=False, attention=False, endings=(".png",)) -> None:
+    """Refuses outputs that would be written over an input or over each other, or do not end as they are written."""
     inputs = {os.path.realpath(path) for job in jobs for path in (job.image, job.mask, job.edges) if path}
     written = set()
     for job in jobs:
-        if not job.output.lower().endswith(".png"):
-            raise InputError(f"the output {job.output} must end in .png, which keeps the known pixels as they are")
+        if job.problem:
+            continue
+        if not job.output.lower().endswith(endings):
+            if endings == (".png",):
+                raise InputError(
+                    f"the output {job.output} must end in .png, which keeps the known pixels as they are; "
+                    "--format jpg or webp writes others"
+                )
+            raise InputError(f"the output {job.output} must end in {endings[0]}, as --format says")
         outputs = [job.output] + [job.coarse_output] * coarse + [job.attention_output] * attention
         for output in outputs:
             path = os.path.realpath(output)
@@ -115,22 +142,85 @@ def check_outputs(jobs, coarse=False, attention=False) -> None:
             written.add(path)
 
 
-def _images(folder) -> list[str]:
-    """The images of a folder, without their edges and what an earlier run wrote beside them."""
+def _images(folder, ending) -> list[str]:
+    """The images of a folder, without their edges and masks and what an earlier run wrote beside them."""
     paths, _ = split_edges(list_files(folder))
-    earlier = [Job(path, None, completed_name(path)) for path in paths]
-    written = {path for job in earlier for path in (job.output, job.coarse_output, job.attention_output)}
-    return [path for path in paths if path not in written]
+    earlier = [Job(path, None, completed_name(path, ending)) for path in paths]
+    aside = {path for job in earlier for path in (job.output, job.coarse_output, job.attention_output)}
+    stems = {_key(os.path.splitext(path)[0]) for path in paths}
+    aside |= _masks_beside(stems)
+    return [path for path in paths if path not in aside and _key(os.path.splitext(path)[0]) not in aside]
 
 
-def _by_name(folder) -> dict[str, str]:
+def _masks_beside(stems) -> set[str]:
+    """The paths, without endings, that are masks of others of these."""
+    names = (os.path.join(here, name.format(stem)) for here, stem in map(os.path.split, stems) for name in _MASK_NAMES)
+    return stems.intersection(names)
+
+
+def _mask_of(path, name, masks, folder) -> tuple[str | None, str | None]:
+    """(mask, problem) of an image by its name in a folder of masks."""
+    here, stem = os.path.split(name)
+    found = [files for files in (masks.get(key) for key in [name, *_mask_keys(here, stem)]) if files]
+    found = [[file for file in files if not _same_file(file, path)] for files in found]
+    files = next((files for files in found if files), None)
+    if files is None:
+        there = ", ".join(sorted(os.path.basename(files[0]) for files in masks.values())[:3])
+        return None, (
+            f"no mask for {path}: no file in the folder of masks has its name, or is {stem}_mask, mask_{stem} or "
+            f"{stem}.mask; in {folder} there are {there}"
+        )
+    if len(files) > 1:
+        return None, f"two masks have the same name, so none is taken for {path}: {files[0]} and {files[1]}"
+    return files[0], None
+
+
+def _mask_keys(here, stem):
+    return [os.path.join(here, name.format(stem)) for name in _MASK_NAMES]
+
+
+def _without_clashes(jobs) -> list[Job]:
+    """The jobs, those of which would be written to the same place with a problem."""
+    counts, first = Counter(os.path.realpath(job.output) for job in jobs), {}
+    result = []
+    for job in jobs:
+        output = os.path.realpath(job.output)
+        if counts[output] > 1:
+            images = first.setdefault(output, [other.image for other in jobs if other.output == job.output])
+            names = " and ".join(images)
+            job = replace(job, problem=f"{names} would both be written to {job.output}: rename one")
+        result.append(job)
+    return result
+
+
+def _by_name(folder) -> dict[str, list[str]]:
+    """{name without ending: files} of a folder."""
     named = {}
     for path in list_files(folder):
-        name = os.path.splitext(os.path.relpath(path, folder))[0]
-        if name in named:
-            raise InputError(f"two masks have the same name: {named[name]} and {path}")
-        named[name] = path
+        named.setdefault(_key(os.path.splitext(os.path.relpath(path, folder))[0]), []).append(path)
     return named
+
+
+def _first(named, *keys):
+    return next((named[key][0] for key in keys if key in named), None)
+
+
+def _key(name) -> str:
+    """A name for comparison: systems write the same letters in different ways."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _same_file(first, second) -> bool:
+    return os.path.realpath(first) == os.path.realpath(second)
+
+
+def _fitting(start, end) -> str:
+    """A path of two parts, the first being cut where the name would be longer than systems allow."""
+    folder, name = os.path.split(start)
+    if len(os.fsencode(name + end)) > _LONGEST_NAME:
+        mark = "~" + hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
+        name = os.fsencode(name)[: _LONGEST_NAME - len(mark) - len(end)].decode(errors="ignore") + mark
+    return os.path.join(folder, name) + end
 
 
 def _line_rows(file, path):

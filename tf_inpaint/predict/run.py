@@ -5,6 +5,7 @@ Of many jobs, those that fail are named in a sentence each and the rest are writ
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from dataclasses import dataclass, field
@@ -12,10 +13,10 @@ from typing import Any, Callable
 
 from tf_inpaint import cli
 from tf_inpaint.errors import InputError
-from tf_inpaint.io.images import restore, write_png
+from tf_inpaint.io.images import restore, write_image
 from tf_inpaint.predict.batches import grouped
 from tf_inpaint.predict.jobs import Job, check_inputs
-from tf_inpaint.predict.tasks import Task, read_task
+from tf_inpaint.predict.tasks import Reading, Task, read_task
 
 LARGE_IMAGE = 1 << 21  # pixels from which memory is told beforehand
 _LOOK_AHEAD = 4  # batches' worth of images that may be held to be completed together
@@ -32,7 +33,9 @@ class Run:
 
     load: Callable[[], Any]
     batch_size: int = 1
-    invert_mask: bool = False
+    reading: Reading = Reading()
+    quality: int | None = None
+    skip_existing: bool = False
     save_coarse: bool = False
     save_attention: bool = False
     verbose: bool = False
@@ -45,9 +48,12 @@ class Run:
         Raises:
             InputError: if it cannot be done.
         """
-        task = read_task(job, self.invert_mask)
-        if task.warning:
-            cli.warn(task.warning)
+        if self._is_done(job):
+            print(f"{job.output} is there already")
+            return cli.DONE
+        task = read_task(job, self.reading)
+        for warning in task.warnings:
+            cli.warn(warning)
         self._inpainter = self.load()
         self._write(task, self._outputs([task])[0])
         print(job.output)
@@ -57,6 +63,12 @@ class Run:
 
     def many(self, jobs: list[Job]) -> int:
         """Completes what can be completed; sentences come after the progress bar, which they would tear."""
+        there = [job for job in jobs if self._is_done(job)]
+        if there:
+            print(f"{len(there)} of {len(jobs)} are there already")
+            jobs = [job for job in jobs if not self._is_done(job)]
+            if not jobs:
+                return cli.DONE
         ready, self._sentences = [], {job.output: [] for job in jobs}
         for job in jobs:
             try:
@@ -101,14 +113,13 @@ class Run:
         """The jobs that can be read, one after the other."""
         for job in jobs:
             try:
-                task = read_task(job, self.invert_mask)
+                task = read_task(job, self.reading)
             except InputError as error:
                 self._fail(job, error)
                 bar.add(1)
                 continue
             yield task
-            if task.warning:
-                self._sentences[job.output].append(f"warning: {task.warning}")
+            self._sentences[job.output] += (f"warning: {warning}" for warning in task.warnings)
 
     def _complete_batch(self, batch: list[Task]) -> int:
         """How many images of a batch were completed and written."""
@@ -138,7 +149,7 @@ class Run:
         all_outputs = self.save_coarse or self.save_attention
         for task in batch:
             self._check(task, all_outputs)
-        inputs = [(task.image.rgb, task.mask, task.edges) for task in batch]
+        inputs = [(task.seen, task.mask, task.edges) for task in batch]
         try:
             if len(batch) == 1:
                 return [self._inpainter.outputs(*inputs[0], all_outputs=all_outputs)]
@@ -168,7 +179,10 @@ class Run:
             if wanted:
                 files[path] = outputs[name] if name == "attention" else restore(image, outputs[name], mask)
         for path, array in files.items():
-            write_png(path, array)
+            write_image(path, array, image.metadata, self.quality)
+
+    def _is_done(self, job):
+        return self.skip_existing and not job.problem and os.path.isfile(job.output)
 
     def _fail(self, job, error):
         self._sentences[job.output].append(f"failed: {error}")

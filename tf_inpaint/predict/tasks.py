@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from PIL import Image
 
 from tf_inpaint.errors import InputError
-from tf_inpaint.io.images import ImageFile, read_image, read_mask
-from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD
+from tf_inpaint.io.holes import Holes, read_holes
+from tf_inpaint.io.images import ImageFile, as_seen, read_image, read_mask
+from tf_inpaint.ops.holes import grown
+from tf_inpaint.ops.levels import EDGE_THRESHOLD
 from tf_inpaint.predict.jobs import Job, check_inputs
 
 _SUSPICIOUS_COVER = 0.9
+_SUSPICIOUS_EDGES = 0.5
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How masks are read.
+
+    Attributes:
+        invert: whether what the mask marks is known.
+        mask_from: one of `io.holes.MASK_SOURCES`.
+        grow: pixels by which the hole is larger than the mask says.
+        fit: whether masks of other sizes than their images are resized.
+    """
+
+    invert: bool = False
+    mask_from: str = "auto"
+    grow: int = 0
+    fit: bool = False
 
 
 @dataclass(frozen=True)
@@ -23,42 +44,75 @@ class Task:
         image: `ImageFile` of H x W pixels.
         mask: bool [H, W], True = hole.
         edges: bool [H, W], True = line; None where it has none.
-        warning: a sentence about a strange mask, or None.
+        warnings: sentences about a strange mask, or about what of a file does not count.
     """
 
     job: Job
     image: ImageFile
     mask: np.ndarray
     edges: np.ndarray | None = None
-    warning: str | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def seen(self) -> np.ndarray:
+        """The image as a network is shown it: uint8 [H, W, 3]."""
+        return as_seen(self.image, self.mask)
 
 
-def read_task(job: Job, invert_mask: bool = False) -> Task:
+def read_task(job: Job, reading: Reading = Reading()) -> Task:
     """The files of a job, checked against each other.
 
     Raises:
-        InputError: if a file is missing or unreadable, the sizes differ, or nothing of the image is known.
+        InputError: if a file is missing or unreadable or no mask, the sizes differ, or nothing of the image is known.
     """
     check_inputs(job)
     image = read_image(job.image)
-    mask = (_read_layer("mask", job.mask, job, image) > MASK_THRESHOLD) != invert_mask
-    cover, warning = mask.mean(), None
-    hint = "is --invert_mask one too many?" if invert_mask else "if its holes are black, add --invert_mask"
-    if cover == 1:
+    warnings = [f"{job.image} {note}" for note in image.notes]
+    holes = _read_holes(job, image, reading)
+    mask = _fitted("mask", job.mask, holes.marked, job, image, reading.fit) != reading.invert
+    if holes.warning:
+        warnings.append(f"the mask {job.mask} {holes.warning}")
+    hint = "is --invert_mask one too many?" if reading.invert else "if its holes are black, add --invert_mask"
+    if mask.all():
         raise InputError(f"the mask {job.mask} covers the whole image and leaves nothing to complete it from; {hint}")
+    mask = grown(mask, reading.grow)
+    cover = mask.mean()
+    if cover == 1:
+        raise InputError(f"the mask {job.mask}, grown by {reading.grow} pixels, covers the whole image: grow it less")
     if cover == 0:
-        warning = f"the mask {job.mask} marks no hole, so {job.output} is a copy of the image; {hint}"
+        warnings.append(f"the mask {job.mask} marks no hole, so {job.output} is a copy of the image; {hint}")
     elif cover > _SUSPICIOUS_COVER:
-        warning = f"the mask {job.mask} covers {cover:.0%} of the image: inverted? {hint}"
-    edges = None if job.edges is None else _read_layer("edge map", job.edges, job, image) > EDGE_THRESHOLD
-    return Task(job, image, mask, edges, warning)
+        warnings.append(f"the mask {job.mask} covers {cover:.0%} of the image: inverted? {hint}")
+    edges = None
+    if job.edges is not None:
+        edges = _fitted("edge map", job.edges, read_mask(job.edges) > EDGE_THRESHOLD, job, image, False)
+        if edges.mean() > _SUSPICIOUS_EDGES:
+            warnings.append(
+                f"the edge map {job.edges} is {edges.mean():.0%} line: a sketch in black on white? "
+                "lines have to be white on black"
+            )
+    return Task(job, image, mask, edges, warnings)
 
 
-def _read_layer(name, path, job, image):
-    layer = read_mask(path)
+def _read_holes(job, image, reading) -> Holes:
+    """The holes of a job's mask; an image is its own mask only where its transparency is asked for."""
+    if job.mask != job.image:
+        return read_holes(job.mask, reading.mask_from)
+    if reading.mask_from != "alpha":
+        raise InputError(f"{job.image} cannot be its own mask; --mask_from alpha completes what is transparent in it")
+    if image.alpha is None or image.alpha.min() == 255:
+        raise InputError(f"{job.image} has no transparent part, which --mask_from alpha completes")
+    return Holes(image.alpha < 255)  # what is half rubbed out goes too
+
+
+def _fitted(name, path, layer, job, image, fit) -> np.ndarray:
+    """A bool [H, W] of the image's size."""
     (height, width), (rows, columns) = image.rgb.shape[:2], layer.shape
-    if (rows, columns) != (height, width):
-        raise InputError(
-            f"the {name} {path} has {columns} x {rows} pixels, but the image {job.image} has {width} x {height}"
-        )
-    return layer
+    if (rows, columns) == (height, width):
+        return layer
+    if fit:
+        return np.asarray(Image.fromarray(layer).resize((width, height), Image.NEAREST))
+    hint = "; --fit_mask resizes it" if name == "mask" else ""
+    raise InputError(
+        f"the {name} {path} has {columns} x {rows} pixels, but the image {job.image} has {width} x {height}{hint}"
+    )

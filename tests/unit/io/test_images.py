@@ -4,10 +4,20 @@ import stat
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 from tf_inpaint.errors import InputError
-from tf_inpaint.io import atomic
-from tf_inpaint.io.images import ImageFile, check_image, read_image, read_mask, restore, write_png
+from tf_inpaint.io import atomic, images
+from tf_inpaint.io.images import (
+    ImageFile,
+    as_seen,
+    check_image,
+    read_image,
+    read_mask,
+    restore,
+    write_image,
+    write_png,
+)
 
 
 def _photo(height=12, width=20, seed=0):
@@ -87,7 +97,7 @@ def test_orientation_is_that_of_pillow(tmp_path, orientation, kind):
 
 def test_floating_point_pictures_are_refused(tmp_path):
     path = _saved(Image.fromarray(np.ones((4, 4), np.float32)), tmp_path / "a.tif")
-    with pytest.raises(InputError, match="a.tif is damaged: its pixels are floating point"):
+    with pytest.raises(InputError, match="a.tif has pixels of 32-bit floating point numbers, of which nobody says"):
         read_image(path)
 
 
@@ -229,13 +239,18 @@ GREY = np.repeat(RGB[..., :1], 3, axis=2)
 
 
 def test_colours_come_back_as_they_are():
-    np.testing.assert_array_equal(restore(ImageFile(RGB, None, False), COMPLETED, MASK), COMPLETED)
+    expected = np.where(MASK[..., np.newaxis], COMPLETED, RGB)
+    np.testing.assert_array_equal(restore(ImageFile(RGB, None, False), COMPLETED, MASK), expected)
 
 
-def test_alpha_is_kept_and_opaque_in_the_hole():
+def test_alpha_is_kept_and_goes_on_into_the_hole():
     restored = restore(ImageFile(RGB, ALPHA, False), COMPLETED, MASK)
-    np.testing.assert_array_equal(restored[..., :3], COMPLETED)
-    np.testing.assert_array_equal(restored[..., 3], np.where(MASK, 255, ALPHA))
+    np.testing.assert_array_equal(restored[..., :3], np.where(MASK[..., np.newaxis], COMPLETED, RGB))
+    np.testing.assert_array_equal(restored[..., 3][~MASK], ALPHA[~MASK])
+    assert restored[0, 1, 3] == ALPHA[1, 1]  # the pixel below
+    for known in (0, 255):  # nothing that is seen, and nothing that is not
+        alpha = restore(ImageFile(RGB, np.where(MASK, 99, known).astype(np.uint8), False), COMPLETED, MASK)[..., 3]
+        assert (alpha[MASK] == 255).all()
 
 
 def test_grey_comes_back_grey_and_known_levels_as_they_were():
@@ -250,4 +265,128 @@ def test_grey_with_alpha_is_rgba_of_equal_colours():
     restored = restore(ImageFile(GREY, ALPHA, True), COMPLETED, MASK)
     assert restored.shape == (4, 6, 4)
     assert (restored[..., 0] == restored[..., 1]).all() and (restored[..., 1] == restored[..., 2]).all()
-    np.testing.assert_array_equal(restored[..., 3], np.where(MASK, 255, ALPHA))
+    np.testing.assert_array_equal(restored[..., 3][~MASK], ALPHA[~MASK])
+
+
+@pytest.mark.parametrize(
+    "head, said",
+    [
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "it is HEIC, which is read where pillow-heif is installed"),
+        (b"8BPS\0\1", "it is a Photoshop file, which is not read"),
+        (b"\xff\x0a\0", "it is JPEG XL, which is not read"),
+        (b"%PDF-1.7", "it is a PDF, which is not read"),
+        (b'<?xml version="1.0"?><svg>', "it is SVG"),
+    ],
+)
+def test_kinds_that_are_not_read_are_named(tmp_path, head, said):
+    (tmp_path / "a.png").write_bytes(head + b"\0" * 100)
+    with pytest.raises(InputError, match=f"a.png is not an image that is read: {said}"):
+        read_image(tmp_path / "a.png")
+
+
+def test_pipes_and_devices_are_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    for path, kind in ((tmp_path / "pipe.png", "a pipe"), ("/dev/zero", "a device")):
+        for read in (read_image, read_mask, check_image):
+            with pytest.raises(InputError, match=f"is {kind}, not a file"):
+                read(path)
+
+
+@pytest.mark.parametrize("kind", ["VP8L", "VP8X", "VP8 "])
+def test_the_size_of_a_webp_is_known_before_a_reader_makes_room_for_it(tmp_path, kind):
+    bodies = {
+        "VP8L": b"\x2f" + (16382 | 16382 << 14).to_bytes(4, "little"),
+        "VP8X": b"\0" * 4 + (16382).to_bytes(3, "little") * 2,
+        "VP8 ": b"\0\0\0\x9d\1\x2a" + (16383).to_bytes(2, "little") * 2,
+    }
+    body = kind.encode() + (10).to_bytes(4, "little") + bodies[kind].ljust(14, b"\0")
+    (tmp_path / "a.webp").write_bytes(b"RIFF" + (4 + len(body)).to_bytes(4, "little") + b"WEBP" + body)
+    for read in (check_image, read_image):
+        with pytest.raises(InputError, match="a.webp is 16383 x 16383, over the limit of 134,217,728 pixels"):
+            read(tmp_path / "a.webp")
+
+
+def test_large_images_are_converted_in_strips_to_the_same_pixels(tmp_path, monkeypatch):
+    indexed = Image.fromarray(np.arange(240, dtype=np.uint8).reshape(12, 20), "P")
+    indexed.putpalette(_photo(16, 16).tobytes())
+    path = _saved(indexed, tmp_path / "a.png", transparency=77)
+    expected = read_image(path)
+    monkeypatch.setattr(images, "_STRIP", 60)
+    found = read_image(path)
+    np.testing.assert_array_equal(found.rgb, expected.rgb)
+    np.testing.assert_array_equal(found.alpha, expected.alpha)
+
+
+def test_later_frames_are_said(tmp_path):
+    frames = [Image.new("L", (20, 12), level) for level in (40, 200)]
+    for name, what in (("a.gif", "frames"), ("a.tif", "pages")):
+        image = read_image(_saved(frames[0], tmp_path / name, save_all=True, append_images=frames[1:]))
+        assert image.notes == (f"has 2 {what}, of which the first counts",)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_sixteen_bits_are_kept_outside_of_the_hole(tmp_path, channels):
+    levels = np.random.default_rng(0).integers(0, 2**16, (12, 20, channels), dtype=np.uint16)
+    write_png(tmp_path / "a.png", levels)
+    image = read_image(tmp_path / "a.png")
+    np.testing.assert_array_equal(image.deep, levels)
+    np.testing.assert_array_equal(image.rgb, np.broadcast_to(levels[..., :3] >> 8, (12, 20, 3)))
+    mask = np.zeros((12, 20), bool)
+    mask[3:6, 4:9] = True
+    write_png(tmp_path / "b.png", restore(image, np.full((12, 20, 3), 100, np.uint8), mask))
+    result = read_image(tmp_path / "b.png").deep
+    np.testing.assert_array_equal(result[~mask], levels[~mask])
+    assert (result[mask][:, :3] == 100 * 257).all()
+
+
+def test_twelve_bits_in_sixteen_are_shown_bright(tmp_path):
+    levels = np.arange(240, dtype=np.uint16).reshape(12, 20) * 17
+    image = read_image(_saved(Image.fromarray(levels), tmp_path / "a.tif"))
+    np.testing.assert_array_equal(image.rgb[..., 0], levels >> 4)
+    assert image.white == 4095 and image.notes[0].startswith("uses 12 of its 16 bits")
+    result = restore(image, np.full((12, 20, 3), 255, np.uint8), np.eye(12, 20, dtype=bool))
+    assert result[0, 0] == 4095 and result[0, 1] == 17
+
+
+def test_what_a_file_says_is_carried_over(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112], exif[0x0132] = 6, "2024:01:02 03:04:05"
+    profile = b"\0" * 16 + b"RGB " + b"\1" * 200
+    options = {"exif": exif, "dpi": (300, 300), "icc_profile": profile}
+    texts = PngInfo()
+    texts.add_text("parameters", "made by hand")
+    texts.add_text("name", "\u6c34")
+    for name, more in (("a.jpg", {}), ("a.png", {"pnginfo": texts})):
+        metadata = read_image(_saved(Image.fromarray(_photo()), tmp_path / name, **options, **more)).metadata
+        for output in ("o.png", "o.jpg", "o.webp"):
+            write_image(tmp_path / output, _photo(), metadata)
+            with Image.open(tmp_path / output) as written:
+                assert dict(written.getexif()) == {0x0132: "2024:01:02 03:04:05"}, output
+                assert written.info["icc_profile"] == profile
+                assert output == "o.webp" or abs(written.info["dpi"][0] - 300) < 1
+                if more and output == "o.png":
+                    assert written.text == {"parameters": "made by hand", "name": "\u6c34"}
+        write_image(tmp_path / "g.png", _photo()[..., 0], metadata)  # a profile of colours says nothing of grey
+        with Image.open(tmp_path / "g.png") as written:
+            assert "icc_profile" not in written.info
+
+
+def test_other_formats_are_written(tmp_path):
+    rgba = np.dstack([_photo(), np.full((12, 20), 255, np.uint8)])
+    write_image(tmp_path / "a.webp", rgba)
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.webp").convert("RGBA")), rgba)
+    rgba[..., 3] = 0
+    write_image(tmp_path / "a.jpg", rgba, quality=90)
+    assert (np.asarray(Image.open(tmp_path / "a.jpg")) == 255).all()
+
+
+def test_what_is_transparent_is_unknown():
+    alpha = np.full((12, 20), 255, np.uint8)
+    alpha[:, :8] = 0
+    mask = np.zeros((12, 20), bool)
+    mask[4:8, 4:12] = True
+    hidden = [np.where(alpha[..., np.newaxis] > 0, _photo(), level).astype(np.uint8) for level in (0, 255)]
+    black, white = (as_seen(ImageFile(rgb, alpha, False), mask) for rgb in hidden)
+    np.testing.assert_array_equal(black, white)
+    np.testing.assert_array_equal(black[alpha > 0], _photo()[alpha > 0])
+    np.testing.assert_array_equal(black[0, :8], np.repeat(_photo()[:1, 8], 8, axis=0))

@@ -68,11 +68,68 @@ def test_what_an_earlier_run_wrote_is_no_picture_to_complete(tmp_path):
     assert [os.path.basename(job.image) for job in jobs_from_paths(images, "m.png")] == ["a.png", "b_completed.png"]
 
 
-def test_masks_of_the_same_name_are_refused(tmp_path):
-    masks = _images(tmp_path / "m", "a.png")
+def test_masks_of_the_same_name_are_refused_for_their_image_alone(tmp_path):
+    masks = _images(tmp_path / "m", "a.png", "b.png")
     (tmp_path / "m" / "a.jpg").touch()
-    with pytest.raises(InputError, match="two masks have the same name"):
-        jobs_from_paths(_images(tmp_path / "i", "a.png"), masks)
+    clash, sound = jobs_from_paths(_images(tmp_path / "i", "a.png", "b.png"), masks)
+    with pytest.raises(InputError, match="two masks have the same name, .*: .*a.jpg and .*a.png"):
+        check_inputs(clash)
+    assert sound.problem is None
+
+
+@pytest.mark.parametrize("name", ["x_mask.png", "mask_x.png", "x.mask.png", "sub/x_mask.png"])
+def test_masks_lie_among_the_images_or_in_a_folder_under_names_of_their_own(tmp_path, name):
+    image = name.replace(os.path.basename(name), "x.png")
+    both = _images(tmp_path / "both", image, name)
+    (job,) = jobs_from_paths(both, both)
+    assert (job.image, job.mask) == (f"{both}/{image}", f"{both}/{name}")
+    (job,) = jobs_from_paths(both, "m.png")  # a mask is no image to complete
+    assert job.image == f"{both}/{image}"
+    (job,) = jobs_from_paths(_images(tmp_path / "i", image), _images(tmp_path / "m", name))
+    assert job.mask == f"{tmp_path}/m/{name}"
+
+
+def test_no_image_is_its_own_mask(tmp_path):
+    folder = _images(tmp_path, "x.png")
+    (job,) = jobs_from_paths(folder, folder)
+    with pytest.raises(InputError, match="no mask for .*x.png: .* x_mask, mask_x or x.mask; in .* there are x.png"):
+        check_inputs(job)
+    (job,) = jobs_from_paths(folder, None)
+    assert job.mask == job.image  # which `read_task` takes for transparency, or refuses
+
+
+def test_names_are_compared_as_letters(tmp_path):
+    images, masks = _images(tmp_path / "i", "caf\u00e9.png"), _images(tmp_path / "m", "cafe\u0301.png")
+    assert jobs_from_paths(images, masks)[0].mask == f"{masks}/cafe\u0301.png"
+
+
+def test_images_of_one_stem_are_both_named_and_the_rest_is_done(tmp_path):
+    images = _images(tmp_path, "a.png", "b.png")
+    (tmp_path / "a.jpg").touch()
+    jobs = jobs_from_paths(images, "m.png", "out")
+    check_outputs(jobs)
+    for job in jobs[:2]:
+        with pytest.raises(InputError, match=r"a.jpg and .*a.png would both be written to out/a.png: rename one"):
+            check_inputs(job)
+    assert jobs[2].problem is None
+
+
+def test_names_too_long_for_the_system_are_cut_by_bytes():
+    (job,) = jobs_from_paths("a/" + "\u6c34" * 83 + ".png", "m.png")
+    for output in (job.output, job.coarse_output):
+        name = os.path.basename(output)
+        assert len(os.fsencode(name)) <= 255 and name.startswith("\u6c34" * 70)
+    assert job.output.endswith("_completed.png") and job.coarse_output.endswith("_coarse.png")
+    (other,) = jobs_from_paths("a/" + "\u6c34" * 82 + "\u6728.png", "m.png")
+    assert other.output != job.output
+
+
+def test_other_formats_have_their_endings(tmp_path):
+    (job,) = jobs_from_paths(_images(tmp_path, "a.png"), "m.png", "out", ending="jpg")
+    assert job.output == os.path.join("out", "a.jpg")
+    check_outputs([job], endings=(".jpg", ".jpeg"))
+    with pytest.raises(InputError, match="out.png must end in .webp, as --format says"):
+        check_outputs([Job("a.png", "m.png", "out.png")], endings=(".webp",))
 
 
 def test_a_file_is_no_place_for_a_folder(tmp_path):
