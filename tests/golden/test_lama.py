@@ -1,15 +1,21 @@
 """LaMa against its PyTorch release: layers, generators, discriminator, losses with their gradients, three steps."""
 
 import json
+import os
+import pickle
+import zipfile
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from torch_files import hwio, nhwc
 
+from tf_inpaint.checkpoints.description import describe
 from tf_inpaint.checkpoints.lama_names import discriminator_names, fourier_name, generator_names
 from tf_inpaint.config import OptimizerConfig
+from tf_inpaint.errors import InputError
 from tf_inpaint.features.resnet50_dilated import ResNet50Dilated
+from tf_inpaint.inference.inpainter import Inpainter
 from tf_inpaint.layers.batch_norm import advance_statistics
 from tf_inpaint.layers.fourier_convolution import (
     FourierConv2D,
@@ -404,6 +410,26 @@ def test_the_perceptual_network(arrays, reference, agree, tmp_path, torch_save, 
             agree("LaMa perceptual features, absolute", deviation, 5e-3)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name, case, options",
+    [("big_lama", "64x96_b1", {}), ("fourier_ngf16", "96x80_b1", {"width": 16})],
+)
+def test_generators_by_recipe(arrays, reference, agree, name, case, options):
+    stored = arrays(f"lama/generator_{name}_{case}")
+    recipe = json.loads((reference / "lama" / f"generator_{name}_weights_recipe.json").read_text())
+    weights = {**dict(_by_recipe(recipe)), **stored.under("buffer/")}
+    names = generator_names(weights)
+    if options:
+        options["blocks"] = len({ours.partition(".")[0] for ours in names.values() if ours.startswith("block")})
+    model = LaMaGenerator(**options)
+    image, mask = _image(stored["image_u8"]), _mask(stored["mask"])
+    model((image * (1 - mask), mask))
+    _fill(model, {theirs: weights[theirs] for theirs in names}, names.get)
+    predicted = (model((image * (1 - mask), mask))["predicted"] + 1) / 2
+    agree(f"LaMa {name}, absolute", np.abs(predicted - _nhwc(stored["predicted"])).max(), 1e-4)
+
+
 # Training
 
 NETWORKS = {"generator": "G", "discriminator": "D"}
@@ -495,3 +521,37 @@ def test_three_steps_of_training(arrays, reference, agree, kind, run, clip_norm)
                     if not name.endswith("tracked") and name not in _without_gradient(norms[letter]):
                         deviation = np.abs(filled[which][name] - hwio(value)).mean() / np.abs(value).mean()
                         agree("LaMa weights and statistics after a step, relative (mean)", deviation, 2e-3)
+
+
+# Checkpoints
+
+
+@pytest.mark.parametrize("file", ["best.ckpt", "best_legacy_format.ckpt"])
+def test_the_release_s_files_open_by_what_is_in_them(reference, arrays, agree, file):
+    path = reference / "lama" / "checkpoint" / "models" / file
+    description = describe(path)
+    assert (description.kind, description.recipe) == ("release", "lama")
+    assert description.options == {"width": 8, "blocks": 2, "global_ratio": 0.75}
+    assert description.unexpected and all("_evaluator." in name for name in description.unexpected)
+    inpainter = Inpainter.load(path)
+    stored = arrays("lama/generator_fourier_ngf8_weights")
+    names = generator_names(stored.names)
+    weights = named_weights(inpainter.recipe.generator)
+    for name, ours in names.items():
+        np.testing.assert_array_equal(weights[ours], hwio(stored[name]))
+    assert set(names.values()) == set(weights)
+
+
+def test_a_file_that_would_run_something_is_refused_and_nothing_runs(reference, tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "ran"),)
+
+    contents = pickle.dumps({"state_dict": {}, "callbacks": Evil()}, protocol=2)
+    source = reference / "lama" / "checkpoint" / "models" / "best.ckpt"
+    with zipfile.ZipFile(source) as archive, zipfile.ZipFile(tmp_path / "best.ckpt", "w") as target:
+        for name in archive.namelist():
+            target.writestr(name, contents if name.endswith("data.pkl") else archive.read(name))
+    with pytest.raises(InputError, match="which is never run"):
+        describe(tmp_path / "best.ckpt")
+    assert not (tmp_path / "ran").exists()

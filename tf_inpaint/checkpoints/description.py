@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tf_inpaint.checkpoints.checkpoint import open_checkpoint
-from tf_inpaint.checkpoints.releases import RELEASES, Release, is_training_state, release_of
+from tf_inpaint.checkpoints.releases import RELEASES, is_training_state, release_of
 from tf_inpaint.checkpoints.runs import parse_weight, without_suffix
 from tf_inpaint.errors import InputError
 
@@ -75,7 +75,7 @@ def describe_shapes(shapes, path="the checkpoint") -> Description:
         sources = release.find(shapes)
         known = {theirs: ours for names in sources.values() for ours, theirs in names.items()}
         ours = {name: release.our_shape(name, shapes[theirs]) for theirs, name in known.items()}
-        if _is_generator_of(release, ours):
+        if release.owns(ours):
             unexpected = tuple(sorted(n for n in shapes if n not in known and not is_training_state(n)))
             options = release.options(ours)
             return Description(path, "release", release.recipe, options, sources, ours, unexpected=unexpected)
@@ -94,15 +94,9 @@ def _describe_run(shapes, path) -> Description | None:
     averaged = bool(found["ema"])
     sources = {"generator": {**found["generator"], **found["ema"]}, "discriminator": found["discriminator"]}
     ours = {name: shapes[key] for names in sources.values() for name, key in names.items()}
-    release = next((r for r in RELEASES if _is_generator_of(r, ours)), None)
+    release = next((r for r in RELEASES if r.owns(ours)), None)
     recipe, options = (release.recipe, release.options(ours)) if release else (None, {})
     return Description(path, "run", recipe, options, sources, ours, averaged)
-
-
-def _is_generator_of(release: Release, ours) -> bool:
-    """Most of the generator's names are there (some may be missing, to be named later) and the shapes are its own."""
-    names = release.networks["generator"].values()
-    return 2 * sum(name in ours for name in names) > len(names) and release.matches(ours)
 
 
 def _stranger(shapes) -> str:

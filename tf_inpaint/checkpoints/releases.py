@@ -14,6 +14,8 @@ from typing import Callable
 
 import numpy as np
 
+from tf_inpaint.checkpoints.lama_names import discriminator_names, generator_names
+
 Shapes = Mapping[str, tuple]
 _CRITIC_KERNEL = 5  # side of PEN-Net's spectrally normalised kernels
 
@@ -64,15 +66,20 @@ class Release:
         if not self.pytorch:
             there = set(names)
             return {n: {ours: its for its, ours in table.items() if its in there} for n, table in self.networks.items()}
-        dictionaries = {"": {}}
-        for name in names:
-            path, _, key = name.rpartition("/")
-            dictionaries.setdefault(path, {})[re.sub(r"^(module\.)+", "", key)] = name
+        dictionaries = _dictionaries(names)
         found = {}
         for network, table in self.networks.items():
             best = max(dictionaries.values(), key=lambda dictionary: len(table.keys() & dictionary.keys()))
             found[network] = {ours: best[its] for its, ours in table.items() if its in best}
         return found
+
+    def owns(self, ours: Shapes) -> bool:
+        """Whether shapes under our names are a generator's of this paper: most are there, and of its shapes.
+
+        Some may be missing, to be named later.
+        """
+        names = self.networks["generator"].values()
+        return 2 * sum(name in ours for name in names) > len(names) and self.matches(ours)
 
     def turn_colours(self, name: str, value: np.ndarray) -> np.ndarray:
         """The weight `name` (ours) for the other order of colours; BGR to RGB and back are the same turn."""
@@ -83,9 +90,18 @@ class Release:
         return value
 
 
+def _dictionaries(names) -> dict[str, dict[str, str]]:
+    """{path: {name in that dictionary: whole name}} of a PyTorch file's names."""
+    dictionaries = {"": {}}
+    for name in names:
+        path, _, key = name.rpartition("/")
+        dictionaries.setdefault(path, {})[re.sub(r"^(module\.)+", "", key)] = name
+    return dictionaries
+
+
 def is_training_state(name: str) -> bool:
     """Whether a variable of the authors' checkpoints belongs to the optimiser or the loop rather than to a network."""
-    if re.search(r"(^|/)optim[^/]*/", name):  # the dictionary of a PyTorch optimiser
+    if re.search(r"(^|/)optim[^/]*/|\.num_batches_tracked$", name):  # the dictionary of a PyTorch optimiser; counts
         return True
     return re.search(r"(/Adam(_\d+)?|(^|/)(beta[12]_power(_\d+)?|global_step|lr|learning_rate))$", name) is not None
 
@@ -235,7 +251,51 @@ PEN_NET = Release(
     pytorch=True,
 )
 
-RELEASES = (DEEPFILL_V1, DEEPFILL_V2, PEN_NET)
+
+class _LaMaRelease(Release):
+    """LaMa's, whose names depend on the kind of blocks and on their number: a Lightning file, or a state dict."""
+
+    def find(self, names):
+        tables = {"generator": generator_names, "discriminator": discriminator_names}
+        found = {}
+        for network, table in tables.items():
+            found[network] = {}
+            for dictionary in _dictionaries(names).values():
+                inner = {re.sub(f"^{network}\\.", "", key): name for key, name in dictionary.items()}
+                ours = {our: inner[its] for its, our in table(inner).items()}
+                found[network] = max(found[network], ours, key=len)
+        return found
+
+    def owns(self, ours):
+        kernel = ours.get("conv_in.conv.local_to_local.kernel") or ours.get("conv_in.conv.kernel")
+        return "conv_out.kernel" in ours and kernel is not None and kernel[:2] == (7, 7)
+
+
+def _lama_options(shapes: Shapes) -> dict:
+    kernel = shapes.get("conv_in.conv.local_to_local.kernel") or shapes["conv_in.conv.kernel"]
+    blocks = {name.partition(".")[0] for name in shapes if re.match(r"block\d+\.", name)}
+    options = {"width": kernel[-1], "blocks": len(blocks)}
+    if "conv_in.conv.kernel" in shapes:
+        options["kind"] = "dilated" if "block1.conv1_8.kernel" in shapes else "regular"
+    elif "down3.conv.local_to_global.kernel" in shapes:
+        options["global_ratio"] = shapes["down3.conv.local_to_global.kernel"][-1] / (8 * kernel[-1])
+    if kernel[2] == 5:
+        options["guided"] = True
+    if "conv0.kernel" in shapes:
+        options["critic_width"] = shapes["conv0.kernel"][-1]
+    return options
+
+
+LAMA = _LaMaRelease(
+    recipe="lama",
+    title="LaMa",
+    networks={"generator": {}, "discriminator": {}},
+    matches=lambda shapes: True,
+    options=_lama_options,
+    pytorch=True,
+)
+
+RELEASES = (DEEPFILL_V1, DEEPFILL_V2, PEN_NET, LAMA)
 
 
 def release_of(recipe: str) -> Release:

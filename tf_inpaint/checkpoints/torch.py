@@ -145,7 +145,41 @@ class _RebuildParameter:
         return tensor
 
 
+class _Inert:
+    """Stands for whatever a file says beside its tensors, such as its settings; takes anything and keeps nothing."""
+
+    __slots__ = ()
+
+    def __new__(cls, *_, **__):
+        return object.__new__(cls)
+
+    def __init__(self, *_, **__):
+        pass
+
+    def __setstate__(self, state):
+        pass
+
+
+class _Dictionary:
+    __slots__ = ()
+
+    def __call__(self, *_):
+        return {}
+
+
+_ASIDE = (  # what PyTorch Lightning and OmegaConf write beside weights
+    *(f"__builtin__.{name}" for name in ("dict", "list", "int", "long")),
+    "typing.Any",
+    "omegaconf.base.ContainerMetadata",
+    "omegaconf.base.Metadata",
+    "omegaconf.dictconfig.DictConfig",
+    "omegaconf.listconfig.ListConfig",
+    "omegaconf.nodes.AnyNode",
+    "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint",
+)
 _GLOBALS = {
+    **dict.fromkeys(_ASIDE, _Inert),
+    "collections.defaultdict": _Dictionary(),
     "collections.OrderedDict": OrderedDict,
     "torch.Size": tuple,
     "torch.storage.UntypedStorage": "uint8",
@@ -296,6 +330,8 @@ def _flatten(contents, path="", seen=None):
         seen.add(id(contents))
         inner = dict.items(contents) if isinstance(contents, dict) else enumerate(contents)
         for key, value in inner:
+            if isinstance(key, type):  # a callback's, whose tensors are scores
+                continue
             yield from _flatten(value, f"{path}/{key}" if path else str(key), seen)
 
 

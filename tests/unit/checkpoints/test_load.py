@@ -386,8 +386,8 @@ def test_a_stranger_from_pytorch_hears_what_can_be_read(tmp_path, torch_save):
         describe(path)
     assert str(refused.value) == (
         f"{path} is a checkpoint of another model (1 variable, such as model/conv.weight), which this version cannot "
-        "use: it reads the authors' DeepFill v1 (TensorFlow), DeepFill v2 (TensorFlow) and PEN-Net (.pth) checkpoints "
-        "and runs of its own train.py"
+        "use: it reads the authors' DeepFill v1 (TensorFlow), DeepFill v2 (TensorFlow), PEN-Net (.pth) and LaMa "
+        "(.pth) checkpoints and runs of its own train.py"
     )
     with pytest.raises(InputError, match="is a checkpoint without network variables"):
         describe(torch_save(path, {"iteration": 3}))
