@@ -13,7 +13,7 @@ from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 
 MOST_CONNECTIONS = 96
-MOST_HELD = 256 << 20  # bytes of requests that arrive or wait, and of answers that are not yet taken
+MOST_HELD = 128 << 20  # bytes of requests that arrive or wait, and of answers that are not yet taken
 REQUEST_SECONDS = 60  # for a request to arrive in
 SILENT_SECONDS = 30
 
