@@ -13,6 +13,7 @@ Nothing here imports TensorFlow, so that a mistyped option is answered at once.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import importlib
 import os
@@ -22,7 +23,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from typing import Callable, NoReturn
 
-from tf_inpaint.errors import InputError, one_line
+from tf_inpaint.errors import InputError, one_line, reason
 
 DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -67,20 +68,74 @@ def run(main: Callable[[Sequence[str]], int | None], argv: Sequence[str] | None 
     debug = "--debug" in argv
     if not debug:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what matters to a user arrives as a Python error
-    try:
-        code = main(argv) or DONE
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        code = INTERRUPTED
-    except Exception as error:
-        sentence = explain(error)
-        if sentence is None:
-            raise
-        if debug:
-            traceback.print_exc()
-        print(f"error: {sentence}", file=sys.stderr)
-        code = BAD_INPUT
+    with _lasting_output():
+        try:
+            code = main(argv) or DONE
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            code = INTERRUPTED
+        except Exception as error:
+            sentence = explain(error)
+            if sentence is None:
+                raise
+            if debug:
+                traceback.print_exc()
+            print(f"error: {sentence}", file=sys.stderr)
+            code = BAD_INPUT
     sys.exit(code)
+
+
+class _Lasting:
+    """A stream that outlives its end: where it is closed or full, what is written is lost and the work goes on."""
+
+    def __init__(self, stream, descriptor):
+        self._stream, self._descriptor = stream, descriptor
+
+    def write(self, text):
+        try:
+            return self._stream.write(text)
+        except UnicodeEncodeError:
+            encoding = self._stream.encoding
+            return self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        except OSError as error:
+            self._lose(error)
+            return len(text)
+
+    def flush(self):
+        try:
+            self._stream.flush()
+        except OSError as error:
+            self._lose(error)
+
+    def __getattr__(self, name):
+        return getattr(self._stream, name)
+
+    def _lose(self, error):
+        # Under the stream, whose buffer still holds what cannot be written, and would be told of at the end.
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, self._descriptor)
+        os.close(null)
+        if self._descriptor == 1 and error.errno != errno.EPIPE:  # whoever closed a pipe wanted no more
+            warn(f"standard output cannot be written ({reason(error)}): the work goes on without it")
+
+
+@contextlib.contextmanager
+def _lasting_output():
+    """Context in which standard output and error may be closed, or become so."""
+    streams = sys.stdout, sys.stderr
+    for descriptor in (0, 1, 2):  # lest a file that is opened later be taken for one of them
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    sys.stdout = _Lasting(sys.stdout or open(os.devnull, "w"), 1)
+    sys.stderr = _Lasting(sys.stderr or open(os.devnull, "w"), 2)
+    try:
+        yield
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        sys.stdout, sys.stderr = streams
 
 
 def import_tensorflow():

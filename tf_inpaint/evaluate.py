@@ -144,6 +144,12 @@ def _parser() -> cli.Parser:
         metavar="STRENGTH",
         help="as test.py takes them; of several, each checkpoint is measured with each (default: as the weights say)",
     )
+    add(
+        "--trust_saved_model",
+        action="store_true",
+        help="take SavedModels that this project did not export, too: they run whatever they contain, which can write "
+        "files and more, so only if you trust who made them",
+    )
     add("--inception_weights", metavar="FILE", help="for FID: Keras' InceptionV3 weights without top, or download")
     add("--vgg_weights", metavar="FILE", help="for vgg_distance: Keras' VGG16 weights without top, or download")
     add("--lpips_trunk", metavar="FILE", help="for lpips: torchvision's weights of AlexNet or VGG16")

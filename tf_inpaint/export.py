@@ -11,13 +11,11 @@ import shutil
 import tf_inpaint
 from tf_inpaint import cli
 from tf_inpaint.checkpoints import open_checkpoint
-from tf_inpaint.checkpoints.locate import versions
+from tf_inpaint.checkpoints.locate import EXTRA_FOLDER, NOTES_FILE, versions
 from tf_inpaint.checkpoints.npz import ENDING, About, write_weight_file
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.atomic import write_whole
 
-EXTRA_FOLDER = "assets.extra"  # Serving's name for files beside a model
-NOTES_FILE = "tf_inpaint.json"
 FORMATS = ("saved_model", "tflite", "onnx", "npz")
 _PRECISIONS = ("float32", "bfloat16", "float16")
 MAX_PIXELS = 1 << 20  # larger images would keep a server's other guests waiting

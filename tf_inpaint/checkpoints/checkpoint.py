@@ -11,6 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
+from tf_inpaint.checkpoints.index import check_index
 from tf_inpaint.checkpoints.locate import (
     config_beside,
     critic_file,
@@ -73,6 +74,7 @@ class _TensorFlow(Checkpoint):
     def _reader(self):
         import tensorflow as tf
 
+        check_index(self.path)
         try:
             return tf.train.load_checkpoint(self.path)
         except (tf.errors.OpError, RuntimeError, ValueError) as error:

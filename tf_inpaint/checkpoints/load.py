@@ -51,8 +51,8 @@ def load_weights(checkpoint, generator=None, discriminator=None, averaged=True) 
     Returns:
         The report.
     Raises:
-        InputError: if the checkpoint is unreadable or of another model, or cannot fill the generator; no weight has
-            changed then.
+        InputError: if the checkpoint is unreadable or of another model, cannot fill the generator, or has values that
+            are not finite; no weight has changed then.
     """
     from tf_inpaint.models.weights import named_weights
 
@@ -73,8 +73,15 @@ def load_weights(checkpoint, generator=None, discriminator=None, averaged=True) 
     values = {ours[source]: description.to_ours(ours[source], value) for source, value in checkpoint.read(ours)}
     for name in report.edges:
         values[name] = _with_or_without_edges(name, values[name], variables[name].shape)
+    with np.errstate(over="ignore"):
+        values = {name: np.asarray(value, variables[name].dtype.as_numpy_dtype) for name, value in values.items()}
+    broken = [name for name, value in values.items() if value.dtype.kind == "f" and not np.isfinite(value).all()]
+    if broken:
+        raise InputError(
+            f"{checkpoint.path} has values that are not finite numbers, in {some(broken)}: take an earlier checkpoint"
+        )
     for name, value in values.items():
-        variables[name].assign(np.asarray(value, variables[name].dtype.as_numpy_dtype))
+        variables[name].assign(value)
     return report
 
 

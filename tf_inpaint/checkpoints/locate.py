@@ -18,6 +18,8 @@ from tf_inpaint.errors import InputError
 STATE_FILE = "checkpoint"
 RUN_SUBFOLDER = "checkpoints"
 SAVED_MODEL_FILE = "saved_model.pb"
+EXTRA_FOLDER = "assets.extra"  # Serving's name for files beside a model
+NOTES_FILE = "tf_inpaint.json"  # in it, by which an exported model of this project is known
 _TORCH_ENDINGS = (".pth", ".pt")
 _PEN_NET_FILE = re.compile(r"(gen|dis|opt)_(\d+)\.pth")
 

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import zipfile
-import zlib
 from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
 
-from tf_inpaint.errors import InputError
+from tf_inpaint.errors import InputError, shortened
 from tf_inpaint.io.atomic import write_whole
 
 ENDING = ".npz"
 _ABOUT = "about.json"
 _FORMAT = 2  # 1: without residuals
+_KINDS = (np.dtype(np.float16), np.dtype(np.float32))
+_EXPANSION, _ALWAYS = 100, 1 << 26  # an archive may unpack to so many times its size, or to so many bytes
+_LONGEST_ABOUT = 1 << 20  # bytes
 
 
 class About(NamedTuple):
@@ -77,23 +80,78 @@ def read_weight_file(path: str) -> tuple[About, dict[str, np.ndarray]]:
         InputError: as `read_about`, or if a weight is damaged.
     """
     with _opened(path) as archive:
-        return _about(archive, path), {name: archive[name] for name in archive.files if name != _ABOUT}
+        return _about(archive, path), {name: archive.read(name) for name in archive.names if name != _ABOUT}
 
 
 def _about(archive, path):
-    if _ABOUT not in archive.files:
+    if _ABOUT not in archive.names:
         raise InputError(f"{path} is an archive of arrays, but not weights of this project: it has no {_ABOUT}")
-    notes = json.loads(archive[_ABOUT].tobytes())
+    notes = json.loads(archive.read(_ABOUT, (np.dtype(np.uint8),), _LONGEST_ABOUT).tobytes())
     if notes.pop("format") > _FORMAT:
         raise InputError(f"{path} was written by a later version of tf_inpaint, which this one cannot read")
-    return About(**notes)
+    about = About(**notes)
+    size, residuals = about.trained_size, about.residuals
+    if not (isinstance(about.recipe, str) and isinstance(about.options, dict) and isinstance(about.text, str)):
+        raise ValueError("it does not say what it is")
+    if type(size) is not int or not 1 <= size < 1 << 16:
+        raise ValueError("its trained_size is impossible")
+    if type(residuals) not in (int, float) or not 0 <= residuals <= 1:
+        raise ValueError("its residuals are impossible")
+    return about
+
+
+class _Arrays:
+    """The arrays of an archive, none of which is unpacked before what it claims has been held against the file."""
+
+    def __init__(self, archive, length):
+        self._archive = archive
+        self._members = {member.filename: member for member in archive.infolist()}
+        if len(self._members) < len(archive.infolist()) or not all(name.endswith(".npy") for name in self._members):
+            raise ValueError("it holds other files, or two of one name")
+        if sum(member.file_size for member in self._members.values()) > max(_EXPANSION * length, _ALWAYS):
+            raise ValueError("it claims to hold far more than its size allows")
+        self.names = [name[: -len(".npy")] for name in self._members]
+
+    def read(self, name, kinds=_KINDS, longest=None):
+        """The array of a name, of one of these kinds of numbers."""
+        member = self._members[f"{name}.npy"]
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"{_shown(name)} is compressed in an unknown way")
+        with self._archive.open(member) as file:
+            version = np.lib.format.read_magic(file)
+            read_head = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+            if version not in read_head:
+                raise ValueError(f"{_shown(name)} is of an unknown version")
+            shape, fortran, kind = read_head[version](file)
+            if kind not in kinds:
+                raise ValueError(f"{_shown(name)} holds {kind} where weights are float16 or float32")
+            count = 1
+            for side in shape:
+                count *= side
+            left = member.file_size - file.tell()
+            if min(shape, default=0) < 0 or count * kind.itemsize != left or (longest and left > longest):
+                raise ValueError(f"{_shown(name)} is not of the size that it claims")
+            array = np.frombuffer(bytearray(file.read(left)), kind)
+            if file.read(1) or array.size != count:
+                raise ValueError(f"{_shown(name)} ends too early")
+        array = array.reshape(shape, order="F" if fortran else "C")
+        if kind.kind == "f" and not np.isfinite(array).all():
+            raise ValueError(f"{_shown(name)} has values that are not finite numbers")
+        return array
+
+
+def _shown(name):
+    return "".join(letter if letter.isprintable() else "?" for letter in name)[:80]
 
 
 @contextmanager
 def _opened(path):
-    """np.load whose failures, also while arrays are read, are one sentence."""
+    """An archive's arrays; failures, also while they are read, are one sentence."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            yield archive
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path} cannot be read as weights ({error}); the file is damaged or incomplete") from error
+        with zipfile.ZipFile(path) as archive:
+            yield _Arrays(archive, os.path.getsize(path))
+    except InputError:
+        raise
+    except Exception as error:  # heads that are none raise whatever they happen to mean to Python's own parser
+        said = shortened(str(error), 120) or type(error).__name__
+        raise InputError(f"{path} cannot be read as weights ({said}); the file is damaged or incomplete") from error

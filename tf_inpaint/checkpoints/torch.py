@@ -8,6 +8,7 @@ program, so the globals it may ask for are a closed list of harmless stand-ins; 
 from __future__ import annotations
 
 import io
+import math
 import os
 import pickle
 import pickletools
@@ -26,6 +27,10 @@ _ZIP_HEAD = b"PK\x03\x04"
 _LEGACY_HEAD = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"  # opcode and bytes of 0x1950a86a20f9469cfc6c
 _LEGACY_PROTOCOL = 1001
 _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, NotImplementedError)
+_LONGEST_PICKLE = 1 << 23  # bytes; real ones have up to some 100,000
+_EXPANSION = 8  # an archive's file, and all tensors together, may be so many times as large as the file on the disk
+_WORK = 30  # times that, in all, may be passed over on the way to what is read
+_ALWAYS = 1 << 20  # bytes that they may have whatever its size
 _DEPTH = 16  # of dictionaries in dictionaries; real files have 2 to 4
 
 _NUMBERS = "float64 float32 float16 int64 int32 int16 int8 uint8 bool complex64 complex128 uint64 uint32 uint16".split()
@@ -67,6 +72,7 @@ class TorchFile:
                 raise
             except Exception as error:  # bytes that are no description raise whatever they happen to mean
                 raise InputError(f"{self.path} is truncated or damaged: its list of tensors cannot be read") from error
+        self._length = os.path.getsize(self.path)
         self.shapes = {name: tensor.shape for name, tensor in self._tensors.items()}
 
     def read(self, names) -> Iterator[tuple[str, np.ndarray]]:
@@ -76,13 +82,19 @@ class TorchFile:
             InputError: if the bytes of one are damaged or missing.
         """
         with _opened(self.path) as file:
-            read = self._storages.reader(file)
+            read, left = self._storages.reader(file), _bound(self._length)
             for name in names:
-                yield name, self._array(name, self._tensors[name], read)
+                tensor = self._tensors[name]
+                left -= math.prod(tensor.shape) * _DTYPES[tensor.dtype].itemsize
+                if left < 0:
+                    raise InputError(f"{self.path}: {name} is too large to be read: the file itself is far smaller")
+                yield name, self._array(name, tensor, read)
 
     def _array(self, name, tensor, read):
         dtype = _DTYPES[tensor.dtype].newbyteorder(self._storages.byte_order)
         size = dtype.itemsize
+        if len(tensor.shape) > 16:
+            raise InputError(f"{self.path}: {name} has {len(tensor.shape)} dimensions, which no weight has")
         # Storages are shared: of each, only the stretch that this tensor looks at is read.
         stretch = 1 + sum((side - 1) * step for side, step in zip(tensor.shape, tensor.strides))
         if 0 in tensor.shape:
@@ -106,6 +118,11 @@ def _opened(path):
         return open(path, "rb")
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror or error})") from error
+
+
+def _bound(length):
+    """How many bytes a file of this length may unpack to."""
+    return max(_EXPANSION * length, _ALWAYS)
 
 
 class _Storage(NamedTuple):
@@ -222,6 +239,8 @@ def _unpickle(file, path):
         # Python makes room for as many memories as the highest number asks for; a true one counts them up.
         if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > place:
             raise ValueError("a memory beyond all others")
+        if place - begin > _LONGEST_PICKLE:
+            raise ValueError("a description beyond all bounds")
     end = file.tell()
     file.seek(begin)
     unpickler = _Unpickler(io.BytesIO(file.read(end - begin)), path)
@@ -261,8 +280,16 @@ class _ZipStorages:
 
     def reader(self, file):
         """read(key, begin, end): bytes [begin, end) of a storage, or fewer where it is shorter."""
-        archive = self._archive(file)
-        return lambda key, begin, end: self._member(archive, f"data/{key}", begin, end)
+        archive, left = self._archive(file), _WORK * _bound(os.fstat(file.fileno()).st_size)
+
+        def read(key, begin, end):
+            nonlocal left
+            left -= end  # what lies before a stretch is passed over byte by byte
+            if left < 0:
+                raise InputError(f"{self._path} describes far more than it holds")
+            return self._member(archive, f"data/{key}", begin, end)
+
+        return read
 
     def _archive(self, file):
         try:
@@ -273,9 +300,15 @@ class _ZipStorages:
     def _member(self, archive, name, begin=0, end=None):
         """Bytes [begin, end) of a file of the archive; those of a whole one are checked against its sum."""
         try:
-            with archive.open(self._root + name) as member:
+            info = archive.getinfo(self._root + name)
+            most = _bound(os.fstat(archive.fp.fileno()).st_size)
+            if info.file_size > (min(most, _LONGEST_PICKLE) if name == "data.pkl" else most):
+                raise InputError(f"{self._path}: {_printable(name)} in it claims to be far larger than the file itself")
+            with archive.open(info) as member:
                 member.seek(begin)
                 return member.read(None if end is None else end - begin)
+        except InputError:
+            raise
         except KeyError as error:
             raise InputError(f"{self._path} is truncated or damaged: {_printable(name)} is missing in it") from error
         except _ZIP_ERRORS as error:

@@ -87,7 +87,8 @@ def _as_test(args) -> list[str]:
     """The arguments of the same completion by test.py."""
     names = ("image", "mask", "edges", "output", "checkpoint_dir", "weights", "padding", "residuals", "max_pixels")
     given = [(f"--{name}", getattr(args, name)) for name in names]
-    return [str(word) for option, value in given if value is not None for word in (option, value)]
+    words = [str(word) for option, value in given if value is not None for word in (option, value)]
+    return words + ["--trust_saved_model"] * args.trust_saved_model
 
 
 def _read(args):

@@ -51,14 +51,17 @@ class Trained(Method):
 
     Args:
         name: of its column.
-        checkpoint_dir, padding, strategy, residuals: as `Inpainter.load` takes them.
+        checkpoint_dir, padding, strategy, residuals, trust_saved_model: as `Inpainter.load` takes them.
     Raises:
         InputError: if there is no checkpoint.
     """
 
-    def __init__(self, name: str, checkpoint_dir: str, padding=None, strategy="exact", residuals=None):
+    def __init__(
+        self, name: str, checkpoint_dir: str, padding=None, strategy="exact", residuals=None, trust_saved_model=False
+    ):
         self.name, self.folder = name, checkpoint_dir
         self._options = {"padding": padding, "strategy": strategy, "residuals": residuals}
+        self._options["trust_saved_model"] = trust_saved_model
         self._checkpoint = open_checkpoint(checkpoint_dir)
         self.about = f"checkpoint {os.path.basename(self._checkpoint.path)}"
         self.about += f", padding {padding}" if padding else ""

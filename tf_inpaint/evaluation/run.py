@@ -50,6 +50,7 @@ class Evaluation:
         limit: evaluate the first of the images only.
         batch_size: images completed at once by a checkpoint.
         padding: of the convolutions, as `Inpainter.load` takes it.
+        trust_saved_model: as `Inpainter.load` takes it.
         strategies, residuals: of completing, see `Inpainter.load`; of several, each checkpoint is measured with each.
         inception_weights, vgg_weights: Keras' weights without top for FID and the VGG distance: a file, "download", or
             None for what an earlier download has left.
@@ -74,6 +75,7 @@ class Evaluation:
     padding: str | None = None
     strategies: Sequence[str] = ("exact",)
     residuals: Sequence[float | None] = (None,)
+    trust_saved_model: bool = False
     inception_weights: str | None = None
     vgg_weights: str | None = None
     lpips_trunk: str | None = None
@@ -149,7 +151,7 @@ class Evaluation:
                 for strength in self.residuals:
                     column = f"{name} {strategy}" if len(self.strategies) > 1 else name
                     column += f" {strength:g}" if len(self.residuals) > 1 else ""
-                    methods.append(Trained(column, path, self.padding, strategy, strength))
+                    methods.append(Trained(column, path, self.padding, strategy, strength, self.trust_saved_model))
         methods += [Completions(name, path, names) for name, path in pairs[len(self.checkpoints) :]]
         missing = self._missing()
         methods += [Untrained(name) for name in self._baselines() if name not in missing]

@@ -93,6 +93,7 @@ class Inpainter:
         residuals=None,
         exact_pixels=None,
         blending=None,
+        trust_saved_model=False,
     ):
         """An Inpainter from a checkpoint of this project or of the authors.
 
@@ -114,6 +115,8 @@ class Inpainter:
             exact_pixels: largest image that "exact" shows the network whole, height x width; of larger ones it
                 sees what is around the holes.
             blending: "none", "feather" or "poisson", see `Inpainter`; by default as the model does it.
+            trust_saved_model: take a SavedModel that this project did not export, too. TensorFlow runs whatever it
+                contains, which can write files and more: only if you trust who made it.
         Raises:
             InputError: if there is nothing to load, or it cannot be used.
         """
@@ -125,7 +128,7 @@ class Inpainter:
             if name is not None:
                 raise InputError(f"{checkpoint.path} is an exported model, whose {name} is its own: leave out {name}")
             origin = f"{checkpoint.path}: exported model"
-            engine = SavedModelEngine(checkpoint.path)
+            engine = SavedModelEngine(checkpoint.path, trust_saved_model)
             return cls(engine, max_pixels, origin, strategy, exact_pixels=exact_pixels, blending=blending)
         network = load_network(checkpoint, padding)
         residuals = network.residuals if residuals is None else residuals

@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import numpy as np
 import tensorflow as tf
 
+from tf_inpaint.checkpoints.locate import EXTRA_FOLDER, NOTES_FILE, SAVED_MODEL_FILE
 from tf_inpaint.errors import InputError
 from tf_inpaint.inference.engine import Engine
 from tf_inpaint.logs import without_warnings
+
+# Operations that reach files or Python; exported models have none, but for those by which variables are restored.
+_REACHING = re.compile(
+    "(Write|Read|Append|Delete|Rename|Copy).*File|MatchingFiles|.*PyFunc.*|.*Reader(V2)?|.*Summary.*|Print.*|.*Rpc.*|"
+    ".*Record.*Dataset.*|.*LineDataset.*|(Snapshot|Save|Load|Cache)Dataset.*"
+)
+
+
+def check_exported(folder: str) -> None:
+    """Raise InputError unless this project exported the model: TensorFlow runs whatever a SavedModel contains."""
+    from google.protobuf.message import DecodeError
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    way = "which can write files and more when it is run: only if you trust who made it, give trust_saved_model"
+    if not os.path.isfile(os.path.join(folder, EXTRA_FOLDER, NOTES_FILE)):
+        raise InputError(f"{folder} is a SavedModel, but not one of this project: it runs whatever it contains, {way}")
+    try:
+        with open(os.path.join(folder, SAVED_MODEL_FILE), "rb") as file:
+            graphs = [meta.graph_def for meta in SavedModel.FromString(file.read()).meta_graphs]
+    except (OSError, DecodeError) as error:
+        raise InputError(f"{folder} cannot be read as an exported model ({error})") from error
+    parts = [nodes for graph in graphs for nodes in (graph.node, *(f.node_def for f in graph.library.function))]
+    reaching = next((node.op for nodes in parts for node in nodes if _REACHING.fullmatch(node.op)), None)
+    if reaching is not None:
+        raise InputError(f"{folder} has the operation {reaching}, which no exported model has and {way}")
 
 
 class SavedModelEngine(Engine):
@@ -17,11 +44,14 @@ class SavedModelEngine(Engine):
 
     Args:
         folder: of a version, with its saved_model.pb.
+        trusted: whether it is loaded though this project may not have exported it, see `check_exported`.
     Raises:
         InputError: if the folder holds no such model.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder, trusted=False):
+        if not trusted:
+            check_exported(folder)
         try:
             with without_warnings("absl"):  # that it has no gradients, which nobody wants of it
                 self._model = tf.saved_model.load(folder)  # kept, since its weights live no longer than it

@@ -24,6 +24,12 @@ def add_model_options(parser: cli.Parser, weights: str, most: str = "any") -> No
         help="fine detail for the hole, 0 to 1, taken from where attention looked; 0 is what the network draws "
         "(default: as the weights say)",
     )
+    add(
+        "--trust_saved_model",
+        action="store_true",
+        help="take a SavedModel that this project did not export, too: it runs whatever it contains, which can write "
+        "files and more, so only if you trust who made it",
+    )
 
 
 def load_inpainter(checkpoint, args, **limits):
@@ -31,7 +37,7 @@ def load_inpainter(checkpoint, args, **limits):
     cli.import_tensorflow()
     from tf_inpaint.inference.inpainter import Inpainter
 
-    limits = {"max_pixels": args.max_pixels, **limits}
+    limits = {"max_pixels": args.max_pixels, "trust_saved_model": args.trust_saved_model, **limits}
     inpainter = Inpainter.load(checkpoint, padding=args.padding, residuals=args.residuals, **limits)
     print(inpainter.origin)
     return inpainter

@@ -3,7 +3,7 @@
     config.yml        the resolved config
     versions.json     what ran it: one record for every start
     scalars.jsonl     one JSON object a line: "step" and the mean of each value since the line before
-    checkpoints/      step-XXXXXXXX.{index,data-*}, and TensorFlow's state file `checkpoint`
+    checkpoints/      step-XXXXXXXX.{index,data-*}, TensorFlow's state file `checkpoint`, and damaged ones in broken/
     views/            step-XXXXXXXX.png, grids of images
     losses.png        the losses so far, as graphs
     tensorboard/      the same scalars and grids for TensorBoard
@@ -23,11 +23,13 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from tf_inpaint.checkpoints.index import find_damage
 from tf_inpaint.config import flat_config, load_config, to_yaml
-from tf_inpaint.errors import InputError, first_line
+from tf_inpaint.errors import InputError, first_line, shortened
 from tf_inpaint.io.atomic import replace
 from tf_inpaint.io.images import write_png
 from tf_inpaint.training.loss_graph import loss_graph
+from tf_inpaint.training.sources import SOURCES, changes, fingerprints
 
 # Keys of a config that may change while a run goes on: they do not change what it computes.
 _FREE_KEYS = {
@@ -70,19 +72,24 @@ class RunFolder:
     def start(self, config, versions):
         """Make the folder ready for a run, or for going on with the one it holds.
 
-        A folder without a checkpoint holds nothing to go on from, and is begun anew.
+        A folder without a checkpoint holds nothing to go on from, and is begun anew. Of checkpoints that are damaged,
+        the newest whole one counts, and those after it are put into the subfolder `broken`.
 
         Args:
             config: the run's `Config`.
-            versions: JSON-able dict of what runs it.
+            versions: JSON-able dict of what runs it, and of "sources", the fingerprints of its images.
+        Returns:
+            Lines to report: what was damaged, and which images have changed since the last start.
         Raises:
-            InputError: if the run in the folder has another config, naming the keys.
+            InputError: if the run in the folder has another config, naming the keys, or no checkpoint of it is whole.
         """
         self.check(config)
+        lines = self._set_damaged_aside()
         step = self.last_step()
         starts, scalars = [], []
         if step is not None:
             starts, scalars = self._read_starts(), _lines_up_to(self._scalars, step)
+            lines += changes(_sources_of(starts), versions.get("sources", {}))
         starts.append({"from_step": step or 0, **versions})
         with self._writing("the run folder"):
             for folder in (self._checkpoints, self.path / "views"):
@@ -91,9 +98,20 @@ class RunFolder:
             replace(self._versions, json.dumps(starts, indent=2) + "\n", durable=True)
             replace(self._scalars, "".join(scalars), durable=True)
             self._events = tf.summary.create_file_writer(str(self.path / "tensorboard"))
+        return lines
 
     def check(self, config):
-        """Raise InputError if the folder holds checkpoints of a run with another config, naming the keys."""
+        """Raise InputError if the folder holds checkpoints of a run with another config, naming the keys.
+
+        Images are the same where their files are, wherever these lie and however the config calls them.
+        """
+        if self.last_step() is None:
+            data = [name for name in self._named() if any(self._checkpoints.glob(f"{name}.data-*"))]
+            if data:
+                raise InputError(
+                    f"the run in {self.path} cannot go on: {self._checkpoints / data[-1]}.index is missing; put it "
+                    "back, or give another training.run_folder"
+                )
         if self.last_step() is None or not self._config.is_file():
             return
         # Read as a config, so that keys which an older version did not know, or called otherwise, count.
@@ -103,11 +121,15 @@ class RunFolder:
         if config.optimizer.schedule in _SCHEDULES_OVER_ALL_STEPS:
             free.discard("training.steps")  # the learning rate depends on them
         differing = [key for key in sorted({*old, *new} - free) if old.get(key) != new.get(key)]
+        if set(differing) & set(SOURCES):
+            before, now = {**fingerprints(old), **_sources_of(self._read_starts())}, fingerprints(new)
+            differing = [key for key in differing if now.get(key) is None or before.get(key) != now[key]]
         if differing:
             keys = ", ".join(f"{key} ({old.get(key)} there, {new.get(key)} now)" for key in differing)
             raise InputError(
                 f"the run in {self.path} was made with another config, which differs in {keys}: "
-                "give another training.run_folder, or the old values to go on with it"
+                "give another training.run_folder, or the old values to go on with it; what has been learned goes into "
+                f"another run by training.init_from: {self.last_checkpoint()} and training.init_optimizer: true"
             )
 
     def last_step(self):
@@ -187,13 +209,42 @@ class RunFolder:
                 self._events.close()
 
     def _kept_names(self):
-        """Names of the checkpoints there, oldest first; without a state file all that have an index."""
+        """Names of the checkpoints there, oldest first: all that have an index, where the state file names none."""
         there = sorted(path.stem for path in self._checkpoints.glob("step-*.index"))
-        if self._state_file.is_file():
-            text = self._state_file.read_text(encoding="utf-8")
-            named = re.findall(r'^all_model_checkpoint_paths: "(.*)"$', text, re.MULTILINE)
-            there = [name for name in there if name in named]
-        return [name for name in there if _CHECKPOINT_NAME.fullmatch(name)]
+        there = [name for name in there if _CHECKPOINT_NAME.fullmatch(name)]
+        named = self._named()
+        return [name for name in there if name in named] or there
+
+    def _named(self):
+        """What the state file names; nothing where it is missing, empty or damaged."""
+        try:
+            text = self._state_file.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return []
+        return re.findall(r'^all_model_checkpoint_paths: "(.*)"$', text, re.MULTILINE)
+
+    def _set_damaged_aside(self):
+        """Put checkpoints after the newest whole one into a subfolder; returns a line for each."""
+        names, damaged = self._kept_names(), {}
+        while names and (damage := find_damage(str(self._checkpoints / names[-1]))):
+            damaged[names.pop()] = damage
+        if damaged and not names:
+            raise InputError(
+                f"the run in {self.path} cannot go on: no checkpoint of it is whole, and the last one cannot be read "
+                f"({next(iter(damaged.values()))}); put one back, or give another training.run_folder"
+            )
+        aside, lines = self._checkpoints / "broken", []
+        for name, damage in damaged.items():
+            with self._writing("broken checkpoints"):
+                aside.mkdir(exist_ok=True)
+                replace(self._state_file, _state(names), durable=True)
+                for file in self._checkpoints.glob(f"{name}.*"):
+                    file.replace(aside / file.name)
+            lines.append(
+                f"warning: checkpoint {name} is damaged ({shortened(damage, 160)}): it lies in {aside} now, and "
+                f"{names[-1]} takes its place"
+            )
+        return lines
 
     def _read_starts(self):
         try:
@@ -213,6 +264,13 @@ class RunFolder:
                 f"cannot write {what} in {self.path} ({_reason(error)}); {intact}; "
                 "once this is mended, the same command goes on from there"
             ) from error
+
+
+def _sources_of(starts):
+    """What the last start says of the run's images; nothing in folders of older versions."""
+    last = starts[-1] if starts else None
+    sources = last.get("sources") if isinstance(last, dict) else None
+    return sources if isinstance(sources, dict) else {}
 
 
 def _reason(error):

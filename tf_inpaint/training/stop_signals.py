@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -34,4 +35,5 @@ class StopSignals:
         for name in self._SIGNALS:
             signal.signal(name, signal.SIG_DFL)
         # Not print: the signal may have come in the middle of one.
-        os.write(2, f"{self.received}: finishing this step, then saving; once more to quit at once\n".encode())
+        with contextlib.suppress(OSError):  # a closed terminal
+            os.write(2, f"{self.received}: finishing this step, then saving; once more to quit at once\n".encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import numpy as np
@@ -11,7 +12,7 @@ from tf_inpaint import metrics
 from tf_inpaint.checkpoints import open_checkpoint
 from tf_inpaint.checkpoints.load import load_weights
 from tf_inpaint.checkpoints.training_state import read_training_state
-from tf_inpaint.config import to_yaml
+from tf_inpaint.config import flat_config, to_yaml
 from tf_inpaint.data.dataset import ImageData
 from tf_inpaint.data.reader import explained_errors
 from tf_inpaint.errors import InputError
@@ -19,8 +20,10 @@ from tf_inpaint.io.grid import image_grid
 from tf_inpaint.models.weights import parameter_count
 from tf_inpaint.training.guard import Guard
 from tf_inpaint.training.learner import Learner
+from tf_inpaint.training.lock import locked
 from tf_inpaint.training.machine import device_names, peak_memory, versions
 from tf_inpaint.training.run_folder import RunFolder
+from tf_inpaint.training.sources import fingerprints
 from tf_inpaint.training.stop_signals import StopSignals
 from tf_inpaint.training.stopwatch import Stopwatch, duration
 from tf_inpaint.training.strategy import make_strategy
@@ -92,7 +95,8 @@ class Trainer:
             InputError: if a loss is no longer a finite number, images cannot be read, files cannot be written, or
                 another worker is lost. The last whole checkpoint stays.
         """
-        with StopSignals() as stop:
+        lock = locked(self.folder.path) if self._workers.is_chief else contextlib.nullcontext()
+        with lock, StopSignals() as stop:
             try:
                 with self._explained_loss():
                     self._begin()
@@ -133,7 +137,9 @@ class Trainer:
     def _begin(self):
         self._describe()
         if self._workers.is_chief:
-            self.folder.start(self.config, versions(self.learner.strategy))
+            record = {**versions(self.learner.strategy), "sources": fingerprints(flat_config(self.config))}
+            for line in self.folder.start(self.config, record):
+                self.report(line)
         resumed = self._load()
         begin = f"going on after step {self.learner.step}" if resumed else "new run"
         self.report(f"{begin} in {self.folder.path}")
@@ -330,6 +336,7 @@ def _microbatch_size(config, replicas):
     if batch % shards:
         raise InputError(
             f"data.batch_size {batch} cannot be shared out evenly: {replicas} replicas take it in "
-            f"training.accumulation_steps = {microbatches} microbatches each; choose a multiple of {shards}"
+            f"training.accumulation_steps = {microbatches} microbatches each; choose a multiple of {shards}, or, "
+            "to go on with a run, fewer devices (CUDA_VISIBLE_DEVICES, or training.strategy: one_device)"
         )
     return batch // shards

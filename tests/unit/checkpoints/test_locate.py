@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tf_inpaint.checkpoints import open_checkpoint
+from tf_inpaint.checkpoints.index import check_index, find_damage
 from tf_inpaint.checkpoints.locate import locate_checkpoint
 from tf_inpaint.errors import InputError
 
@@ -165,3 +166,25 @@ def test_pytorch_files_of_any_name(tmp_path, torch_save):
     (tmp_path / "in" / "b.pth").write_text("version https://git-lfs.github.com/spec/v1")
     with pytest.raises(InputError, match=r"b\.pth is text, not a PyTorch file"):
         open_checkpoint(tmp_path / "in" / "b.pth")
+
+
+def test_an_index_is_checked_before_tensorflow_reads_it(tmp_path):
+    variables = {f"v{i}": tf.Variable(tf.zeros([i, 3])) for i in range(40)}
+    variables.update(text=tf.Variable("text"), step=tf.Variable(3))
+    prefix = tf.train.Checkpoint(**variables).write(str(tmp_path / "snap"))
+    check_index(prefix)
+    assert find_damage(prefix) == ""
+    whole = (tmp_path / "snap.index").read_bytes()
+    for place in (*range(0, len(whole), 37), *range(len(whole) - 48, len(whole))):
+        for damaged in (whole[:place], whole[:place] + bytes([whole[place] ^ 0x5A]) + whole[place + 1 :]):
+            (tmp_path / "snap.index").write_bytes(damaged)
+            try:
+                assert dict(open_checkpoint(prefix).shapes)
+            except InputError as error:
+                assert "cannot be read as a TensorFlow checkpoint" in str(error)
+            else:  # padding of the footer
+                assert place >= len(whole) - 48
+    (tmp_path / "snap.index").write_bytes(whole)
+    with open(f"{prefix}.data-00000-of-00001", "r+b") as file:
+        file.truncate(900)
+    assert find_damage(prefix)

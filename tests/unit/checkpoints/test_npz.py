@@ -1,6 +1,8 @@
 """Weights in one file: what goes in comes out, and whatever else is a sentence."""
 
+import io
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -148,3 +150,44 @@ def test_every_shipped_file_has_a_card_that_names_its_size():
         assert card.startswith(f"# {file.stem}: ") and f"{file.stat().st_size / 1e6:.1f} MB" in card
         assert read_about(str(file)).text
     assert {file.stem for file in folder.glob("*.md")} == {file.stem for file in files}
+
+
+def _claiming(file, array, claimed):
+    """Adds an array whose head claims another shape."""
+    head, data = io.BytesIO(), np.ascontiguousarray(array)
+    np.lib.format.write_array_header_1_0(head, {"descr": "<f4", "fortran_order": False, "shape": claimed})
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("w.npy", head.getvalue() + data.tobytes())
+
+
+@pytest.mark.parametrize(
+    "array, said",
+    [
+        (np.float64([1]), "w holds float64"),
+        (np.array(["a"]), "w holds <U1"),
+        (np.array([{}], dtype=object), "w holds object"),
+        (np.float32([np.nan]), "w has values that are not finite numbers"),
+        (np.float16([np.inf]), "w has values that are not finite numbers"),
+        (np.zeros(1 << 27, np.uint8), "claims to hold far more than its size allows"),
+        ((np.zeros(4, np.float32), (1 << 40,)), "w is not of the size that it claims"),
+        ((np.zeros(4, np.float32), (2,)), "w is not of the size that it claims"),
+        ("text", "it holds other files"),
+        (zipfile.ZIP_BZIP2, "w is compressed in an unknown way"),
+    ],
+)
+def test_what_is_no_weight_is_refused_in_a_sentence(file, array, said):
+    if isinstance(array, tuple):
+        _claiming(file, *array)
+    elif isinstance(array, (str, int)):
+        member = io.BytesIO()
+        np.lib.format.write_array(member, np.zeros(3, np.float32))
+        with zipfile.ZipFile(file, "a") as archive:
+            kind = zipfile.ZIP_STORED if array == "text" else array
+            archive.writestr("readme.txt" if array == "text" else "w.npy", member.getvalue(), kind)
+    else:
+        with np.load(file) as archive:
+            arrays = dict(archive)
+        np.savez_compressed(file, **arrays, w=array)
+    with pytest.raises(InputError, match=said) as caught:
+        open_checkpoint(file)
+    assert str(caught.value).isprintable()

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tf_inpaint import export
 from tf_inpaint.checkpoints import checkpoint as module
-from tf_inpaint.checkpoints import open_checkpoint
+from tf_inpaint.checkpoints import npz, open_checkpoint
 from tf_inpaint.checkpoints.load import load_weights, to_release_arrays
 from tf_inpaint.checkpoints.npz import About, write_weight_file
 from tf_inpaint.checkpoints.training_state import read_training_state
@@ -68,7 +68,7 @@ def spied(monkeypatch):
     monkeypatch.setattr(module, "locate_checkpoint", counting("located", module.locate_checkpoint))
     monkeypatch.setattr(module, "TorchFile", counting("opened", module.TorchFile))
     monkeypatch.setattr(tf.train, "load_checkpoint", counting("opened", tf.train.load_checkpoint))
-    monkeypatch.setattr(np, "load", counting("opened", np.load))
+    monkeypatch.setattr(npz, "_opened", counting("opened", npz._opened))
     for kind in module.Checkpoint.__subclasses__():
         monkeypatch.setattr(kind, "read", reading(kind.read))
     return counts

@@ -270,3 +270,19 @@ def test_a_legacy_file_of_an_unknown_version(tmp_path):
         pickle.dump(0x1950A86A20F9469CFC6C, file, protocol=2)
         pickle.dump(2002, file, protocol=2)
     assert _refusal(tmp_path / "x.pth") == "F is of a version of PyTorch's format that is not known"
+
+
+def test_bombs_are_bounded_by_the_file(tmp_path, torch_save):
+    path = tmp_path / "x.pth"
+    torch_save(path, {"x": np.zeros(3)}, **{"data/0": None})
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data/0", bytes(1 << 27))
+    assert path.stat().st_size < 1 << 18
+    assert "claims to be far larger than the file itself" in _refusal(path)
+    torch_save(path, {"x": np.zeros(3)}, **{"data.pkl": None})
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02" + b"]" * (1 << 25) + b".")
+    assert "claims to be far larger than the file itself" in _refusal(path)
+    array = np.zeros(1 << 10, np.float32)
+    torch_save(path, {str(i): np.broadcast_to(array, (1 << 6, 1 << 10)) for i in range(99)})
+    assert "is too large to be read: the file itself is far smaller" in _refusal(path)

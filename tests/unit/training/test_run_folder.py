@@ -1,5 +1,6 @@
 import contextlib
 import json
+import shutil
 import sys
 
 import numpy as np
@@ -11,6 +12,7 @@ from tf_inpaint.config import config_to_dict, flat_config, load_config
 from tf_inpaint.errors import InputError
 from tf_inpaint.training import run_folder
 from tf_inpaint.training.run_folder import RunFolder
+from tf_inpaint.training.sources import fingerprints
 
 
 @pytest.fixture
@@ -238,3 +240,65 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path, started):
     (tmp_path / "run").write_text("a file")
     with pytest.raises(InputError, match="cannot write the run folder in .*; no checkpoint has been written"):
         started(tmp_path / "run")
+
+
+def _two(started, path):
+    folder = started(path)
+    for step in (3, 6):
+        folder.log(step, {"l1": 1.0})
+        folder.save(checkpoint(float(step))[0], step)
+    folder.close()
+    return path / "checkpoints"
+
+
+@pytest.mark.parametrize("ending", [".index", ".data-00000-of-00001"])
+def test_a_damaged_newest_checkpoint_is_put_aside_and_the_one_before_counts(tmp_path, config, started, ending):
+    checkpoints = _two(started, tmp_path)
+    with open(checkpoints / f"step-00000006{ending}", "r+b") as file:
+        file.truncate(2)
+    folder = RunFolder(tmp_path)
+    (line,) = folder.start(config, {})
+    assert line.startswith("warning: checkpoint step-00000006 is damaged (") and "step-00000003 takes its place" in line
+    assert folder.last_step() == 3 and len(lines(tmp_path)) == 1
+    assert sorted(path.name for path in (checkpoints / "broken").iterdir()) == [
+        f"step-00000006{end}" for end in (".data-00000-of-00001", ".index")
+    ]
+    with open(checkpoints / f"step-00000003{ending}", "r+b") as file:
+        file.truncate(2)
+    with pytest.raises(InputError, match="no checkpoint of it is whole"):
+        folder.start(config, {})
+    assert len(lines(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("contents", ["", "model_checkpoint_path", None])
+def test_a_lost_state_file_begins_no_run_over_the_old_one(tmp_path, started, contents):
+    checkpoints = _two(started, tmp_path)
+    (checkpoints / "checkpoint").unlink() if contents is None else (checkpoints / "checkpoint").write_text(contents)
+    assert RunFolder(tmp_path).last_step() == 6
+
+
+def test_a_lost_index_begins_no_run_over_the_old_one(tmp_path, config, started):
+    for index in _two(started, tmp_path).glob("*.index"):
+        index.unlink()
+    with pytest.raises(InputError, match="step-00000006.index is missing"):
+        RunFolder(tmp_path).check(config)
+
+
+def test_images_are_the_same_where_their_files_are(tmp_path, toy_config, started):
+    config = toy_config()
+    folder, images = tmp_path / "run", config.data.train
+    started(folder, config).save(checkpoint()[0], 3)
+    shutil.copytree(images, tmp_path / "moved")
+    moved = toy_config(data={"train": str(tmp_path / "moved")})
+    RunFolder(folder).check(moved)
+    sources = fingerprints(flat_config(config))
+    started(folder, config)
+    record = json.loads((folder / "versions.json").read_text())
+    record[-1]["sources"] = sources
+    (folder / "versions.json").write_text(json.dumps(record))
+    next((tmp_path / "moved").iterdir()).unlink()
+    with pytest.raises(InputError, match="differs in data.train .* training.init_optimizer: true"):
+        RunFolder(folder).check(moved)
+    changed = {"data.train": {**sources["data.train"], "count": 5, "names": "others"}}
+    (line,) = RunFolder(folder).start(config, {"sources": changed})
+    assert "the files of data.train have changed since this run began (6 pictures then, 5 now)" in line
