@@ -67,7 +67,9 @@ def complete_resized(run, image, mask, edges, trained_size, residuals=0.0):
     for name, value in outputs.items():
         value = value[0] if value.dtype == np.float32 else to_float(value[0])
         if name == "completed" and residuals:
-            value = _with_lost_detail(value, offsets, known, window, residuals)
+            # What is erased has no detail: the rim of a black hole would be pasted as a ghost of it.
+            filled = tf.where(hole, paste_window(value, window, known), known)
+            value = _with_lost_detail(value, offsets, filled, window, residuals)
         around = _surroundings(name, image)
         if around.dtype == np.float32:
             results[name] = paste_window(value, window, around).numpy()

@@ -11,6 +11,7 @@ from tf_inpaint.checkpoints.load import to_release_arrays
 from tf_inpaint.config import config_from_dict, to_yaml
 from tf_inpaint.errors import InputError
 from tf_inpaint.inference.inpainter import Inpainter
+from tf_inpaint.inference.large import complete_resized
 from tf_inpaint.io.images import read_image, write_png
 from tf_inpaint.layers.precision import set_precision
 from tf_inpaint.models.weights import named_weights
@@ -469,3 +470,17 @@ def test_of_large_images_the_network_sees_what_is_around_the_holes(recipe, inpai
     assert seen == [(300, 300)]
     with pytest.raises(InputError, match="more than the limit"):
         large.complete(*_example(500, 401))
+
+
+def test_detail_lost_by_shrinking_is_never_that_of_the_hole_itself():
+    """Every position looks at the middle of the hole, of which nothing is known but what was predicted: no ghost."""
+    image = np.full((256, 256, 3), 200, np.uint8)
+    mask = np.zeros((256, 256), bool)
+    mask[40:216:8, 40:216] = True  # lettering
+
+    def run(image, mask, edges):
+        offsets = np.zeros((1, 8, 8, 2), np.int32)
+        return {"completed": np.full_like(image, 200), "offsets": offsets}
+
+    completed = complete_resized(run, image, mask, np.zeros_like(mask), 64, residuals=1.0)["completed"]
+    assert abs(completed.astype(int) - 200).max() <= 1
