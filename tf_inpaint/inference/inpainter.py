@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 
 import numpy as np
@@ -67,6 +68,7 @@ class Inpainter:
             raise ValueError(f"`blending` must be one of {', '.join(BLENDINGS)}. Received: {blending!r}")
         self._blend = BLENDINGS[blending or ("poisson" if engine.blending else "none")]
         self.engine = engine
+        self._process = os.getpid()
         self.recipe, self.residuals, self.takes_edges = engine.recipe, engine.residuals, engine.guided
         self.max_pixels = max_pixels
         self.origin = origin
@@ -272,6 +274,11 @@ class Inpainter:
 
         `with_offsets` adds what residuals were taken by, "offsets" of `Completion`, where there are any.
         """
+        if os.getpid() != self._process:  # TensorFlow's threads are not there, and waiting for them has no end
+            raise InputError(
+                "this Inpainter was loaded before the process was forked, where TensorFlow cannot go on: load it in "
+                "the child, or start processes by spawn (multiprocessing.set_start_method; gunicorn without --preload)"
+            )
         batch, height, width = mask.shape
         self._check_size(batch, height, width, None if all_outputs else mask)
         if self.engine.in_pieces(height, width):

@@ -1,5 +1,6 @@
 """Inpainter: any size, known pixels kept, a mask for every image, checkpoints of both kinds."""
 
+import os
 import shutil
 
 import numpy as np
@@ -484,3 +485,11 @@ def test_detail_lost_by_shrinking_is_never_that_of_the_hole_itself():
 
     completed = complete_resized(run, image, mask, np.zeros_like(mask), 64, residuals=1.0)["completed"]
     assert abs(completed.astype(int) - 200).max() <= 1
+
+
+def test_after_a_fork_a_sentence_and_no_hang(monkeypatch):
+    recipe = RECIPES["deepfill_v2"]
+    inpainter = Inpainter.of(recipe(recipe.Options(width=4, critic_width=2)))
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    with pytest.raises(InputError, match="loaded before the process was forked.*load it in the child"):
+        inpainter.complete(np.zeros([16, 16, 3], np.uint8), np.ones([16, 16], bool))
