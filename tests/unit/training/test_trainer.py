@@ -242,7 +242,7 @@ def test_a_dry_run_reports_and_writes_nothing(toy_config, tmp_path):
     text = "\n".join(lines)
     for part in ("images         6", "generator      119 parameters", "batch          4 = 1 x 4", "memory", "images/s"):
         assert part in text
-    assert "  l1  " in text and "  discriminator  " in text
+    assert "  l1  " in text and "  critic  " in text
     assert set(tmp_path.rglob("*")) == before
 
 
