@@ -99,7 +99,8 @@ def test_summary_by_method_and_hole_ratio():
     summary = Summary(iter(rows), ["a", "b"], ["psnr"])
     assert summary.count == 4 and summary.total["b", "psnr"].mean == pytest.approx(42.5)
     assert summary.bins() == [0, 2, 3] and summary.by_ratio[0, "a", "psnr"].mean == pytest.approx(20.0)
-    assert summary.ranked() == {"worst": 0, "median": 7, "best": 1}
+    assert summary.ranked(higher=True) == {"worst": 0, "median": 7, "best": 1}
+    assert summary.ranked(higher=False) == {"worst": 1, "median": 4, "best": 0}
     assert (summary.ratio.least, summary.ratio.greatest) == (0.05, 0.31)
 
 

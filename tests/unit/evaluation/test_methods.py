@@ -94,7 +94,7 @@ def test_completions_are_found_by_name_and_taken_as_they_are(tmp_path):
     results = Completions("theirs", str(tmp_path), names).complete([_task(_mask(), name=name) for name in names])
     np.testing.assert_array_equal(results[0], completed)
     assert "small.png has 12 x 6 pixels instead of 12 x 12" in str(results[1])
-    assert "broken.png is not a picture" in str(results[2]) and "theirs has no completion" in str(results[3])
+    assert "broken.png is not an image" in str(results[2]) and "theirs has no completion" in str(results[3])
     with pytest.raises(InputError, match="has the name of one to evaluate, such as y"):
         Completions("theirs", str(tmp_path), ["y.jpg"])
 
