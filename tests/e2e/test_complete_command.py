@@ -203,7 +203,7 @@ JOB, RUN = "--image x.png --mask m.png", "--checkpoint_dir run"
         (f"{JOB} --batch_size 0 {RUN}", "--batch_size must be at least 1, not 0"),
         (f"{JOB} --edges absent.png {RUN}", "absent.png does not exist"),
         (f"{JOB} --edges small.png {RUN}", "the edge map small.png has 63 x 64 pixels, but the image"),
-        (f"{JOB} --edges white.png {RUN}", "this model follows no edges: leave out white.png"),
+        (f"{JOB} --edges m.png {RUN}", "this model follows no edges: leave out m.png"),
         (f"--image empty --mask m.png {RUN}", "empty holds no images"),
         (f"--flist absent.flist {RUN}", "the list absent.flist cannot be read"),
         (f"--image x.png {RUN}", "give --image and --mask, or --flist"),
@@ -217,7 +217,7 @@ def test_refusals_are_one_line_and_exit_code_2(files, arguments, said, monkeypat
     with pytest.raises(SystemExit) as stopped:
         cli.run(main, arguments.split())
     out, err = capsys.readouterr()
-    assert stopped.value.code == 2 and ("--max_pixels" in arguments or "--edges white" in arguments or out == "")
+    assert stopped.value.code == 2 and ("--max_pixels" in arguments or "--edges m.png" in arguments or out == "")
     assert said in err and err.startswith("error: ") and err.count("\n") == 1
     assert sorted(files.iterdir()) == before
 

@@ -108,8 +108,8 @@ def test_wrong_files_are_refused_with_a_reason(exported, make_case):
     for changes, said in (
         ({"image_bytes": [b""]}, "`image_bytes` must be a PNG or JPEG file"),
         ({"mask_bytes": [b"BM nonsense"]}, "`mask_bytes` must be a PNG or JPEG file"),
-        ({"image_bytes": [right["image_bytes"][:70]]}, "PNG"),
-        ({"image_bytes": [b"\x89PNG"]}, "`image_bytes` must have 1 to"),
+        ({"image_bytes": [right["image_bytes"][:70]]}, "`image_bytes` must be a whole file"),
+        ({"image_bytes": [b"\x89PNG"]}, "`image_bytes` must be a whole file"),
         ({"image_bytes": [bytes(huge)]}, "`image_bytes` must have 1 to 1048576 pixels.*1048576"),
         ({"mask_bytes": [other["mask_bytes"]]}, "`mask` must have the size of the image"),
         ({"edges_bytes": [other["edges_bytes"]]}, "`edges` must have the size of the image"),

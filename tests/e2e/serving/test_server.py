@@ -57,7 +57,7 @@ def test_refusals_are_a_sentence_and_the_server_lives_on(client, make_case):
     for files, said in (
         ((b"GIF89a", mask, edges), r"`image_bytes` must be a PNG or JPEG file. Received bytes: \[6\]$"),
         ((image, other, edges), r"`mask` must have the size of the image. Received: \[16 24\] \[16 16\]$"),
-        ((image, mask[: len(mask) // 2], edges), "PNG"),
+        ((image, mask[: len(mask) // 2], edges), "`mask_bytes` must be a whole file"),
     ):
         with pytest.raises(InputError, match=f"the server refuses: .*{said}"):
             client.complete_files(*files)
