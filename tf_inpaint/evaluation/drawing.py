@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tf_inpaint.ops.lama_masks import FIRST_HEADING, HEADINGS, MOST_SEGMENTS, mask_numbers
+
 REFERENCE_SIZE = 256  # of the image whose pixels lengths are stated in
 RATIO_BINS = 6  # hole ratios 0-10, 10-20, ... 50-60 %
 _LEAST_RATIO = 1  # percent, of the first bin
@@ -160,43 +162,35 @@ class LamaMasks(NamedTuple):
     """Masks as LaMa is tested with: strokes in eight directions, now and then boxes, covering at most half.
 
     Attributes:
-        side: of the image, in pixels, for which lengths are stated.
-        strokes: least and greatest number.
-        width, length: greatest, in pixels; least are 5 and 10.
-        boxes: least and greatest number; with boxes, 3 masks of 13 are boxes.
-        box: least and greatest side.
-        margin: of boxes, to the image's border.
+        kind: "thin", "medium" or "thick".
+        side: of the image, in pixels, for which the release states lengths.
     Reference: Suvorov et al. 2022, supplementary material, and the release's configurations.
     Deviations: in integers and with our seeds; one more of a kind is drawn, instead of one of five chosen, where a mask
         covers more than half; images are cut by our protocols.
     """
 
+    kind: str
     side: int
-    strokes: tuple[int, int]
-    width: int
-    length: int
-    boxes: tuple[int, int] | None = None
-    box: tuple[int, int] = (0, 0)
-    margin: int = 0
 
     def __call__(self, draws: Draws, size: int, index: int) -> np.ndarray:
+        numbers = mask_numbers(self.kind, self.side)
         while True:
             mask = np.zeros((size, size), bool)
-            if self.boxes and draws.below(13) < 3:
-                self._add_boxes(mask, draws)
+            if numbers.box_weight and draws.below(13) < 3:
+                self._add_boxes(mask, draws, numbers)
             else:
-                self._add_strokes(mask, draws)
+                self._add_strokes(mask, draws, numbers)
             if mask.any() and 2 * mask.sum() <= size * size:
                 return mask
 
-    def _add_strokes(self, mask, draws):
+    def _add_strokes(self, mask, draws, numbers):
         size = len(mask)
-        for stroke in range(draws.between(self.strokes[0], self.strokes[1] + 1)):  # one more than configured
+        for stroke in range(draws.between(*numbers.strokes)):
             start = draws.below(size), draws.below(size)
-            for _ in range(draws.between(1, 5)):
-                angle = 0.01 + draws.below(4)  # radians
+            for _ in range(draws.between(1, MOST_SEGMENTS)):
+                angle = FIRST_HEADING + draws.below(HEADINGS)  # radians
                 angle = -angle if stroke % 2 == 0 else angle
-                length, width = 10 + draws.below(self.length), 5 + draws.below(self.width)
+                length, width = draws.between(*numbers.lengths), draws.between(*numbers.widths)
                 turn = round(math.cos(angle) * _ONE), round(math.sin(angle) * _ONE)
                 end = tuple(
                     min(max(at + (length * step * size // self.side >> 16), 0), size) for at, step in zip(start, turn)
@@ -204,11 +198,11 @@ class LamaMasks(NamedTuple):
                 _segment(mask, start, end, (width + 1) * REFERENCE_SIZE * size // self.side)
                 start = end
 
-    def _add_boxes(self, mask, draws):
+    def _add_boxes(self, mask, draws, numbers):
         size = len(mask)
-        margin = self.margin * size // self.side
-        for _ in range(draws.between(*self.boxes)):
-            least, greatest = (side * size // self.side for side in self.box)
+        margin = numbers.margin * size // self.side
+        for _ in range(draws.between(*numbers.boxes)):
+            least, greatest = (side * size // self.side for side in numbers.box_sides)
             height, width = (draws.between(least, min(greatest, size - 2 * margin - 1)) for _ in range(2))
             top, left = (draws.between(margin, size - margin - side) for side in (height, width))
             mask[top : top + height, left : left + width] = True
@@ -221,12 +215,7 @@ def around_centre(draws: Draws, size: int, index: int) -> np.ndarray:
 
 DRAWINGS = {
     "around_centre": around_centre,
-    "lama_thin_256": LamaMasks(256, (4, 50), 10, 40),
-    "lama_medium_256": LamaMasks(256, (4, 5), 50, 100, (1, 5), (10, 50)),
-    "lama_thick_256": LamaMasks(256, (1, 5), 100, 200, (1, 3), (30, 150), 10),
-    "lama_thin_512": LamaMasks(512, (4, 70), 20, 100),
-    "lama_medium_512": LamaMasks(512, (4, 10), 100, 200, (1, 5), (30, 150)),
-    "lama_thick_512": LamaMasks(512, (1, 5), 250, 450, (1, 4), (30, 300), 10),
+    **{f"lama_{kind}_{side}": LamaMasks(kind, side) for kind in ("thin", "medium", "thick") for side in (256, 512)},
     "centre": lambda draws, size, index: square(size, size // 2),
     "small_centre": lambda draws, size, index: square(size, size // 4),
     "rectangle": rectangle,
