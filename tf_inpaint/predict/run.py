@@ -63,10 +63,10 @@ class Run:
 
     def many(self, jobs: list[Job]) -> int:
         """Completes what can be completed; sentences come after the progress bar, which they would tear."""
-        there = [job for job in jobs if self._is_done(job)]
-        if there:
-            print(f"{len(there)} of {len(jobs)} are there already")
-            jobs = [job for job in jobs if not self._is_done(job)]
+        missing = [job for job in jobs if not self._is_done(job)]
+        if len(missing) < len(jobs):
+            print(f"{len(jobs) - len(missing)} of {len(jobs)} are there already")
+            jobs = missing
             if not jobs:
                 return cli.DONE
         ready, self._sentences = [], {job.output: [] for job in jobs}
