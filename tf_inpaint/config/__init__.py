@@ -46,6 +46,8 @@ class DataConfig:
             "resize" squashes the image, "resize_crop" scales it until it just covers, then cuts a random box.
         shorter_side: for fit "crop", pixels that the shorter side is scaled to before a box is cut; 0 leaves images as
             large as they are.
+        zoom: for fit "crop", range of a factor by which each training image is enlarged besides, at random, evenly by
+            its logarithm, so that a generator sees the world at several scales; needs `shorter_side`.
         flip: mirror every second image, at random, left to right.
         colour_jitter: brightness, contrast, saturation and hue of training images change at random by up to this
             fraction (0.05 in PEN-Net's release); 0 leaves them.
@@ -66,6 +68,7 @@ class DataConfig:
     image_size: Tuple[int, int] = (256, 256)
     fit: Literal["crop", "resize", "resize_crop"] = "resize_crop"
     shorter_side: int = 0
+    zoom: Tuple[float, float] = (1.0, 1.0)
     flip: bool = True
     colour_jitter: float = 0.0
     edges: Literal["none", "paired", "canny", "hed"] = "none"

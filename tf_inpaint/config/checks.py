@@ -27,7 +27,8 @@ _KEYS = {  # interval: keys whose values lie in it, each element of a list by it
         optimizer.warmup_steps training.view_every training.validate_every""",
     "[-1, inf)": "data.parallel_calls",
     "(0, inf)": """
-        options.search_rate optimizer.learning_rate optimizer.discriminator_learning_rate optimizer.epsilon""",
+        data.zoom options.search_rate optimizer.learning_rate optimizer.discriminator_learning_rate
+        optimizer.epsilon""",
     "[0, 1]": "data.edges_drop data.max_broken_fraction mask.noise_fraction",
     "(0, 1]": "options.discount_gamma mask.shape_radius optimizer.decay_rate",
     "[0, 1)": "optimizer.beta1 optimizer.beta2 training.ema_decay",
@@ -119,6 +120,10 @@ def _check_data(data, training):
         )
     if data.shorter_side and data.fit != "crop":
         raise InputError(f"data.shorter_side needs data.fit: crop, not {data.fit}; 0 leaves images as they are")
+    if data.zoom[0] > data.zoom[1]:
+        raise InputError("data.zoom must be [least, greatest], not [{:g}, {:g}]".format(*data.zoom))
+    if data.zoom != (1.0, 1.0) and not data.shorter_side:
+        raise InputError("data.zoom needs data.shorter_side, the size it enlarges; [1, 1] leaves images as they are")
     if training.init_optimizer and not training.init_from:
         raise InputError("training.init_optimizer needs training.init_from, a checkpoint with an optimizer in it")
     if training.validate_every and not data.validation:

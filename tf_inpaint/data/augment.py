@@ -11,7 +11,7 @@ import tensorflow as tf
 from tf_inpaint.ops.colour import jitter_colours
 
 
-def fit(layers, how, size, crop_seed=None, shorter_side=0):
+def fit(layers, how, size, crop_seed=None, shorter_side=0, zoom=1.0):
     """An image brought to the size of the examples.
 
     Args:
@@ -21,6 +21,7 @@ def fit(layers, how, size, crop_seed=None, shorter_side=0):
         size: (height, width).
         crop_seed: where to cut; None cuts at the centre.
         shorter_side: for "crop", what the image's shorter side is scaled to first; 0 leaves it.
+        zoom: a factor on `shorter_side`, float64.
     Returns:
         The same, float32 [height, width, C].
     """
@@ -29,7 +30,7 @@ def fit(layers, how, size, crop_seed=None, shorter_side=0):
     have = tf.shape(layers["image"])[:2]
     scale = tf.reduce_max(tf.constant(size, tf.float64) / tf.cast(have, tf.float64))
     if how == "crop":
-        wanted = shorter_side / tf.cast(tf.reduce_min(have), tf.float64) if shorter_side else 1.0
+        wanted = shorter_side * zoom / tf.cast(tf.reduce_min(have), tf.float64) if shorter_side else 1.0
         scale = tf.maximum(scale, wanted)
     scaled = tf.maximum(tf.cast(tf.round(tf.cast(have, tf.float64) * scale), tf.int32), size)
     slack = scaled - size  # [2]

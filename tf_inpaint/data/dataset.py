@@ -8,6 +8,7 @@ once, and any number of replicas and workers sees the same batches.
 
 from __future__ import annotations
 
+import math
 import os
 from typing import TYPE_CHECKING
 
@@ -158,7 +159,8 @@ class ImageData:
         """The training example at a position, from its file; its mask joins it later."""
         data = self._data
         crop_seed, flip_seed, _, seed = self._seeds(_EXAMPLE, position)
-        layers = fit(layers, data.fit, data.image_size, crop_seed, data.shorter_side)
+        zoom = _zoom(data.zoom, tf.random.experimental.stateless_fold_in(flip_seed, 3))
+        layers = fit(layers, data.fit, data.image_size, crop_seed, data.shorter_side, zoom)
         if data.flip:
             layers = flip(layers, flip_seed)
         if data.colour_jitter:
@@ -201,6 +203,14 @@ class ImageData:
         examples = layers.map(plainly(example), num_parallel_calls=self._data.parallel_calls, deterministic=True)
         examples = tf.data.Dataset.zip((examples, masks)).map(plainly(lambda one, mask: {**one, "mask": mask}))
         return examples.batch(batch_size, drop_remainder).prefetch(tf.data.AUTOTUNE).with_options(options)
+
+
+def _zoom(between, seed):
+    """A factor in the range `between`, evenly drawn by its logarithm."""
+    if between == (1.0, 1.0):
+        return 1.0
+    least, greatest = (math.log(factor) for factor in between)
+    return tf.exp(tf.random.stateless_uniform([], seed, least, greatest, tf.float64))
 
 
 def _open(source, setting, data) -> ImageFiles:

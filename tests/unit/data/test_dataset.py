@@ -198,6 +198,16 @@ def test_crops_are_boxes_of_the_image(tmp_path):
     assert {top for top, _ in corners} == set(range(9)) and {left for _, left in corners} == set(range(25))
 
 
+def test_zoomed_images_are_seen_at_all_scales_between(tmp_path):
+    photo = np.zeros((48, 64, 3), np.uint8)
+    photo[:] = np.arange(64)[:, np.newaxis].astype(np.uint8) * 3  # a ramp: its slope tells the scale
+    data = _single(tmp_path / "a", photo, fit="crop", shorter_side=48, zoom=(1.0, 3.0), flip=False)
+    images = joined(take(data.dataset(0, 100), 3))["image"][..., 0]
+    scales = 3 / (127.5 * (images[:, 16, 24] - images[:, 16, 8]) / 16)
+    assert 0.99 < scales.min() < 1.1 and 2.7 < scales.max() < 3.01
+    assert 0.4 < (scales < np.sqrt(3)).mean() < 0.6  # evenly by the logarithm
+
+
 def test_half_of_the_images_are_mirrored(tmp_path):
     photo = np.tile(np.arange(32, dtype=np.uint8)[:, np.newaxis], (32, 1, 3))
     data = _single(tmp_path / "a", photo, fit="crop", flip=True)
