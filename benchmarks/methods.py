@@ -3,7 +3,8 @@
     python benchmarks/methods.py --images photos/val more/val --output results
 
 From each folder images are taken evenly over its list. Each protocol's report lies in a folder below `--output`, and a
-run that was stopped goes on. Methods whose package is missing are named below the table.
+run that was stopped goes on. Methods whose package is missing are named below the table. Candidates of a training are
+ranked beside what is shipped by `--weights a.npz later=runs/b`, quickly where `--baselines` names only cheap ones.
 """
 
 from __future__ import annotations
@@ -33,19 +34,24 @@ def main():
     parser.add_argument("--count", type=int, default=50, help="images in each protocol (default: 50)")
     parser.add_argument("--protocols", nargs="+", default=PROTOCOLS)
     parser.add_argument("--checkpoint_dir", nargs="+", default=WEIGHTS, help="default: all that came with the package")
+    parser.add_argument(
+        "--weights", nargs="+", default=[], metavar="[NAME=]FILE", help="files or run folders beside them"
+    )
     parser.add_argument("--baselines", nargs="+", default=["all"])
     args = parser.parse_args()
     images, start = chosen(args.images, args.count), time.monotonic()
-    missing = {}
+    baselines = [] if args.baselines == ["none"] else args.baselines
+    checkpoints = [*args.checkpoint_dir, *args.weights]
+    found = []
     for protocol in args.protocols:
-        results = evaluate(
-            images, f"{args.output}/{protocol}", protocol, checkpoints=args.checkpoint_dir, baselines=args.baselines
-        )
+        results = evaluate(images, f"{args.output}/{protocol}", protocol, checkpoints=checkpoints, baselines=baselines)
         print("\n".join(table(results)), flush=True)
-        missing.update(results["missing_methods"])
-    for name, why in missing.items():
+        found.append(results)
+    print("\n".join(overview(found)))
+    for name, why in results["missing_methods"].items():
         print(f"not compared: {name}: {why}")
-    print(f"\n{len(images)} images, {len(args.protocols)} protocols, {time.monotonic() - start:.0f} seconds")
+    spent = f"{time.monotonic() - start:.0f} seconds, {time.process_time():.0f} of processors"
+    print(f"\n{len(images)} images, {len(args.protocols)} protocols, {spent}")
 
 
 def chosen(folders: list[str], count: int) -> list[str]:
@@ -77,6 +83,26 @@ def table(results: dict) -> list[str]:
             cells.append(text)
         lines.append(f"| {place['method']} | {' | '.join(cells)} |")
     return [*lines, "", *sentences(results)[:1]]
+
+
+def overview(found: list[dict]) -> list[str]:
+    """Lines of Markdown: a method a row, its first metric under each protocol, the best over all protocols first."""
+    metric = found[0]["ranking"]["metric"]
+    digits = found[0]["metrics"][metric]["digits"]
+    places = [{place["method"]: place for place in results["ranking"]["all"]} for results in found]
+
+    def behind(method):
+        """How much worse than the first of each protocol, as a part of its number."""
+        firsts = [results["ranking"]["all"][0]["mean"] for results in found]
+        return sum(of[method]["behind"] / abs(first) for of, first in zip(places, firsts)) / len(found)
+
+    names = [results["protocol"]["name"] for results in found]
+    lines = [f"\n**{metric}** under all protocols; behind: the first of each protocol, mean over protocols.\n"]
+    lines += [f"| | {' | '.join(f'`{name}`' for name in names)} | behind |", "|---" * (len(names) + 2) + "|"]
+    for method in sorted(places[0], key=behind):
+        cells = [f"{of[method]['mean']:.{digits}f}" for of in places]
+        lines.append(f"| {method} | {' | '.join(cells)} | {behind(method):.1%} |")
+    return lines
 
 
 if __name__ == "__main__":
