@@ -8,10 +8,12 @@ import tensorflow as tf
 
 
 class MovingAverage:
-    """average <- decay * average + (1 - decay) * weight, for every weight, after every generator update.
+    """average <- d * average + (1 - d) * weight, for every weight, after every generator update.
 
-    Weights that are not trained (such as counts and statistics) are copied. The averages are plain variables, placed as
-    the weights are, so that they are saved and restored like them.
+    d is `decay`, or (1 + n) / (10 + n) after n updates where that is less, lest the weights that training began with stay
+    in the average for thousands of steps. Running statistics are averaged too: those of the last weights do not fit the
+    averaged ones. Whole numbers are copied. The averages are plain variables, placed as the weights are, so that they
+    are saved and restored like them.
 
     Args:
         decay: in (0, 1), for example 0.999.
@@ -36,17 +38,23 @@ class MovingAverage:
         """Start again from the weights as they are."""
         _copy(self._weights, self.variables)
 
-    def update(self):
-        """One step towards the weights; in cross-replica context, eager or in a graph."""
+    def update(self, updates):
+        """One step towards the weights; in cross-replica context, eager or in a graph.
+
+        Args:
+            updates: so far, as the weights' optimizer counts them, a whole number or scalar tensor.
+        """
+        updates = tf.cast(updates, tf.float32)
+        pace = 1.0 - tf.minimum(self._decay, (1.0 + updates) / (10.0 + updates))
 
         def approach(average, weight):
-            return average.assign_sub((1.0 - self._decay) * (average - weight))
+            return average.assign_sub(tf.cast(pace, average.dtype) * (average - weight))
 
         def assign(average, weight):
             return average.assign(weight)
 
         for name, weight in self._weights.items():
-            step = approach if weight.trainable else assign
+            step = approach if weight.dtype.is_floating else assign
             self._strategy.extended.update(self.variables[name], step, args=(weight,))
 
     @contextlib.contextmanager

@@ -92,7 +92,7 @@ class Update:
 
         # Average: the slow copy follows the weights.
         if trained.average:
-            trained.average.update()
+            trained.average.update(tf.convert_to_tensor(trained.optimizer.iterations))
 
         terms = self._mean(terms)
         values = {
