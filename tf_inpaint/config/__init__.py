@@ -135,7 +135,7 @@ class TrainingConfig:
             updates; a call ends earlier where something is to be written, and a signal waits for its end.
         accumulation_steps: microbatches that a device's part of a batch is split into to save memory; their gradients
             are averaged, so that an update still is of `data.batch_size` images.
-        ema_decay: in [0, 1); decay per step (less in the first steps) of a running mean of the generator's weights, kept
+        ema_decay: in [0, 1); decay per step (less in the first ones) of a running mean of the generator's weights, kept
             beside them and preferred for completing images; 0 keeps none.
         init_from: checkpoint whose weights a new run starts from: ours or the authors' (folder, prefix, .index, .npz or
             .pth file), or the name of weights that ship with the package.

@@ -10,10 +10,10 @@ import tensorflow as tf
 class MovingAverage:
     """average <- d * average + (1 - d) * weight, for every weight, after every generator update.
 
-    d is `decay`, or (1 + n) / (10 + n) after n updates where that is less, lest the weights that training began with stay
-    in the average for thousands of steps. Running statistics are averaged too: those of the last weights do not fit the
-    averaged ones. Whole numbers are copied. The averages are plain variables, placed as the weights are, so that they
-    are saved and restored like them.
+    d is `decay`, or (1 + n) / (10 + n) after n updates where that is less, lest the weights that training began with
+    stay in the average for thousands of steps. Running statistics are averaged too: those of the last weights do not
+    fit the averaged ones. Whole numbers are copied. The averages are plain variables, placed as the weights are, so
+    that they are saved and restored like them.
 
     Args:
         decay: in (0, 1), for example 0.999.
