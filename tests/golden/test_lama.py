@@ -11,7 +11,7 @@ import tensorflow as tf
 from torch_files import hwio, nhwc
 
 from tf_inpaint.checkpoints.description import describe
-from tf_inpaint.checkpoints.lama_names import discriminator_names, fourier_name, generator_names
+from tf_inpaint.checkpoints.lama_names import FOURIER, discriminator_names, generator_names
 from tf_inpaint.config import OptimizerConfig
 from tf_inpaint.errors import InputError
 from tf_inpaint.features.resnet50_dilated import ResNet50Dilated
@@ -81,11 +81,11 @@ _SPECTRAL = {
 
 def _block_name(path):
     outer, _, inner = path.partition(".")
-    return f"{outer}.{fourier_name(inner)}"
+    return f"{outer}.{FOURIER[inner]}"
 
 
 def _conv_only(path):
-    return fourier_name(path).removeprefix("conv.")
+    return FOURIER[f"ffc.{path}"].removeprefix("conv.")
 
 
 def _cases(file, *names):
@@ -102,7 +102,7 @@ def _layer(file, case):
     if file in ("ffc", "ffc_bn_act"):
         cls = FourierConv2D if file == "ffc" else NormFourierConv2D
         layer = cls(case["channels_out"], case["kernel"], case["stride"], border=case["padding"], **ratios)
-        return layer, _by(_conv_only if file == "ffc" else fourier_name)
+        return layer, _by(_conv_only if file == "ffc" else FOURIER.get)
     if case["case"].startswith("ffc"):
         return FourierResidualBlock(case["channels"]), _by(_block_name)
     if case["case"].startswith("regular"):

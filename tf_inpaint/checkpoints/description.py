@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tf_inpaint.checkpoints.checkpoint import open_checkpoint
 from tf_inpaint.checkpoints.releases import RELEASES, is_training_state, release_of
@@ -24,6 +25,7 @@ class Description:
         shapes: our weight name -> shape, of every weight in `sources`.
         averaged: the generator's weights are the run's moving average.
         unexpected: names of variables that are neither weights nor training state.
+        notes: what a file beside it says otherwise, a sentence each.
     """
 
     path: str
@@ -34,6 +36,7 @@ class Description:
     shapes: Mapping[str, tuple]
     averaged: bool = False
     unexpected: tuple = ()
+    notes: tuple = ()
 
     def __str__(self):
         title = "the model its config.yml names" if self.recipe is None else release_of(self.recipe).title
@@ -62,7 +65,11 @@ def describe(checkpoint, averaged=True) -> Description:
     shapes = checkpoint.shapes
     if not averaged:
         shapes = {name: shape for name, shape in shapes.items() if not name.startswith("ema/")}
-    return describe_shapes(shapes, checkpoint.path)
+    description = describe_shapes(shapes, checkpoint.path)
+    if description.kind == "run":
+        return description
+    notes = release_of(description.recipe).notes(checkpoint.path, description.options)
+    return replace(description, notes=tuple(notes))
 
 
 def describe_shapes(shapes, path="the checkpoint") -> Description:
@@ -78,6 +85,13 @@ def describe_shapes(shapes, path="the checkpoint") -> Description:
         if release.owns(ours):
             unexpected = tuple(sorted(n for n in shapes if n not in known and not is_training_state(n)))
             options = release.options(ours)
+            beside = os.path.commonprefix(list(sources["generator"].values()))
+            more = [name for name in unexpected if name.startswith(beside)]
+            if release.closed and more:
+                raise InputError(
+                    f"{path} is of a {release.title} that this project does not have, with {some(more)}: its other "
+                    "variables alone would complete otherwise"
+                )
             return Description(path, "release", release.recipe, options, sources, ours, unexpected=unexpected)
     raise InputError(f"{path} is {_stranger(shapes)}, which this version cannot use: it reads {_readable()}")
 
@@ -108,7 +122,7 @@ def _stranger(shapes) -> str:
 
 
 def _readable() -> str:
-    *first, last = (f"{r.title} ({'.pth' if r.pytorch else 'TensorFlow'})" for r in RELEASES)
+    *first, last = (f"{r.title} ({'PyTorch' if r.pytorch else 'TensorFlow'})" for r in RELEASES)
     return f"the authors' {', '.join(first)} and {last} checkpoints and runs of its own train.py"
 
 

@@ -7,15 +7,17 @@ import re
 _CONVOLUTION = {"weight": "kernel", "bias": "bias"}
 _NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
 _DILATIONS = {"0": 1, "1": 2, "2": 4, "3": 8}
-_FOURIER = {  # paths within a fast Fourier convolution
-    "convl2l": "conv.local_to_local",
-    "convl2g": "conv.local_to_global",
-    "convg2l": "conv.global_to_local",
-    "convg2g.conv1.0": "conv.global_to_global.conv1",
-    "convg2g.conv1.1": "conv.global_to_global.norm1",
-    "convg2g.fu.conv_layer": "conv.global_to_global.unit.conv",
-    "convg2g.fu.bn": "conv.global_to_global.unit.norm",
-    "convg2g.conv2": "conv.global_to_global.conv2",
+FOURIER = {  # paths within a normalised fast Fourier convolution
+    "ffc.convl2l": "conv.local_to_local",
+    "ffc.convl2g": "conv.local_to_global",
+    "ffc.convg2l": "conv.global_to_local",
+    "ffc.convg2g.conv1.0": "conv.global_to_global.conv1",
+    "ffc.convg2g.conv1.1": "conv.global_to_global.norm1",
+    "ffc.convg2g.fu.conv_layer": "conv.global_to_global.unit.conv",
+    "ffc.convg2g.fu.bn": "conv.global_to_global.unit.norm",
+    "ffc.convg2g.conv2": "conv.global_to_global.conv2",
+    "bn_l": "norm_local",
+    "bn_g": "norm_global",
 }
 _BLOCK = {  # places in a block's list
     "regular": {"1": "conv1_1", "2": "norm1", "5": "conv2_1", "6": "norm2"},
@@ -28,61 +30,46 @@ _BLOCK = {  # places in a block's list
 }
 
 
-def fourier_name(path: str) -> str | None:
-    """Our path of a layer within a normalised Fourier convolution ("ffc.convl2l", "bn_l"), None if there is none."""
-    if path in ("bn_l", "bn_g"):
-        return {"bn_l": "norm_local", "bn_g": "norm_global"}[path]
-    return _FOURIER.get(path.removeprefix("ffc."))
-
-
 def generator_names(names) -> dict[str, str]:
-    """{the release's name: ours} of a generator's parameters "model.<i>...." among `names`; others are left out.
+    """{the release's name: ours} of a generator's parameters "model.<i>...." among `names`; others are left out."""
+    places = [re.fullmatch(r"model\.(\d+)\.(.+)", name) for name in names]
+    paths = [(match[1], match[2]) for match in places if match]
+    kind = "fourier" if any("ffc." in path for _, path in paths) else "regular"
+    kind = "dilated" if any(".convs." in path for _, path in paths) else kind
+    blocks = {index for index, path in paths if path.startswith(("conv1.", "conv2.", "conv_block."))}
+    table = generator_table(kind, len(blocks))
+    return {name: table[name] for name in names if name in table}
+
+
+def generator_table(kind, blocks) -> dict[str, str]:
+    """{the release's name: ours} of all that a generator of a kind and a number of blocks may have.
 
     The release numbers layers in their order, so that the number of blocks says what stands behind them.
     """
-    paths = {name: re.fullmatch(r"model\.(\d+)\.(?:(.+)\.)?([a-z_]+)", name) for name in names}
-    paths = {name: (int(match[1]), match[2] or "", match[3]) for name, match in paths.items() if match}
-    inner = {path for _, path, _ in paths.values()}
-    kind = "fourier" if any("ffc." in path for path in inner) else "regular"
-    kind = "dilated" if any(".convs." in path for path in inner) else kind
-    blocks = {index for index, path, _ in paths.values() if path.startswith(("conv1.", "conv2.", "conv_block."))}
-    layers = _layers(kind, len(blocks))
-    found = {}
-    for name, (index, path, end) in paths.items():
-        ours = layers.get(index)
-        if ours is not None and path:
-            outer, _, place = path.partition(".")
-            if kind != "fourier":
-                within = _BLOCK[kind].get(place) if outer == "conv_block" else None
-            elif index in blocks:
-                within = fourier_name(place) and f"{outer}.{fourier_name(place)}"
-            else:
-                within = fourier_name(path)
-            ours = within and f"{ours}.{within}"
-        ending = _end(ours, end)
-        if ending:
-            found[name] = f"{ours}.{ending}"
-    return found
+    table = {}
+    for index, layer in _layers(kind, blocks).items():
+        for path, ours in _within(kind, layer).items():
+            for end, ending in _ends(ours).items():
+                table[".".join(filter(None, (f"model.{index}", path, end)))] = f"{ours}.{ending}"
+    return table
 
 
 def discriminator_names(names) -> dict[str, str]:
-    """{the release's name: ours} of a discriminator's parameters "model<k>....", others are left out."""
-    found = {}
-    for name in names:
-        match = re.fullmatch(r"model([0-5])\.([01])\.([a-z_]+)", name)
-        layer = match and ("score" if match[1] == "5" else f"conv{match[1]}") + (".norm" if match[2] == "1" else "")
-        ending = match and _end(layer, match[3])
-        if ending:
-            found[name] = f"{layer}.{ending}"
-    return found
+    """{the release's name: ours} of a discriminator's parameters "model<k>...." among `names`; others are left out."""
+    return {name: DISCRIMINATOR[name] for name in names if name in DISCRIMINATOR}
 
 
-def _end(layer, end):
-    """What a parameter of our layer is called here; None for what it does not have, such as counts of batches."""
-    if not layer:
-        return None
-    is_norm = layer.rpartition(".")[2].startswith("norm")
-    return (_NORM if is_norm else _CONVOLUTION).get(end)
+def _ends(layer):
+    """{what a parameter of our layer is called there: here}."""
+    return _NORM if layer.rpartition(".")[2].startswith("norm") else _CONVOLUTION
+
+
+DISCRIMINATOR = {
+    f"model{index}.{place}.{end}": f"{layer}.{ending}"
+    for index, conv in enumerate(("conv0", "conv1", "conv2", "conv3", "conv4", "score"))
+    for place, layer in enumerate((conv, f"{conv}.norm") if 0 < index < 5 else (conv,))
+    for end, ending in _ends(layer).items()
+}
 
 
 def _layers(kind, blocks):
@@ -100,3 +87,15 @@ def _layers(kind, blocks):
         layers |= {after + 3 * level: f"up{level + 1}", after + 3 * level + 1: f"up{level + 1}.norm"}
     layers[after + 10] = "conv_out"
     return layers
+
+
+def _within(kind, layer):
+    """{path within a place of the release's list: our layer}."""
+    if layer.startswith("block"):
+        if kind != "fourier":
+            return {f"conv_block.{place}": f"{layer}.{ours}" for place, ours in _BLOCK[kind].items()}
+        halves = ("conv1", "conv2")
+        return {f"{half}.{path}": f"{layer}.{half}.{ours}" for half in halves for path, ours in FOURIER.items()}
+    if kind == "fourier" and not layer.startswith(("up", "conv_out")):
+        return {path: f"{layer}.{ours}" for path, ours in FOURIER.items()}
+    return {"": layer}

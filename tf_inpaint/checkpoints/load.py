@@ -5,6 +5,8 @@ A checkpoint is described first. Only then are values read. A generator is fille
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,14 +28,20 @@ class Report:
     unexpected: tuple = ()
     mis_shaped: tuple = ()  # of (name, shape in the checkpoint, shape here)
     edges: tuple = ()  # loaded, but for what reads edges, which only one side has
+    notes: tuple = ()  # of the description
 
     def __str__(self):
         shapes = [f"{name} is {there} in the checkpoint and {here} here" for name, there, here in self.mis_shaped]
         parts = [f"{count(self.loaded, 'variable')} loaded"]
-        for names, what in ((self.missing, "missing"), (self.unexpected, "unexpected"), (shapes, "of another shape")):
-            parts.append(f"{len(names)} {what}" + (f" ({some(names)})" if names else ""))
+        for names, shown, what in (
+            (self.missing, self.missing, "missing"),
+            (self.unexpected, _grouped(self.unexpected), "unexpected"),
+            (shapes, shapes, "of another shape"),
+        ):
+            parts.append(f"{len(names)} {what}" + (f" ({some(shown)})" if names else ""))
         if self.edges:
             parts.append("what reads edges left out or 0")
+        parts += self.notes
         return ", ".join(parts)
 
 
@@ -106,7 +114,14 @@ def compare(description: Description, wanted) -> Report:
             else:
                 mis_shaped.append((name, description.shapes[name], tuple(shape)))
         unexpected += [theirs for name, theirs in description.sources[network].items() if name not in shapes]
-    return Report(tuple(loaded), tuple(missing), tuple(unexpected), tuple(mis_shaped), tuple(edges))
+    found = (loaded, missing, unexpected, mis_shaped, edges, description.notes)
+    return Report(*map(tuple, found))
+
+
+def _grouped(names):
+    """Names, those that begin with the same word before a dot as one."""
+    counts = Counter(re.match(r"(?:.*/)?[^./]*", name)[0] for name in names)
+    return [f"{word}... {times}" if times > 1 else word for word, times in counts.items()]
 
 
 def _differs_by_edges(name, theirs, ours):
@@ -129,6 +144,8 @@ def _with_or_without_edges(name, kernel, shape):
 def to_release_arrays(generator, discriminator=None, recipe="deepfill_v1") -> dict[str, np.ndarray]:
     """Our weights as the authors' checkpoint would hold them: {their variable name: array, BGR if theirs are}.
 
+    LaMa's counts of batches, which PyTorch's normalisations keep and nothing uses, are not among them.
+
     Args:
         generator, discriminator: built models; no discriminator leaves its variables out.
         recipe: whose release.
@@ -140,6 +157,6 @@ def to_release_arrays(generator, discriminator=None, recipe="deepfill_v1") -> di
     for network, model in (("generator", generator), ("discriminator", discriminator)):
         if model is not None:
             named = named_weights(model)
-            for theirs, name in release.networks[network].items():
+            for theirs, name in release.names(network, named).items():
                 arrays[theirs] = release.to_theirs(name, named[name].numpy())
     return arrays

@@ -1,8 +1,9 @@
 """Where a checkpoint is, from whatever a user points at; without TensorFlow, each failure is one sentence.
 
 TensorFlow's is a prefix: the files `<prefix>.index` and `<prefix>.data-00000-of-00001` (or more shards). PyTorch's is a
-file; PEN-Net's release keeps its networks in two, gen_00300.pth and dis_00300.pth: the generator's stands for both. An
-exported model is a folder of numbered versions, each a folder with saved_model.pb.
+file; PEN-Net's release keeps its networks in two, gen_00300.pth and dis_00300.pth: the generator's stands for both;
+LaMa's is a folder with models/best.ckpt. An exported model is a folder of numbered versions, each a folder with
+saved_model.pb.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ RUN_SUBFOLDER = "checkpoints"
 SAVED_MODEL_FILE = "saved_model.pb"
 EXTRA_FOLDER = "assets.extra"  # Serving's name for files beside a model
 NOTES_FILE = "tf_inpaint.json"  # in it, by which an exported model of this project is known
-_TORCH_ENDINGS = (".pth", ".pt")
+_TORCH_ENDINGS = (".pth", ".pt", ".ckpt")
+_LAMA_SUBFOLDER, _LAMA_FILE = "models", "best.ckpt"
 _PEN_NET_FILE = re.compile(r"(gen|dis|opt)_(\d+)\.pth")
 
 
@@ -29,7 +31,8 @@ def locate_checkpoint(path) -> str:
 
     Args:
         path: a folder (its state file `checkpoint` decides, else the highest step), a run folder (its `checkpoints/`),
-            a prefix, one of the files `.index`, `.data-...`, `.meta`, `checkpoint`, a PyTorch file, or an .npz file.
+            LaMa's (its `models/`), a prefix, one of the files `.index`, `.data-...`, `.meta`, `checkpoint`, a PyTorch
+            file, or an .npz file.
     Raises:
         InputError: if there is none, or a data file is missing.
     """
@@ -117,6 +120,7 @@ def _torch_file_in(folder: str) -> str | None:
     numbers = {name: int(match[2]) for name in names for match in [_PEN_NET_FILE.fullmatch(name)] if match}
     generators = [name for name in numbers if name.startswith("gen_")]
     others = [name for name in names if name not in numbers]
+    others = [_LAMA_FILE] if _LAMA_FILE in others else others
     if not generators and len(others) > 1:
         raise InputError(f"{folder} holds {len(others)} PyTorch files: give one of them, such as {others[0]}")
     best = max(generators or others or numbers, key=lambda name: numbers.get(name, 0), default=None)
@@ -130,9 +134,10 @@ def _in_folder(folder: str) -> str:
     prefixes = [name[: -len(".index")] for name in glob.glob(os.path.join(glob.escape(folder), "*.index"))]
     if prefixes:
         return max(prefixes, key=_age)
-    torch_file = _torch_file_in(folder)
-    if torch_file is not None:
-        return torch_file
+    for place in (folder, os.path.join(folder, _LAMA_SUBFOLDER)):
+        torch_file = _torch_file_in(place)
+        if torch_file is not None:
+            return torch_file
     inner = os.path.join(folder, RUN_SUBFOLDER)
     if os.path.isdir(inner):
         return _in_folder(inner)
@@ -144,7 +149,7 @@ def _in_folder(folder: str) -> str:
     elsewhere = sorted({os.path.dirname(path) for pattern in inside for path in glob.glob(pattern)})
     if elsewhere:
         raise InputError(f"{folder} holds no checkpoint itself, but there is one in {' and in '.join(elsewhere[:3])}")
-    raise InputError(f"there is no checkpoint in {folder}: no file ends in .index or .pth")
+    raise InputError(f"there is no checkpoint in {folder}: no file ends in .index, .pth or .ckpt")
 
 
 def _named_by_state_file(folder: str) -> str | None:
@@ -174,7 +179,7 @@ def _nothing_at(path: str, prefix: str) -> str:
     if glob.glob(glob.escape(prefix) + ".data-*"):
         return f"{prefix} has data files, but {prefix}.index is missing"
     if os.path.exists(path):
-        return f"{path} is not a checkpoint: expected a folder, a prefix, or an .index, .npz or .pth file"
+        return f"{path} is not a checkpoint: expected a folder, a prefix, or an .index, .npz, .pth or .ckpt file"
     return f"there is no checkpoint at {path}: neither a folder nor a file {prefix}.index"
 
 

@@ -53,9 +53,13 @@ def write_weight_file(path: str, weights, about: About, half: bool = True) -> No
         about: see `About`.
         half: keep the weights as float16.
     Raises:
-        InputError: if it cannot be written there.
+        InputError: if it cannot be written there, or a weight is too large for float16.
     """
-    contents = {name: np.asarray(value, np.float16 if half else np.float32) for name, value in weights.items()}
+    with np.errstate(over="ignore"):
+        contents = {name: np.asarray(value, np.float16 if half else np.float32) for name, value in weights.items()}
+    for name, value in contents.items():
+        if not np.isfinite(value).all() and np.isfinite(weights[name]).all():
+            raise InputError(f"{name} has values too large for float16: keep float32")
     notes = json.dumps({"format": _FORMAT, **about._asdict()})
     contents[_ABOUT] = np.frombuffer(notes.encode(), np.uint8)
     archive = io.BytesIO()

@@ -14,7 +14,8 @@ from typing import Callable
 
 import numpy as np
 
-from tf_inpaint.checkpoints.lama_names import discriminator_names, generator_names
+from tf_inpaint.checkpoints.lama_config import compare_config, config_of_release
+from tf_inpaint.checkpoints.lama_names import DISCRIMINATOR, discriminator_names, generator_names, generator_table
 
 Shapes = Mapping[str, tuple]
 _CRITIC_KERNEL = 5  # side of PEN-Net's spectrally normalised kernels
@@ -27,12 +28,13 @@ class Release:
     Attributes:
         recipe: our name of it, a key of `RECIPES`.
         title: its name in sentences.
-        networks: "generator" and "discriminator" -> {the authors' variable name: our weight name}.
+        networks: "generator" and "discriminator" -> {the authors' variable name: our weight name}; see `names`.
         matches: whether shapes under the generator's names (ours) are this paper's.
         options: what shapes (ours) tell about the recipe's options.
         colours_in: our names of kernels [.., .., 3 + more, filters] whose first three input channels are an image's.
         colours_out: our names of kernels and biases whose output channels are an image's.
         pytorch: whether its files are PyTorch's.
+        closed: whether further variables among a generator's would make another network of it.
     """
 
     recipe: str
@@ -43,6 +45,11 @@ class Release:
     colours_in: frozenset = frozenset()
     colours_out: frozenset = frozenset()
     pytorch: bool = False
+    closed: bool = False
+
+    def names(self, network: str, ours: Shapes) -> Mapping[str, str]:
+        """{the authors' variable name: our weight name} of a network that has weights of these names (ours)."""
+        return self.networks[network]
 
     def to_ours(self, name: str, value: np.ndarray) -> np.ndarray:
         """The release's array of the weight that is `name` here, as this project keeps it."""
@@ -80,6 +87,10 @@ class Release:
         """
         names = self.networks["generator"].values()
         return 2 * sum(name in ours for name in names) > len(names) and self.matches(ours)
+
+    def notes(self, path: str, options: Mapping) -> list[str]:
+        """What a file beside the checkpoint says otherwise, a sentence each; an InputError if it is another network."""
+        return []
 
     def turn_colours(self, name: str, value: np.ndarray) -> np.ndarray:
         """The weight `name` (ours) for the other order of colours; BGR to RGB and back are the same turn."""
@@ -266,17 +277,32 @@ class _LaMaRelease(Release):
                 found[network] = max(found[network], ours, key=len)
         return found
 
+    def names(self, network, ours):
+        table = self.networks[network] or generator_table(*_lama_blocks(ours))
+        return {f"{network}.{theirs}": name for theirs, name in table.items() if name in ours}
+
+    def notes(self, path, options):
+        file = config_of_release(path)
+        return compare_config(file, {"kind": "fourier", **options}) if file else []
+
     def owns(self, ours):
         kernel = ours.get("conv_in.conv.local_to_local.kernel") or ours.get("conv_in.conv.kernel")
         return "conv_out.kernel" in ours and kernel is not None and kernel[:2] == (7, 7)
 
 
+def _lama_blocks(shapes: Shapes) -> tuple[str, int]:
+    """The kind of a generator's blocks, and how many there are."""
+    kind = "regular" if "conv_in.conv.kernel" in shapes else "fourier"
+    kind = "dilated" if "block1.conv1_8.kernel" in shapes else kind
+    return kind, len({name.partition(".")[0] for name in shapes if re.match(r"block\d+\.", name)})
+
+
 def _lama_options(shapes: Shapes) -> dict:
     kernel = shapes.get("conv_in.conv.local_to_local.kernel") or shapes["conv_in.conv.kernel"]
-    blocks = {name.partition(".")[0] for name in shapes if re.match(r"block\d+\.", name)}
-    options = {"width": kernel[-1], "blocks": len(blocks)}
-    if "conv_in.conv.kernel" in shapes:
-        options["kind"] = "dilated" if "block1.conv1_8.kernel" in shapes else "regular"
+    kind, blocks = _lama_blocks(shapes)
+    options = {"width": kernel[-1], "blocks": blocks}
+    if kind != "fourier":
+        options["kind"] = kind
     elif "down3.conv.local_to_global.kernel" in shapes:
         options["global_ratio"] = shapes["down3.conv.local_to_global.kernel"][-1] / (8 * kernel[-1])
     if kernel[2] == 5:
@@ -289,10 +315,11 @@ def _lama_options(shapes: Shapes) -> dict:
 LAMA = _LaMaRelease(
     recipe="lama",
     title="LaMa",
-    networks={"generator": {}, "discriminator": {}},
+    networks={"generator": {}, "discriminator": DISCRIMINATOR},
     matches=lambda shapes: True,
     options=_lama_options,
     pytorch=True,
+    closed=True,
 )
 
 RELEASES = (DEEPFILL_V1, DEEPFILL_V2, PEN_NET, LAMA)

@@ -137,8 +137,8 @@ class TrainingConfig:
             are averaged, so that an update still is of `data.batch_size` images.
         ema_decay: in [0, 1); decay per step (less in the first ones) of a running mean of the generator's weights, kept
             beside them and preferred for completing images; 0 keeps none.
-        init_from: checkpoint whose weights a new run starts from: ours or the authors' (folder, prefix, .index, .npz or
-            .pth file), or the name of weights that ship with the package.
+        init_from: checkpoint whose weights a new run starts from: ours or the authors' (folder, prefix, .index, .npz,
+            .pth or .ckpt file), or the name of weights that ship with the package.
         init_optimizer: take Adam's moments, its count and the step along from there, so that a run of the authors goes
             on where they stopped; the generator then starts from its own weights, not from their running mean.
         deterministic: run the same twice, bit for bit, at some cost in speed on GPUs.

@@ -100,8 +100,9 @@ class Inpainter:
         """An Inpainter from a checkpoint of this project or of the authors.
 
         Args:
-            checkpoint_dir: a run folder, a folder with a checkpoint, its prefix or .index file, or PEN-Net's .pth file;
-                weights in one .npz file; the folder of a model exported for serving; or an open `Checkpoint`.
+            checkpoint_dir: a run folder, a folder with a checkpoint, its prefix or .index file; a PyTorch file of
+                PEN-Net's or LaMa's release, or its folder; weights in one .npz file; the folder of a model exported for
+                serving; or an open `Checkpoint`.
             weights: name of weights shipped with the package, see `checkpoints.list_weights`. With neither this nor
                 `checkpoint_dir`, the default ones.
             padding: "SAME", "SYMMETRIC" or "REFLECT"; by default what a run was trained with, and "SAME" for the

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 
+from tf_inpaint.errors import InputError
 from tf_inpaint.models.weights import named_weights
 
 
@@ -25,6 +27,8 @@ def keep_weights(recipe, precision):
     Args:
         recipe: a recipe whose generator is built.
         precision: "bfloat16" or "float16", of which a copy is made; or "float32", which the recipe has itself.
+    Raises:
+        InputError: if a weight is too large for it.
     """
     if precision == "float32":
         return recipe
@@ -37,7 +41,10 @@ def keep_weights(recipe, precision):
         tf.keras.mixed_precision.set_global_policy(usual)
     weights = named_weights(copy.generator)
     for name, weight in named_weights(recipe.generator).items():
-        weights[name].assign(tf.cast(weight, precision))
+        kept = tf.cast(weight, precision)
+        if not np.isfinite(tf.cast(kept, tf.float32)).all():
+            raise InputError(f"{name} has values too large for {precision}: keep float32 or bfloat16")
+        weights[name].assign(kept)
     if recipe.generator.attention:
         for layer, original in zip(copy.generator.attention.layers, recipe.generator.attention.layers):
             layer.max_memory = original.max_memory

@@ -21,6 +21,7 @@ MODELS = {
     "guided": ("deepfill_v2", {"width": 8, "critic_width": 4, "guided": True}, 2.5),
     "pen_net": ("pen_net", {"width": 4, "critic_width": 4}, 10.0),
     "context_encoder": ("context_encoder", {"image_size": 32, "width": 4, "critic_width": 4, "bottleneck": 8}, 2.5),
+    "lama": ("lama", {"width": 4, "blocks": 2, "critic_width": 4, "perceptual_weight": 0.0}, 2.0),
 }
 
 

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 pytestmark = pytest.mark.slow
-MODELS = ["deepfill_v1", "deepfill_v2", "guided", "pen_net", "context_encoder"]
+MODELS = ["deepfill_v1", "deepfill_v2", "guided", "pen_net", "context_encoder", "lama"]
 SIZES = [(64, 64), (50, 91), (9, 5)]
 THOROUGH = "guided"  # at all sizes, and by a session too
 

@@ -32,7 +32,7 @@ def _operations(folder):
 
 
 def test_there_are_only_tensorflow_s_own_operations(exported):
-    models = ("deepfill_v1", "guided", "pen_net", "context_encoder")
+    models = ("deepfill_v1", "guided", "pen_net", "context_encoder", "lama")
     used = {model: _operations(exported(model).folder) for model in models}
     for model, names in used.items():
         assert {"Conv2D", "DecodePng", "EncodePng", "Assert"} <= names, model
@@ -224,7 +224,7 @@ def test_the_command_exports_a_run(tmp_path, capsys):
     assert os.listdir(models) == ["1"]
 
 
-@pytest.mark.parametrize("model", ["deepfill_v1", "guided", "pen_net", "context_encoder"])
+@pytest.mark.parametrize("model", ["deepfill_v1", "guided", "pen_net", "context_encoder", "lama"])
 def test_tensorflow_lite_of_built_in_operations_alone(exported, make_case, tmp_path, model):
     inpainter = exported(model).inpainter
     side = 32 if model == "context_encoder" else 64

@@ -16,7 +16,7 @@ from tf_inpaint.checkpoints.training_state import read_training_state
 from tf_inpaint.errors import InputError
 from tf_inpaint.models import DeepFillV1Discriminator, DeepFillV1Generator
 from tf_inpaint.models.weights import named_weights
-from tf_inpaint.recipes import DeepFillV2Recipe, PENNetRecipe
+from tf_inpaint.recipes import DeepFillV2Recipe, LaMaRecipe, PENNetRecipe
 
 
 @functools.lru_cache(maxsize=None)
@@ -32,12 +32,14 @@ def _networks(width=4, critic_width=2, size=64, patch=32, copy=0):
 @functools.lru_cache(maxsize=None)
 def _built(recipe, width, critic_width, copy=0, **options):
     recipe = recipe(recipe.Options(width=width, critic_width=critic_width, **options))
-    recipe.build(64, 64)
+    side = max(64, recipe.generator.minimum_size)
+    recipe.build(side, side)
     return recipe.generator, recipe.discriminator
 
 
 _gated = functools.partial(_built, DeepFillV2Recipe)
 _pen_net = functools.partial(_built, PENNetRecipe)
+_lama = functools.partial(_built, LaMaRecipe, 4, 2, blocks=1, perceptual_weight=0.0)
 
 
 @pytest.fixture
@@ -386,8 +388,67 @@ def test_a_stranger_from_pytorch_hears_what_can_be_read(tmp_path, torch_save):
         describe(path)
     assert str(refused.value) == (
         f"{path} is a checkpoint of another model (1 variable, such as model/conv.weight), which this version cannot "
-        "use: it reads the authors' DeepFill v1 (TensorFlow), DeepFill v2 (TensorFlow), PEN-Net (.pth) and LaMa "
-        "(.pth) checkpoints and runs of its own train.py"
+        "use: it reads the authors' DeepFill v1 (TensorFlow), DeepFill v2 (TensorFlow), PEN-Net (PyTorch) and LaMa "
+        "(PyTorch) checkpoints and runs of its own train.py"
     )
     with pytest.raises(InputError, match="is a checkpoint without network variables"):
         describe(torch_save(path, {"iteration": 3}))
+
+
+# LaMa, whose release is PyTorch Lightning's
+
+
+@pytest.mark.parametrize("kind, count", [("fourier", 117), ("regular", 84), ("dilated", 96)])
+@pytest.mark.parametrize("form", ["Lightning", "plain", "generator alone"])
+def test_lama_round_trip(tmp_path, torch_save, form, kind, count):
+    source, target = _lama(kind=kind), _lama(kind=kind, copy=1)
+    arrays = to_release_arrays(*source, recipe="lama")
+    norms = [name for name in arrays if name.endswith("running_mean")]
+    arrays |= {name.replace("running_mean", "num_batches_tracked"): np.zeros([], np.int64) for name in norms}
+    if form == "Lightning":
+        foreign = {f"val_evaluator.scores.lpips.{i}": np.zeros(2, np.float32) for i in range(5)}
+        contents = {"epoch": 3, "state_dict": {**arrays, **foreign}, "callbacks": {}, "lr_schedulers": []}
+        path = torch_save(tmp_path / "best.ckpt", contents)
+        description = describe(path)
+        told = "global_ratio 0.75" if kind == "fourier" else f"kind {kind}"
+        assert str(description) == f"LaMa release (width 4, blocks 1, {told}, critic_width 2, with discriminators)"
+        report = load_weights(path, *target)
+        assert (len(report.loaded), report.missing, report.mis_shaped) == (count, (), ())
+        assert "5 unexpected (state_dict/val_evaluator... 5)" in str(report)
+        for before, after in zip(source, target):
+            _assert_equal(_values(after), _values(before))
+    elif form == "plain":
+        _assert_fills(torch_save(tmp_path / "lama.pt", arrays), source, target, count)
+    else:
+        alone = {name.partition(".")[2]: value for name, value in arrays.items() if name.startswith("generator.")}
+        _assert_fills(torch_save(tmp_path / "lama.pth", alone, legacy=True), source[:1], target[:1], count - 28)
+
+
+def test_a_lama_with_further_paths_is_another_network(tmp_path, torch_save):
+    arrays = to_release_arrays(_lama()[0], recipe="lama")
+    more = {"generator.model.5.conv1.ffc.convg2g.lfu.conv_layer.weight": np.zeros((2, 2, 1, 1), np.float32)}
+    with pytest.raises(InputError, match=r"is of a LaMa that .* with state_dict/generator\.model\.5\.conv1\.ffc.*lfu"):
+        describe(torch_save(tmp_path / "best.ckpt", {"state_dict": {**arrays, **more}}))
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("generator:\n  ngf: 4\n  kind: ffc_resnet\n  resnet_conv_kwargs:\n    ratio_gin: ${generator.x}\n", ()),
+        ("a: [", ("config.yaml cannot be read, and is passed over",)),
+        ("[1, 2]", ()),
+        (
+            "generator: {ngf: 64, n_blocks: 18, kind: pix2pixhd_global}",
+            ("generator.kind: regular, but", "generator.ngf: 64, but its weights are of 4", "n_blocks: 18, but"),
+        ),
+    ],
+)
+def test_what_a_config_beside_lama_says_otherwise(tmp_path, torch_save, text, said):
+    (tmp_path / "models").mkdir()
+    path = torch_save(tmp_path / "models" / "best.ckpt", to_release_arrays(_lama()[0], recipe="lama"))
+    (tmp_path / "config.yaml").write_text(text)
+    notes = load_weights(tmp_path, _lama(copy=1)[0]).notes
+    assert len(notes) == len(said) and all(part in note for part, note in zip(said, notes))
+    (tmp_path / "config.yaml").write_text("generator: {add_out_act: true}")
+    with pytest.raises(InputError, match="generator.add_out_act: True, with which .* it has sigmoid alone"):
+        describe(path)

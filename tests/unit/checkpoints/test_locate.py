@@ -1,6 +1,7 @@
 """Finding a checkpoint from whatever a user points at; each failure is a sentence that names the file."""
 
 import os
+import zipfile
 
 import numpy as np
 import pytest
@@ -72,7 +73,7 @@ def test_what_is_missing_is_named(tmp_path):
         return str(refused.value)
 
     (tmp_path / "empty").mkdir()
-    assert refusal(tmp_path / "empty") == f"there is no checkpoint in {tmp_path}/empty: no file ends in .index or .pth"
+    assert refusal(tmp_path / "empty") == f"there is no checkpoint in {tmp_path}/empty: no file ends in .index, .pth or .ckpt"
     assert refusal(tmp_path / "no" / "snap").startswith(f"there is no checkpoint at {tmp_path}/no/snap")
 
     (tmp_path / "weights.pth").touch()
@@ -166,6 +167,22 @@ def test_pytorch_files_of_any_name(tmp_path, torch_save):
     (tmp_path / "in" / "b.pth").write_text("version https://git-lfs.github.com/spec/v1")
     with pytest.raises(InputError, match=r"b\.pth is text, not a PyTorch file"):
         open_checkpoint(tmp_path / "in" / "b.pth")
+
+
+def test_the_folder_that_lama_is_unpacked_to(tmp_path, torch_save):
+    models = tmp_path / "big-lama" / "models"
+    models.mkdir(parents=True)
+    (tmp_path / "big-lama" / "config.yaml").write_text("generator:\n")
+    last = torch_save(models / "last.ckpt", {"x": np.zeros(3)})
+    assert locate_checkpoint(tmp_path / "big-lama") == str(last)
+    best = torch_save(models / "best.ckpt", {"x": np.zeros(3)})
+    for path in (tmp_path / "big-lama", models, best):
+        assert locate_checkpoint(path) == str(best)
+    assert locate_checkpoint(last) == str(last)
+    with zipfile.ZipFile(tmp_path / "big-lama.zip", "w") as archive:
+        archive.writestr("big-lama/models/best.ckpt", b"")
+    with pytest.raises(InputError, match=r"big-lama.zip is an archive with big-lama/models/best.ckpt in it: unpack it"):
+        open_checkpoint(tmp_path / "big-lama.zip")
 
 
 def test_an_index_is_checked_before_tensorflow_reads_it(tmp_path):

@@ -61,6 +61,9 @@ def test_what_cannot_be_written_is_a_sentence(tmp_path):
     with pytest.raises(InputError, match="w.npz cannot be written: .*file is not a folder"):
         write_weight_file(str(tmp_path / "file" / "w.npz"), {"a": np.float32([1])}, ABOUT)
     assert (tmp_path / "file").read_text() == "mine"
+    with pytest.raises(InputError, match="a.variance has values too large for float16: keep float32"):
+        write_weight_file(str(tmp_path / "w.npz"), {"a.variance": np.float32([7e4])}, ABOUT)
+    assert not (tmp_path / "w.npz").exists()
 
 
 @pytest.mark.slow

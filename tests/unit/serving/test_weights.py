@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_inpaint.errors import InputError
 from tf_inpaint.models.weights import named_weights
 from tf_inpaint.recipes import RECIPES
 from tf_inpaint.serving.weights import keep_weights
@@ -17,6 +18,7 @@ from tf_inpaint.serving.weights import keep_weights
         ("deepfill_v2", "bfloat16", {"width": 4, "guided": True}),
         ("pen_net", "float16", {"width": 4}),
         ("context_encoder", "float16", {"image_size": 32, "width": 4, "bottleneck": 8}),
+        ("lama", "float16", {"width": 4, "blocks": 1}),
     ],
 )
 def test_arithmetic_is_in_float32(name, precision, options):
@@ -40,3 +42,8 @@ def test_arithmetic_is_in_float32(name, precision, options):
         assert outputs["predicted"].dtype == tf.float32
         np.testing.assert_array_equal(outputs["predicted"], expected["predicted"])
     assert keep_weights(recipe, "float32") is recipe
+    if precision == "float16":
+        name, weight = list(named_weights(recipe.generator).items())[-1]
+        weight.assign(tf.fill(weight.shape, 7e4))
+        with pytest.raises(InputError, match=f"{name} has values too large for float16"):
+            keep_weights(recipe, precision)
