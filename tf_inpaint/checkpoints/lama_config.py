@@ -50,7 +50,7 @@ def compare_config(file: str, options) -> list[str]:
     for key, needed in _NEEDED.items():
         said = _value(config, key)
         if said not in (None, needed):
-            raise InputError(f"{file} says {key}: {said}, with which this project has no network: it has {needed} alone")
+            raise InputError(f"{file} says {key}: {said}, but this project's network has {needed} alone")
     for key, option in _TOLD.items():
         said = _value(config, key)
         said = _KINDS.get(said, said) if option == "kind" else said

@@ -272,7 +272,7 @@ class _ZipStorages:
         if not roots:
             packed = next((name for name in names if name.endswith((".ckpt", ".pth", ".pt"))), None)
             if packed is not None:
-                raise InputError(f"{path} is an archive with {_printable(packed)} in it: unpack it, and give the folder")
+                raise InputError(f"{path} is an archive with {_printable(packed)} in it: unpack it first")
             raise InputError(f"{path} is a zip archive, but not one of PyTorch's: it holds no data.pkl")
         self._root = roots[0]
         if any(name == f"{self._root}constants.pkl" or name.startswith(f"{self._root}code/") for name in names):

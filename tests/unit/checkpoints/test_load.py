@@ -450,5 +450,5 @@ def test_what_a_config_beside_lama_says_otherwise(tmp_path, torch_save, text, sa
     notes = load_weights(tmp_path, _lama(copy=1)[0]).notes
     assert len(notes) == len(said) and all(part in note for part, note in zip(said, notes))
     (tmp_path / "config.yaml").write_text("generator: {add_out_act: true}")
-    with pytest.raises(InputError, match="generator.add_out_act: True, with which .* it has sigmoid alone"):
+    with pytest.raises(InputError, match="generator.add_out_act: True, but .* has sigmoid alone"):
         describe(path)

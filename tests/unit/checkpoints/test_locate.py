@@ -73,7 +73,8 @@ def test_what_is_missing_is_named(tmp_path):
         return str(refused.value)
 
     (tmp_path / "empty").mkdir()
-    assert refusal(tmp_path / "empty") == f"there is no checkpoint in {tmp_path}/empty: no file ends in .index, .pth or .ckpt"
+    no_file = f"there is no checkpoint in {tmp_path}/empty: no file ends in .index, .pth or .ckpt"
+    assert refusal(tmp_path / "empty") == no_file
     assert refusal(tmp_path / "no" / "snap").startswith(f"there is no checkpoint at {tmp_path}/no/snap")
 
     (tmp_path / "weights.pth").touch()
