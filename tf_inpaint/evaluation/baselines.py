@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import threading
 from typing import Callable, NamedTuple
 
 import cv2
@@ -15,6 +16,7 @@ import numpy as np
 
 _RADIUS = 3.0  # of the neighbourhood OpenCV's methods look at, in pixels
 _PATCH_RADIUS, _SEED = 5, 0  # of PatchMatch: patches of 11 x 11
+_PATCHMATCH = threading.Lock()  # its draws are the process's
 _REMEDY = "pip install 'tf_inpaint[baselines]'"
 
 
@@ -84,8 +86,9 @@ def patchmatch(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Patches from elsewhere in the image that agree best (Barnes et al. 2009), always by the same draws."""
     import patchmatch as package
 
-    package.set_random_seed(_SEED)
-    return package.inpaint(np.ascontiguousarray(image), np.uint8(255) * mask, patch_size=_PATCH_RADIUS)
+    with _PATCHMATCH:
+        package.set_random_seed(_SEED)
+        return package.inpaint(np.ascontiguousarray(image), np.uint8(255) * mask, patch_size=_PATCH_RADIUS)
 
 
 def biharmonic(image: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 from pathlib import Path
 from typing import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from tf_inpaint.errors import InputError, one_line
+from tf_inpaint.errors import InputError
 from tf_inpaint.evaluation.fid import (
     FeatureFile,
     frechet_distance,
@@ -24,7 +23,9 @@ from tf_inpaint.evaluation.fid import (
     mean_and_covariance,
 )
 from tf_inpaint.evaluation.named_files import files_digest
-from tf_inpaint.features import lpips
+from tf_inpaint.features import inception, lpips
+from tf_inpaint.features.applications import DOWNLOAD as KERAS_DOWNLOAD
+from tf_inpaint.features.applications import load_application
 from tf_inpaint.features.distance import feature_distance
 from tf_inpaint.features.efficientnet_lite import (
     POOLED_CHANNELS,
@@ -34,15 +35,13 @@ from tf_inpaint.features.efficientnet_lite import (
     installed,
     packaged_file,
 )
+from tf_inpaint.features.vgg import DISTANCE_LAYERS, VGGFeatures
 from tf_inpaint.io.shards import Shard
 from tf_inpaint.ops.levels import from_levels
 
-INCEPTION_FEATURES = 2048
-_INCEPTION_SIDE = 299
-_VGG_LAYERS = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3", "block5_conv3")
-_KERAS = {  # application, file of its weights
-    "inception": ("InceptionV3", "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"),
-    "vgg": ("VGG16", "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"),
+_KERAS = {  # network, the file that Keras keeps of its weights
+    "inception": ("inception_v3", "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"),
+    "vgg": ("vgg16", "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"),
 }
 DOWNLOAD = "download"
 FEATURE_DISTANCE, FEATURE_FID, KID, VGG, FID = "feature_distance", "feature_fid", "kid", "vgg_distance", "fid"
@@ -64,76 +63,27 @@ def weights_file(kind: str, given: str | None) -> tuple[str | None, str]:
         if not os.path.isfile(given):
             raise InputError(f"--{kind}_weights: there is no file {given}")
         return given, ""
-    application, name = _KERAS[kind]
+    network, name = _KERAS[kind]
     kept = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models" / name
     if not kept.is_file():
         if given is None:
             return None, f"no weights at hand: give --{kind}_weights FILE, or download for Keras' own"
         try:
-            getattr(tf.keras.applications, application)(include_top=False, weights="imagenet")
-        except Exception as error:  # whatever a network, a proxy or a server does
-            return None, f"its weights could not be downloaded: {_short(error)}"
+            load_application(network, KERAS_DOWNLOAD, f"--{kind}_weights")
+        except InputError as error:
+            return None, str(error)
     return str(kept), ""
 
 
-class Inception:
-    """The 2048 averaged features of InceptionV3, of images stretched to 299 x 299 (bilinear).
+class PairDistance:
+    """A distance of completions from their truth, in a graph.
 
     Args:
-        weights: file of Keras' weights without top.
+        distance: function of float32 [1, H, W, 3] and [M, H, W, 3] in [-1, 1] to [M].
     """
 
-    def __init__(self, weights: str):
-        shape = (_INCEPTION_SIDE, _INCEPTION_SIDE, 3)
-        self._network = _load("InceptionV3", weights, pooling="avg", input_shape=shape)
-        self._graph = tf.function(self._run, autograph=False)
-
-    def features(self, images: np.ndarray) -> np.ndarray:
-        """float32 [B, 2048] of uint8 [B, H, W, 3]."""
-        return self._graph(tf.constant(images)).numpy()
-
-    def _run(self, images):
-        stretched = tf.image.resize(tf.cast(images, tf.float32), [_INCEPTION_SIDE] * 2, "bilinear", antialias=True)
-        return self._network(from_levels(stretched), training=False)
-
-
-class VggDistance:
-    """LPIPS-like distance: unit-length VGG16 features, their squared differences.
-
-    Args:
-        weights: file of Keras' weights without top.
-    Reference: Zhang et al. 2018, "The unreasonable effectiveness of deep features as a perceptual metric", equation 1.
-    Deviations: all weights w are 1, as the learnt ones are not Keras'; VGG16 at its own input scale.
-    """
-
-    def __init__(self, weights: str):
-        vgg = _load("VGG16", weights)
-        outputs = [vgg.get_layer(name).output for name in _VGG_LAYERS]
-        self._network = tf.keras.Model(vgg.inputs, outputs)
-        self._graph = tf.function(self._run, autograph=False)
-
-    def distances(self, image: np.ndarray, completions: np.ndarray) -> np.ndarray:
-        """float32 [M] between uint8 [H, W, 3] and each of uint8 [M, H, W, 3]."""
-        return self._graph(tf.constant(np.concatenate([image[np.newaxis], completions]))).numpy()
-
-    def _run(self, images):
-        preprocessed = tf.keras.applications.vgg16.preprocess_input(tf.cast(images, tf.float32))
-        total = 0.0
-        for features in self._network(preprocessed, training=False):
-            unit = features / (tf.norm(features, axis=-1, keepdims=True) + 1e-10)
-            total += tf.reduce_mean(tf.reduce_sum(tf.square(unit[1:] - unit[:1]), axis=-1), axis=[1, 2])
-        return total
-
-
-class LpipsDistance:
-    """LPIPS with its learnt weights.
-
-    Args:
-        trunk: as `features.lpips.Lpips` takes it.
-    """
-
-    def __init__(self, trunk: str):
-        self._lpips = lpips.Lpips(trunk)
+    def __init__(self, distance: Callable):
+        self._distance = distance
         self._graph = tf.function(self._run, autograph=False)
 
     def distances(self, image: np.ndarray, completions: np.ndarray) -> np.ndarray:
@@ -141,7 +91,30 @@ class LpipsDistance:
         return self._graph(tf.constant(image[np.newaxis]), tf.constant(completions)).numpy()
 
     def _run(self, *images):
-        return self._lpips(*(from_levels(tf.cast(levels, tf.float32)) for levels in images))
+        return self._distance(*map(_from_uint8, images))
+
+
+def vgg_distance(weights: str | None) -> Callable:
+    """`feature_distance` at LPIPS' five layers of VGG16, as `PairDistance` takes it; weights as `load_application`."""
+    network = VGGFeatures("vgg16", weights, DISTANCE_LAYERS, "--vgg_weights")
+
+    def distance(image, completions):
+        layers = network(tf.concat([image, completions], axis=0)).values()
+        return feature_distance([features[1:] for features in layers], [features[:1] for features in layers])
+
+    return distance
+
+
+class Inception:
+    """What InceptionV3 sees, in a graph; weights as `load_application`."""
+
+    def __init__(self, weights: str | None):
+        self._network = inception.InceptionFeatures(weights, "--inception_weights")
+        self._graph = tf.function(lambda images: self._network(_from_uint8(images)), autograph=False)
+
+    def features(self, images: np.ndarray) -> np.ndarray:
+        """float32 [B, 2048] of uint8 [B, H, W, 3]."""
+        return self._graph(tf.constant(images)).numpy()
 
 
 class LiteFeatures:
@@ -157,7 +130,7 @@ class LiteFeatures:
         return distances.numpy(), pooled.numpy()
 
     def _run(self, images):
-        stages = self._network(from_levels(tf.cast(images, tf.float32)), STAGES)
+        stages = self._network(_from_uint8(images), STAGES)
         distances = feature_distance([stage[1:] for stage in stages], [stage[:1] for stage in stages])
         return distances, self._network.pool(stages[-1])
 
@@ -198,8 +171,11 @@ class Features:
         else:
             network = lpips.Lpips(lpips_trunk).network  # refuses another file before anything is measured
             self.settings["lpips weights"] = files_digest([lpips_trunk, lpips.packaged_file(network)])
-            self._networks[LPIPS] = functools.partial(LpipsDistance, lpips_trunk)
-        kinds = ((VGG, "vgg", vgg_weights, VggDistance), (FID, "inception", inception_weights, Inception))
+            self._networks[LPIPS] = lambda: PairDistance(lpips.Lpips(lpips_trunk))
+        kinds = (
+            (VGG, "vgg", vgg_weights, lambda file: PairDistance(vgg_distance(file))),
+            (FID, "inception", inception_weights, Inception),
+        )
         for name, kind, given, network in kinds:
             file, why = weights_file(kind, given)
             if file is None:
@@ -210,7 +186,7 @@ class Features:
         self.per_image = [name for name in (FEATURE_DISTANCE, LPIPS, VGG) if name in self._networks]
         names = ["truth", *(f"method-{index}" for index in range(count))]
         self._files = {  # of the truth and each method
-            FID: [FeatureFile(folder / f"{name}.f32", INCEPTION_FEATURES, shard) for name in names],
+            FID: [FeatureFile(folder / f"{name}.f32", inception.CHANNELS, shard) for name in names],
             FEATURE_DISTANCE: [FeatureFile(folder / f"lite-{name}.f32", POOLED_CHANNELS, shard) for name in names],
         }
 
@@ -245,7 +221,7 @@ class Features:
         if len(indices) < 2:
             return found
         if FID not in self.missing:
-            found[FID] = _frechet_distances(*self._sets(FID, indices, shard_of), INCEPTION_FEATURES)
+            found[FID] = _frechet_distances(*self._sets(FID, indices, shard_of), inception.CHANNELS)
         if FEATURE_FID not in self.missing:
             count, truth, others = self._sets(FEATURE_DISTANCE, indices, shard_of)
             found[FEATURE_FID] = _frechet_distances(count, truth, others, POOLED_CHANNELS)
@@ -268,14 +244,5 @@ def _frechet_distances(count, truth, others, width):
     return [frechet_distance_of_few(rows, np.concatenate(list(other()))) for other in others]
 
 
-def _load(application, weights, **options):
-    try:
-        return getattr(tf.keras.applications, application)(include_top=False, weights=weights, **options)
-    except Exception as error:  # h5py and Keras raise half a dozen types
-        what = f"{weights} are not Keras' weights of {application} without top"
-        raise InputError(f"{what}: {_short(error)}") from error
-
-
-def _short(error):
-    """What an error says, on one line and without the addresses."""
-    return re.sub(r"\s+on\s+https?://\S+|https?://\S+", "", one_line(error))[:160].rstrip(" :")
+def _from_uint8(images):
+    return from_levels(tf.cast(images, tf.float32))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Sequence
+from typing import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -25,6 +27,7 @@ class Method:
         about: a line for people.
         identity: text that changes when what it computes may.
         folder, weights_sha256: of a checkpoint; None for others.
+        threaded: whether images are completed one by one, in threads; else a batch at once.
     """
 
     name: str
@@ -32,6 +35,7 @@ class Method:
     identity: str
     folder: str | None = None
     weights_sha256: str | None = None
+    threaded = True
 
     def start(self) -> None:
         """Gets ready; called once, before the first image."""
@@ -55,6 +59,8 @@ class Trained(Method):
     Raises:
         InputError: if there is no checkpoint.
     """
+
+    threaded = False
 
     def __init__(
         self, name: str, checkpoint_dir: str, padding=None, strategy="exact", residuals=None, trust_saved_model=False
@@ -143,6 +149,51 @@ class Completions(Method):
             has, needs = (f"{width} x {height}" for height, width, _ in (completed.shape, task.image.shape))
             return InputError(f"the completion {file} has {has} pixels instead of {needs}")
         return completed
+
+
+def complete_all(methods: Sequence[Method], batches: Iterable[list[Task]]) -> Iterator[tuple[list[Task], list, list]]:
+    """What methods make of batches of tasks, in order.
+
+    Threaded methods work a batch ahead, on all processors, while networks and metrics have the batch before.
+
+    Yields:
+        (batch, a list of completions for each method, seconds for each: of a thread's processor, or of the clock).
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+
+        def begin(batch):
+            return batch, {
+                method: [pool.submit(_timed, time.thread_time, method, [task]) for task in batch]
+                for method in methods
+                if method.threaded
+            }
+
+        def end(batch, begun):
+            columns, seconds = [], []
+            for method in methods:
+                if method.threaded:
+                    timed = [future.result() for future in begun[method]]
+                else:
+                    timed = [_timed(time.perf_counter, method, batch)] if batch else []
+                columns.append([one for completed, _ in timed for one in completed])
+                seconds.append(sum(spent for _, spent in timed))
+            return batch, columns, seconds
+
+        try:
+            ahead = None
+            for batch in batches:
+                current, ahead = ahead, begin(batch)
+                if current is not None:
+                    yield end(*current)
+            if ahead is not None:
+                yield end(*ahead)
+        finally:  # whoever stops does not wait for what is begun
+            pool.shutdown(cancel_futures=True)
+
+
+def _timed(clock, method, tasks):
+    before = clock()
+    return method.complete(tasks), clock() - before
 
 
 def named(entries: Sequence[str], option: str) -> list[tuple[str, str]]:

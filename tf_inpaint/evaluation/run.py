@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -21,7 +22,7 @@ from tf_inpaint.errors import InputError
 from tf_inpaint.evaluation import page, plots, ranking, sheet, table
 from tf_inpaint.evaluation.baselines import BASELINES, CHEAP
 from tf_inpaint.evaluation.journal import Journal
-from tf_inpaint.evaluation.methods import Completions, Trained, Untrained, named
+from tf_inpaint.evaluation.methods import Completions, Trained, Untrained, complete_all, named
 from tf_inpaint.evaluation.protocols import FITS, choose, mask_digest, set_digest
 from tf_inpaint.evaluation.summary import Summary, rounded
 from tf_inpaint.evaluation.tasks import Tasks
@@ -179,27 +180,26 @@ class Evaluation:
         """Measures what is not measured yet; returns ({name: why} of images left out, {method: seconds an image})."""
         done = journal.done
         todo = [index for index in indices if index not in done]
-        left_out, seconds, completed_count = {}, {method.name: 0.0 for method in methods}, 0
+        left_out, seconds, completed_count = {}, np.zeros(len(methods)), 0
         if todo:
             ruler.start()
         progress(len(done), len(indices))
-        for first in range(0, len(todo), self.batch_size):
-            batch = list(tasks.readable(todo[first : first + self.batch_size], left_out))
-            columns = []
-            for method in methods if batch else ():
-                before = time.perf_counter()
-                columns.append(method.complete(batch))
-                seconds[method.name] += time.perf_counter() - before
-            completed_count += len(batch)
-            for task, *completed in zip(batch, *columns):
-                wrong = next((one for one in completed if isinstance(one, InputError)), None)
-                if wrong is None:
-                    journal.write(_row(task, methods, completed, ruler))
-                else:
-                    left_out[task.index] = tasks.reason(task.index, wrong)
-            journal.flush()
-            progress(len(done) + min(first + self.batch_size, len(todo)), len(indices))
-        return tasks.named(left_out), {name: spent / max(completed_count, 1) for name, spent in seconds.items()}
+        places = range(0, len(todo), self.batch_size)
+        batches = (list(tasks.readable(todo[first : first + self.batch_size], left_out)) for first in places)
+        with contextlib.closing(complete_all(methods, batches)) as completed_batches:
+            for first, (batch, columns, spent) in zip(places, completed_batches):
+                seconds += spent
+                completed_count += len(batch)
+                for task, *completed in zip(batch, *columns):
+                    wrong = next((one for one in completed if isinstance(one, InputError)), None)
+                    if wrong is None:
+                        journal.write(_row(task, methods, completed, ruler))
+                    else:
+                        left_out[task.index] = tasks.reason(task.index, wrong)
+                journal.flush()
+                progress(len(done) + min(first + self.batch_size, len(todo)), len(indices))
+        names = [method.name for method in methods]
+        return tasks.named(left_out), dict(zip(names, (seconds / max(completed_count, 1)).tolist()))
 
     def _write_run(self, shard, methods, seconds, started):
         """What may differ from run to run, apart from the results."""

@@ -8,6 +8,7 @@ from typing import Literal, Tuple
 import tensorflow as tf
 
 from tf_inpaint.errors import InputError
+from tf_inpaint.features.vgg import PERCEPTUAL_LAYERS, STYLE_LAYERS, VGGFeatures
 from tf_inpaint.losses.adversarial import (
     gradient_penalty,
     interpolate,
@@ -18,7 +19,7 @@ from tf_inpaint.losses.adversarial import (
     wasserstein_discriminator_loss,
     wasserstein_generator_loss,
 )
-from tf_inpaint.losses.perceptual import PERCEPTUAL_LAYERS, STYLE_LAYERS, VGGFeatures, perceptual_loss, style_loss
+from tf_inpaint.losses.perceptual import perceptual_loss, style_loss
 from tf_inpaint.losses.reconstruction import discounted_l1, hole_l1, total_variation, valid_l1
 from tf_inpaint.models.deepfill_v1 import DeepFillV1Discriminator, DeepFillV1Generator
 from tf_inpaint.models.two_stages import minimum_size

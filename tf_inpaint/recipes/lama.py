@@ -11,6 +11,7 @@ from tf_inpaint.errors import InputError
 from tf_inpaint.features.distance import feature_distance
 from tf_inpaint.features.efficientnet_lite import STAGES, EfficientNetLite0
 from tf_inpaint.features.resnet50_dilated import ResNet50Dilated
+from tf_inpaint.features.vgg import VGGFeatures
 from tf_inpaint.layers.batch_norm import advance_statistics
 from tf_inpaint.losses.adversarial import (
     feature_matching_loss,
@@ -18,7 +19,7 @@ from tf_inpaint.losses.adversarial import (
     masked_generator_loss,
     r1_penalty,
 )
-from tf_inpaint.losses.perceptual import VGGFeatures, perceptual_loss
+from tf_inpaint.losses.perceptual import perceptual_loss
 from tf_inpaint.losses.reconstruction import weighted_l1
 from tf_inpaint.models.feature_discriminator import FeatureDiscriminator
 from tf_inpaint.models.lama import LaMaDiscriminator, LaMaGenerator, least_size

@@ -309,7 +309,7 @@ def test_vgg_and_fid_in_the_table_when_there_are_weights(images, tmp_path, monke
 
     (tmp_path / "w.h5").write_bytes(b"weights")
     monkeypatch.setattr(features, "Inception", Thumbnails)
-    monkeypatch.setattr(features, "INCEPTION_FEATURES", 3)
+    monkeypatch.setattr(features.inception, "CHANNELS", 3)
     options = {"protocol": "centre", "size": 32, "baselines": ["mean"], "inception_weights": str(tmp_path / "w.h5")}
     results = evaluate(images, tmp_path / "out", **options)
     pairs = list(_by_mean(list_files(images), choose("centre", 32).draw(0)))

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tf_inpaint.errors import InputError
 from tf_inpaint.evaluation import features
-from tf_inpaint.evaluation.features import VggDistance, weights_file
+from tf_inpaint.evaluation.features import PairDistance, vgg_distance, weights_file
 from tf_inpaint.evaluation.fid import (
     FeatureFile,
     frechet_distance,
@@ -14,7 +14,9 @@ from tf_inpaint.evaluation.fid import (
     kernel_mean,
     mean_and_covariance,
 )
+from tf_inpaint.features.applications import NETWORKS
 from tf_inpaint.features.efficientnet_lite import installed
+from tf_inpaint.features.vgg import DISTANCE_LAYERS, VGGFeatures
 from tf_inpaint.io.shards import EVERYTHING, Shard
 from tf_inpaint.ops.levels import from_levels
 
@@ -142,23 +144,24 @@ def test_without_weights_it_says_why(tmp_path, monkeypatch):
     def refused(**options):
         raise OSError("URL fetch failure on https://some.where/x.h5: no route to host")
 
-    monkeypatch.setattr(tf.keras.applications, "VGG16", refused)
+    monkeypatch.setitem(NETWORKS, "vgg16", refused)
     assert weights_file("vgg", "download") == (
         None,
-        "its weights could not be downloaded: URL fetch failure no route to host",
+        "the weights of vgg16 cannot be downloaded, set --vgg_weights to a file of them (URL fetch failure no route to "
+        "host)",
     )
     kept = tmp_path / "models" / features._KERAS["vgg"][1]
     kept.parent.mkdir()
     kept.write_bytes(b"")
     assert weights_file("vgg", None) == (str(kept), "")
-    with pytest.raises(InputError, match="are not Keras' weights of"):
+    with pytest.raises(InputError, match="--vgg_weights: .* does not hold the weights of vgg16 without top"):
         monkeypatch.undo()
-        VggDistance(str(kept))
+        vgg_distance(str(kept))
 
 
 @pytest.fixture(scope="module")
 def vgg():
-    return VggDistance(None)  # Keras draws weights
+    return PairDistance(vgg_distance(None))  # Keras draws weights
 
 
 def test_vgg_distance_is_nothing_for_equals_and_grows(vgg):
@@ -168,14 +171,15 @@ def test_vgg_distance_is_nothing_for_equals_and_grows(vgg):
     assert same == pytest.approx(0.0, abs=1e-6) and same < close < distant
 
 
-def test_vgg_distance_by_its_formula(vgg):
+def test_vgg_distance_by_its_formula(vgg16_file):
     image, other = RNG.integers(0, 256, (2, 32, 32, 3), np.uint8)
+    seen = VGGFeatures("vgg16", vgg16_file, DISTANCE_LAYERS)(from_levels(np.float32([image, other])))
     expected = 0.0
-    flipped = np.stack([image, other])[..., ::-1] - np.array([103.939, 116.779, 123.68])  # VGG's BGR and its means
-    for outputs in vgg._network(tf.constant(flipped, tf.float32)):
+    for outputs in seen.values():
         unit = outputs / np.linalg.norm(outputs, axis=-1, keepdims=True)
         expected += ((unit[0] - unit[1]) ** 2).numpy().sum(axis=-1).mean()
-    assert vgg.distances(image, other[np.newaxis]) == pytest.approx([expected], rel=1e-4)
+    found = PairDistance(vgg_distance(vgg16_file)).distances(image, other[np.newaxis])
+    assert found == pytest.approx([expected], rel=1e-4)
 
 
 @pytest.mark.slow
@@ -183,5 +187,5 @@ def test_inception_features_do_not_depend_on_the_batch():
     inception = features.Inception(None)
     images = RNG.integers(0, 256, (3, 40, 40, 3), np.uint8)
     together = inception.features(images)
-    assert together.shape == (3, features.INCEPTION_FEATURES)
+    assert together.shape == (3, features.inception.CHANNELS)
     np.testing.assert_allclose(together[1:2], inception.features(images[1:2]), rtol=1e-3, atol=1e-5)

@@ -8,7 +8,7 @@ import pytest
 
 from tf_inpaint.errors import InputError
 from tf_inpaint.evaluation.baselines import BASELINES, CHEAP
-from tf_inpaint.evaluation.methods import Completions, Untrained, named
+from tf_inpaint.evaluation.methods import Completions, Method, Untrained, complete_all, named
 from tf_inpaint.evaluation.tasks import Task
 from tf_inpaint.io.images import write_png
 
@@ -97,6 +97,28 @@ def test_completions_are_found_by_name_and_taken_as_they_are(tmp_path):
     assert "broken.png is not an image" in str(results[2]) and "theirs has no completion" in str(results[3])
     with pytest.raises(InputError, match="has the name of one to evaluate, such as y"):
         Completions("theirs", str(tmp_path), ["y.jpg"])
+
+
+def test_all_methods_complete_a_batch_ahead_and_in_order():
+    class Together(Method):
+        threaded = False
+
+        def complete(self, tasks):
+            return [task.index for task in tasks]
+
+    def batches():
+        for batch in ([0, 1], [], [2], [3]):
+            began.append(batch)
+            yield [_task(_mask())._replace(index=index) for index in batch]
+
+    began, mean = [], Untrained("mean")
+    generator = complete_all([Together(), mean], batches())
+    batch, columns, seconds = next(generator)
+    assert columns[0] == [0, 1] and began == [[0, 1], []] and len(seconds) == 2
+    np.testing.assert_array_equal(columns[1], mean.complete(batch))
+    assert next(generator) == ([], [[], []], [0, 0])
+    generator.close()  # what is not begun is not begun any more
+    assert began == [[0, 1], [], [2]]
 
 
 def test_names_of_columns(tmp_path):
