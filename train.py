@@ -1,5 +1,6 @@
 """Trains an inpainting network.
 
+    python train.py                                # lists the configs
     python train.py --config configs/celeba.yml
     python train.py --config configs/celeba.yml --set data.train=photos/ data.batch_size=8
     python train.py --config configs/celeba.yml --dry-run
@@ -10,12 +11,16 @@ The same command goes on where its run folder stands. Ctrl-C or SIGTERM finishes
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tf_inpaint import cli
+
+CONFIGS = Path(__file__).resolve().with_name("configs")
 
 
 def main(argv):
     parser = cli.Parser(prog="train.py", description=__doc__.splitlines()[0])
-    parser.add_argument("--config", required=True, help="YAML file, ours or the authors' inpaint.yml")
+    parser.add_argument("--config", help="YAML file, ours or the authors' inpaint.yml")
     parser.add_argument(
         "--set",
         nargs="+",
@@ -28,6 +33,11 @@ def main(argv):
         "--dry-run", action="store_true", help="show every key, check them, make and time one step; writes nothing"
     )
     arguments = parser.parse_args(argv)
+    if arguments.config is None:
+        if arguments.set or arguments.dry_run:
+            parser.error("the following arguments are required: --config")
+        print(list_configs())
+        return cli.BAD_INPUT
 
     cli.import_tensorflow()
     from tf_inpaint.config import load_config, to_yaml
@@ -45,6 +55,15 @@ def main(argv):
     else:
         trainer.train()
     return cli.DONE
+
+
+def list_configs():
+    """What there is to train, a line each, and how to begin."""
+    files = sorted(CONFIGS.glob("*.yml"))
+    width = max((len(file.stem) for file in files), default=0)
+    lines = [f"{file.stem:<{width}}  {file.read_text(encoding='utf-8').partition(chr(10))[0][2:]}" for file in files]
+    how = "python train.py --config configs/NAME.yml, on your images with --set data.train=my/photos data.validation="
+    return "\n".join(["Which config? There are:", "", *lines, "", f"Begin with: {how}", "quickstart trains in minutes."])
 
 
 if __name__ == "__main__":

@@ -126,6 +126,9 @@ def test_two_machines_and_batches_give_the_pictures_of_one_by_one(tmp_path, run_
     assert "3 of 64 x 64: " in first.stdout and " s an image" in first.stdout and "graphs built: 1\n" in first.stdout
     second = _run(*arguments, *together, "--shard", "2/2")
     assert (second.returncode, second.stderr) == (0, "") and second.stdout.endswith("3 of 3 images completed\n")
+    few = _run(*arguments, "--output", tmp_path / "few", "--limit", 2)
+    assert (few.returncode, few.stderr) == (0, "") and few.stdout.endswith("2 of 2 images completed\n")
+    assert sorted(path.name for path in (tmp_path / "few").iterdir()) == ["0_completed.png", "1_completed.png"]
     names = sorted(path.name for path in (tmp_path / "alone").iterdir())
     assert names == sorted(path.name for path in (tmp_path / "together").iterdir()) and len(names) == 6
     for name in names:
@@ -199,6 +202,7 @@ JOB, RUN = "--image x.png --mask m.png", "--checkpoint_dir run"
         (f"{JOB} --output o.jpg {RUN}", "the output o.jpg must end in .png"),
         (f"{JOB} --max_pixels 100 {RUN}", "64 x 64 pixels are more than the limit of 100"),
         (f"{JOB} --shard 0/4 {RUN}", "--shard must be i/n with i from 1 to n, such as 2/8, not 0/4"),
+        (f"{JOB} --limit 0 {RUN}", "--limit must be at least 1, not 0"),
         (f"{JOB} --residuals 2 {RUN}", "residuals is a strength, 0 to 1, not 2"),
         (f"{JOB} --batch_size 0 {RUN}", "--batch_size must be at least 1, not 0"),
         (f"{JOB} --edges absent.png {RUN}", "absent.png does not exist"),

@@ -51,6 +51,14 @@ def tiny(folder):
     return yaml.safe_dump(values)
 
 
+def test_without_a_config_all_are_listed(main, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.run(main, [])
+    out = capsys.readouterr().out
+    assert ended.value.code == 2 and "\nceleba_deepfill_v2 " in out and "python train.py --config configs/" in out
+    assert len(out.splitlines()) == len(list((ROOT / "configs").glob("*.yml"))) + 5
+
+
 def truncate(path):
     path.write_bytes(path.read_bytes()[:600])
 

@@ -122,6 +122,8 @@ class TrainingConfig:
     Attributes:
         seed: 0 .. 2^31 - 1; weights, images, masks and every random number follow from it.
         steps: the run ends after this many.
+        epochs: above 0 in place of `steps`: passes over all training images, of which the steps are worked out when
+            training starts; a run's config.yml has both.
         run_folder: where checkpoints, curves and views go; "" is runs/<name>.
         strategy: "one_device"; "mirrored" (all GPUs of this machine); "multi_worker" (of all machines in TF_CONFIG);
             "slurm" (of all tasks of a Slurm job step); or "auto": multi_worker where TF_CONFIG names several workers,
@@ -153,6 +155,7 @@ class TrainingConfig:
 
     seed: int = 0
     steps: int = 1_000_000
+    epochs: int = 0
     run_folder: str = ""
     strategy: Literal["auto", "one_device", "mirrored", "multi_worker", "slurm"] = "auto"
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"

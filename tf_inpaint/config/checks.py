@@ -24,7 +24,7 @@ _KEYS = {  # interval: keys whose values lie in it, each element of a list by it
         options.penalty_weight options.l1_known_weight options.l1_missing_weight options.r1_weight
         options.feature_matching_weight data.shorter_side mask.max_delta_height mask.max_delta_width
         mask.vertical_margin mask.horizontal_margin optimizer.clip_norm optimizer.decay_every optimizer.decay_until
-        optimizer.warmup_steps training.view_every training.validate_every""",
+        optimizer.warmup_steps training.epochs training.view_every training.validate_every""",
     "[-1, inf)": "data.parallel_calls",
     "(0, inf)": """
         data.zoom options.search_rate optimizer.learning_rate optimizer.discriminator_learning_rate
@@ -47,7 +47,8 @@ _MOST = {  # far more than any machine can do, and few enough for TensorFlow's w
         training.accumulation_steps training.view_count mask.height mask.width mask.brush_width mask.shapes
         mask.max_delta_height mask.max_delta_width mask.vertical_margin mask.horizontal_margin""",
     10**12: """
-        training.steps training.log_every training.view_every training.checkpoint_every training.keep_checkpoints
+        training.steps training.epochs training.log_every training.view_every training.checkpoint_every
+        training.keep_checkpoints
         training.validate_every training.validation_count optimizer.decay_every optimizer.decay_until
         optimizer.warmup_steps""",
 }

@@ -46,7 +46,7 @@ def main(argv) -> int:
     check_outputs(jobs, args.save_coarse, args.save_attention, _ENDINGS[args.format])
     guided = any(job.edges is not None for job in jobs)
     checkpoint = open_checkpoint(args.checkpoint_dir, args.weights, guided=guided)
-    jobs = Shard.parse(args.shard).of(jobs)
+    jobs = Shard.parse(args.shard).of(jobs)[: args.limit]
 
     run = Run(
         load=lambda: load_inpainter(
@@ -75,6 +75,8 @@ def _check_numbers(args):
         raise InputError(f"--batch_size must be at least 1, not {args.batch_size}")
     if not 0 <= args.grow <= _MOST_GROWTH:
         raise InputError(f"--grow must be 0 to {_MOST_GROWTH} pixels, not {args.grow}")
+    if args.limit is not None and args.limit < 1:
+        raise InputError(f"--limit must be at least 1, not {args.limit}")
     if args.quality is not None and not 1 <= args.quality <= 100:
         raise InputError(f"--quality must be 1 to 100, not {args.quality}")
     if args.quality is not None and args.format == "png":
@@ -117,6 +119,7 @@ def _parser() -> cli.Parser:
         help="images of one size that are completed together, from a folder or list (default: 1)",
     )
     add("--shard", metavar="I/N", help="of a folder or list, the shard of machine I of N: every N-th from the I-th on")
+    add("--limit", type=int, metavar="N", help="of a folder or list, or its shard, the first N images only")
     add("--verbose", action="store_true", help="tell seconds per batch and image, and how many graphs were built")
     add(
         "--mask_from",

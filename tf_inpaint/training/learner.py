@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 
 import tensorflow as tf
 
@@ -30,24 +31,28 @@ class Learner:
     Args:
         config: a whole `Config`.
         strategy: a `tf.distribute` strategy.
+        image_count: training images, for `training.epochs`.
 
     Attributes:
+        steps: after which training ends.
         recipe: holds both networks.
         strategy: as given.
         weights: dicts of every weight by name, of the "generator" and the "discriminator".
         complete: function of a batch to the recipe's outputs, on the first device.
     """
 
-    def __init__(self, config, strategy):
+    def __init__(self, config, strategy, image_count=0):
         training = config.training
         self.strategy = strategy
-        self._steps = training.steps
         self._steps_per_call = training.steps_per_call
         with tf.device("CPU:0"):  # read at every step, which must not wait for a GPU
             self._step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
         tf.keras.utils.set_random_seed(training.seed)
         with strategy.scope():
             self.recipe = recipe = RECIPES[config.recipe](config.options)
+            self.steps = training.steps
+            if training.epochs:
+                self.steps = math.ceil(training.epochs * image_count / (self.batches_per_step * config.data.batch_size))
             recipe.build(*config.data.image_size)
             networks = {"generator": recipe.generator, "discriminator": recipe.discriminator}
             for network in networks.values():
@@ -105,7 +110,7 @@ class Learner:
             (values, rates): for each update of a step its dict of tensors [count], or of scalars where steps are taken
             one at a time, not yet waited for; the learning rates of the last step by name.
         """
-        rates = [self._optimizers.learning_rates(self.step + index, self._steps) for index in range(count)]
+        rates = [self._optimizers.learning_rates(self.step + index, self.steps) for index in range(count)]
         if self._steps_per_call == 1:
             values = self._one_step(batches, rates[0].values())
         else:

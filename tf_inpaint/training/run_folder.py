@@ -2,6 +2,7 @@
 
     config.yml        the resolved config
     versions.json     what ran it: one record for every start
+    train.log         what was said on the screen, with the time, of every start
     scalars.jsonl     one JSON object a line: "step" and the mean of each value since the line before
     checkpoints/      step-XXXXXXXX.{index,data-*}, TensorFlow's state file `checkpoint`, and damaged ones in broken/
     views/            step-XXXXXXXX.png, grids of images
@@ -18,6 +19,7 @@ import contextlib
 import json
 import re
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +39,7 @@ _FREE_KEYS = {
     "data.parallel_calls",
     "training.run_folder",
     "training.steps",
+    "training.epochs",
     "training.strategy",
     "training.steps_per_call",
     "training.log_every",
@@ -67,6 +70,8 @@ class RunFolder:
         self._config = self.path / "config.yml"
         self._versions = self.path / "versions.json"
         self._scalars = self.path / "scalars.jsonl"
+        self._log = self.path / "train.log"
+        self._said = []  # lines of the log that wait for the folder
         self._events = None
 
     def start(self, config, versions):
@@ -98,6 +103,7 @@ class RunFolder:
             replace(self._versions, json.dumps(starts, indent=2) + "\n", durable=True)
             replace(self._scalars, "".join(scalars), durable=True)
             self._events = tf.summary.create_file_writer(str(self.path / "tensorboard"))
+        self._write_log()
         return lines
 
     def check(self, config):
@@ -119,7 +125,9 @@ class RunFolder:
         old, new = flat_config(there), flat_config(config)
         free = set(_FREE_KEYS)
         if config.optimizer.schedule in _SCHEDULES_OVER_ALL_STEPS:
-            free.discard("training.steps")  # the learning rate depends on them
+            free -= {"training.steps", "training.epochs"}  # the learning rate depends on them
+        if new["training.epochs"]:
+            free.add("training.steps")  # they follow from the epochs
         differing = [key for key in sorted({*old, *new} - free) if old.get(key) != new.get(key)]
         if set(differing) & set(SOURCES):
             before, now = {**fingerprints(old), **_sources_of(self._read_starts())}, fingerprints(new)
@@ -177,6 +185,17 @@ class RunFolder:
             raise
         for old in names[: -self._keep]:
             _remove(self._checkpoints / old)
+
+    def note(self, line):
+        """Append what the screen says to the log; before `start` it waits for that."""
+        self._said.append(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
+        if self._events is not None:
+            self._write_log()
+
+    def _write_log(self):
+        with self._writing("train.log"), open(self._log, "a", encoding="utf-8") as file:
+            file.writelines(self._said)
+        self._said.clear()
 
     def log(self, step, values):
         """Append a line of scalars."""

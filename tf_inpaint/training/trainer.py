@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 
 import numpy as np
@@ -13,6 +14,7 @@ from tf_inpaint.checkpoints import open_checkpoint
 from tf_inpaint.checkpoints.load import load_weights
 from tf_inpaint.checkpoints.training_state import read_training_state
 from tf_inpaint.config import flat_config, to_yaml
+from tf_inpaint.config.checks import check
 from tf_inpaint.data.dataset import ImageData
 from tf_inpaint.data.reader import explained_errors
 from tf_inpaint.errors import InputError
@@ -70,7 +72,7 @@ class Trainer:
         self.folder.check(config)
         strategy = make_strategy(training.strategy)  # before TensorFlow computes anything: workers need that
         self._workers = Workers(strategy)
-        self.report = report if self._workers.is_chief else lambda line: None
+        self._print = report
         for line in notes:
             self.report(line)
         with self._workers.said_by_chief():
@@ -78,7 +80,11 @@ class Trainer:
         self._microbatch_size = _microbatch_size(config, strategy.num_replicas_in_sync)
         with self._explained_loss():
             self._workers.check_same({"config": to_yaml(config), "number of images": str(self.data.count)})
-            self.learner = Learner(config, strategy)
+            self.learner = Learner(config, strategy, self.data.count)
+        if training.epochs:
+            training = dataclasses.replace(training, steps=self.learner.steps)
+            self.config = config = dataclasses.replace(config, training=training)
+            check(config)
         self._checkpoint = tf.train.Checkpoint(**self.learner.variables())
         self._guard = Guard()
         self._rates = {}
@@ -87,6 +93,12 @@ class Trainer:
         every = {"scalars": training.log_every, "validation": training.validate_every}
         every |= {"checkpoint": training.checkpoint_every, "views": training.view_every}
         self._intervals = {what: interval for what, interval in every.items() if interval}
+
+    def report(self, line):
+        """Say a line of progress, and keep it in the run folder's log; on the chief alone."""
+        if self._workers.is_chief:
+            self._print(line)
+            self.folder.note(line)
 
     def train(self):
         """Go on to `training.steps`, or to the end of the step in which SIGINT or SIGTERM arrives, and save.
@@ -103,6 +115,10 @@ class Trainer:
                     if self.learner.step < self.config.training.steps:
                         self._run(stop)
                     self._workers.wait()  # for the chief, who writes
+            except InputError as error:
+                with contextlib.suppress(InputError):  # of a full disk
+                    self.folder.note(f"error: {error}")
+                raise
             finally:
                 self.folder.close()
         finished = self.learner.step >= self.config.training.steps
@@ -305,7 +321,8 @@ class Trainer:
         replicas, microbatches = strategy.num_replicas_in_sync, config.training.accumulation_steps
         batch = f"{config.data.batch_size} = {replicas} x {config.data.batch_size // replicas}"
         self.report(f"run            {config.name}: {config.recipe} at {height} x {width}")
-        self.report(f"images         {self.data.count}")
+        epochs = f", {config.training.epochs} times: {config.training.steps} steps" if config.training.epochs else ""
+        self.report(f"images         {self.data.count}{epochs}")
         self.report(f"batch          {batch}" + (f", in {microbatches} microbatches" if microbatches > 1 else ""))
         workers = f", on each of {self._workers.count} workers" if self._workers.count > 1 else ""
         self.report(f"devices        {', '.join(device_names(strategy))}{workers}")

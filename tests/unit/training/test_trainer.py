@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import tensorflow as tf
 from runs import logged_scalars, saved_arrays
 
+from tf_inpaint.config import load_config
 from tf_inpaint.errors import InputError
 from tf_inpaint.recipes import RECIPES
 from tf_inpaint.training.trainer import Trainer
@@ -75,6 +77,48 @@ def test_notes_come_first_and_only_from_the_chief(toy_config, monkeypatch):
     trainer = Trainer(toy_config(training={"steps": 1}), report=lines.append, notes=["a: 1 -> b: 1"])
     trainer.train()
     assert len(lines) == 1 and not trainer.folder.path.exists()
+
+
+def test_the_log_keeps_what_the_screen_said(toy_config):
+    lines = []
+    first = Trainer(toy_config(training={"steps": 2}), report=lines.append, notes=["a: 1 -> b: 1"])
+    log = first.folder.path / "train.log"
+    assert not log.exists()
+    first.train()
+    Trainer(toy_config(training={"steps": 3}), report=lines.append).train()
+    kept = log.read_text().splitlines()
+    assert [line[21:] for line in kept] == lines and lines[0] == "a: 1 -> b: 1" and lines[-1].startswith("done: 3 ")
+    assert all(time.strptime(line[:21], "%Y-%m-%d %H:%M:%S  ") for line in kept)
+
+
+def test_the_log_ends_with_the_error(toy_config):
+    trainer = silent(toy_config(training={"steps": 2}))
+    weight = trainer.learner.weights["generator"]["conv.kernel"]
+    weight.assign(np.nan * weight)
+    with pytest.raises(InputError) as raised:
+        trainer.train()
+    assert (trainer.folder.path / "train.log").read_text().endswith(f"  error: {raised.value}\n")
+
+
+def test_epochs_are_passes_over_all_images(toy_config):
+    lines = []
+    trainer = Trainer(toy_config(training={"epochs": 3}), report=lines.append)  # six images, three fours a step
+    trainer.train()
+    assert trainer.learner.step == 2 and "images         6, 3 times: 2 steps" in lines
+    config = load_config(trainer.folder.path / "config.yml")
+    assert (config.training.epochs, config.training.steps) == (3, 2)
+    more = silent(toy_config(training={"epochs": 5}))
+    more.train()
+    assert more.learner.step == 3
+    with pytest.raises(InputError, match="optimizer.warmup_steps must be below training.steps, not 3 of 1"):
+        silent(toy_config("other", training={"epochs": 1}, optimizer={"warmup_steps": 3}))
+
+
+def test_epochs_count_where_the_rate_falls_to_0_with_them(toy_config):
+    falling = {"schedule": "linear", "shared_count": False}
+    silent(toy_config(training={"epochs": 1}, optimizer=falling)).train()
+    with pytest.raises(InputError, match=r"differs in training.epochs \(1 there, 2 now\)"):
+        silent(toy_config(training={"epochs": 2}, optimizer=falling))
 
 
 def test_a_run_leaves_checkpoints_scalars_and_a_last_line(toy_config):
