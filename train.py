@@ -63,7 +63,8 @@ def list_configs():
     width = max((len(file.stem) for file in files), default=0)
     lines = [f"{file.stem:<{width}}  {file.read_text(encoding='utf-8').partition(chr(10))[0][2:]}" for file in files]
     how = "python train.py --config configs/NAME.yml, on your images with --set data.train=my/photos data.validation="
-    return "\n".join(["Which config? There are:", "", *lines, "", f"Begin with: {how}", "quickstart trains in minutes."])
+    end = ["", f"Begin with: {how}", "quickstart trains in minutes."]
+    return "\n".join(["Which config? There are:", "", *lines, *end])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,8 @@
-"""DeepFill v2's training: l1 on both stages, and a hinge loss on the scores of SN-PatchGAN."""
+"""DeepFill v2's training: l1 on both stages, and a hinge loss on the scores of SN-PatchGAN.
+
+For small data sets and short trainings there are, as in LaMa's recipe, a perceptual term, a discriminator on the
+features of a trained network, and augmentation of what discriminators see; all are off by default.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,14 @@ from typing import Literal
 import tensorflow as tf
 
 from tf_inpaint.errors import InputError
-from tf_inpaint.losses.adversarial import hinge_discriminator_loss, hinge_generator_loss
+from tf_inpaint.features.distance import feature_distance
+from tf_inpaint.features.efficientnet_lite import STAGES, EfficientNetLite0
+from tf_inpaint.losses.adversarial import hinge_discriminator_loss, hinge_generator_loss, masked_discriminator_loss
 from tf_inpaint.losses.reconstruction import hole_l1
 from tf_inpaint.models.deepfill_v2 import DeepFillV2Discriminator, DeepFillV2Generator
+from tf_inpaint.models.feature_discriminator import FeatureDiscriminator
 from tf_inpaint.models.two_stages import minimum_size
+from tf_inpaint.ops.diffaugment import diffaugment
 from tf_inpaint.recipes.base import Recipe, RecipeOptions, check_image_size
 
 
@@ -32,6 +40,12 @@ class Options(RecipeOptions):
         hole_l1_weight: of the l1 inside the hole alone, of both stages, `hole_l1`. The release has none: there the
             hole's share of `l1` is its share of the image, and most of what is learnt is to hand known pixels on.
         adversarial_weight: of the generator's adversarial term, `adversarial`; 0 trains without a discriminator.
+        discriminator: "sn_patch", SN-PatchGAN; or "features", heads of width `critic_width` on what EfficientNet-Lite0
+            sees of the completed image at several depths (Projected GANs), from the package of the extra `features`;
+            it sees no edges, and takes for real what was known.
+        augment: of what the discriminator sees, real and completed alike: "none"; or "diffaugment", colours, shifts and
+            boxes cut out, for small data sets.
+        perceptual_weight: of the distance of what EfficientNet-Lite0 sees of the completed image, `perceptual`.
     """
 
     width: int = 48
@@ -44,6 +58,9 @@ class Options(RecipeOptions):
     coarse_l1_weight: float = 1.0
     hole_l1_weight: float = 0.0
     adversarial_weight: float = 1.0
+    discriminator: Literal["sn_patch", "features"] = "sn_patch"
+    augment: Literal["none", "diffaugment"] = "none"
+    perceptual_weight: float = 0.0
 
 
 class DeepFillV2Recipe(Recipe):
@@ -59,7 +76,12 @@ class DeepFillV2Recipe(Recipe):
         super().__init__(options or Options())
         options = self.options
         self.generator = DeepFillV2Generator(options.width, options.padding, options.guided, options.convolution)
-        self.discriminator = DeepFillV2Discriminator(options.critic_width)
+        self._on_features = options.discriminator == "features"
+        if self._on_features:
+            self.discriminator = FeatureDiscriminator(len(STAGES), options.critic_width)
+        else:
+            self.discriminator = DeepFillV2Discriminator(options.critic_width)
+        self._features = None  # EfficientNet-Lite0
         self.n_critic = options.n_critic if options.adversarial_weight else 0
 
     @classmethod
@@ -81,7 +103,9 @@ class DeepFillV2Recipe(Recipe):
         image, plane = tf.zeros([1, height, width, 3]), tf.zeros([1, height, width, 1])
         batch = {"image": image, "mask": plane, "edges": plane}
         self.complete(batch, training=False)
-        self.discriminator(self._seen_by_critic(image, batch))
+        if self._on_features or self.options.perceptual_weight:
+            self._features = EfficientNetLite0()
+        self.discriminator(self._seen_by_discriminator(image, self._planes(batch)))
 
     def generator_losses(self, batch):
         options, outputs = self.options, self.complete(batch, training=True)
@@ -94,21 +118,48 @@ class DeepFillV2Recipe(Recipe):
         if options.hole_l1_weight:
             terms["hole_l1"] = options.hole_l1_weight * of_both_stages(lambda drawn: hole_l1(drawn, image, mask))
         if options.adversarial_weight:
-            scores = self.discriminator(self._seen_by_critic(outputs["completed"], batch))
-            terms["adversarial"] = options.adversarial_weight * hinge_generator_loss(scores)
+            losses = [hinge_generator_loss(scores) for scores in self._judge([outputs["completed"]], batch)[0]]
+            terms["adversarial"] = options.adversarial_weight * _mean(losses)
+        if options.perceptual_weight:
+            seen = [self._features(shown) for shown in (outputs["completed"], image)]
+            terms["perceptual"] = options.perceptual_weight * tf.reduce_mean(feature_distance(*seen))
         return terms
 
     def discriminator_losses(self, batch):
         completed = tf.stop_gradient(self.complete(batch, training=True)["completed"])
-        pictures = [self._seen_by_critic(image, batch) for image in (batch["image"], completed)]
-        real, fake = tf.split(self.discriminator(tf.concat(pictures, axis=0)), 2)
-        return {"critic": hinge_discriminator_loss(real, fake)}
+        scores, mask = self._judge([batch["image"], completed], batch)
+        pairs = [tf.split(of_both, 2) for of_both in scores]
+        if self._on_features:
+            losses = [masked_discriminator_loss(real, fake, mask, "hinge") for real, fake in pairs]
+        else:
+            losses = [hinge_discriminator_loss(real, fake) for real, fake in pairs]
+        return {"critic": _mean(losses)}
 
     def advance(self, network, statistics=()):
         self.discriminator.advance()
 
-    def _seen_by_critic(self, image, batch):
-        """concat[image, mask] or concat[image, mask, edges in the hole]: [B, H, W, 4 or 5]."""
+    def _judge(self, images, batch):
+        """(list of scores of the images one after another, mask): as the discriminator is shown them."""
+        planes = self._planes(batch)
+        if self.options.augment == "diffaugment":
+            images, planes = zip(*[diffaugment(image, planes, batch["seed"]) for image in images])
+            planes = planes[0]
+        shown = [self._seen_by_discriminator(image, planes) for image in images]
+        if self._on_features:
+            scores = self.discriminator([tf.concat(maps, axis=0) for maps in zip(*shown)], training=True)[0]
+        else:
+            scores = [self.discriminator(tf.concat(shown, axis=0))]
+        return scores, planes[..., :1]
+
+    def _planes(self, batch):
+        """The mask, and where there are any the edges in it: [B, H, W, 1 or 2]."""
         mask = batch["mask"]
-        sketch = [batch["edges"] * mask] if self.options.guided else []
-        return tf.concat([image, mask, *sketch], axis=-1)
+        return tf.concat([mask, batch["edges"] * mask], axis=-1) if self.options.guided else mask
+
+    def _seen_by_discriminator(self, image, planes):
+        """concat[image, planes]: [B, H, W, 4 or 5]; or the features of the image."""
+        return self._features(image) if self._on_features else tf.concat([image, planes], axis=-1)
+
+
+def _mean(losses):
+    return tf.add_n(losses) / len(losses)

@@ -6,6 +6,7 @@ import tensorflow as tf
 from small_recipes import BOX, make_batch, make_options, make_recipe
 
 from tf_inpaint.errors import InputError
+from tf_inpaint.features.efficientnet_lite import installed
 from tf_inpaint.models.weights import named_weights
 from tf_inpaint.recipes import DeepFillV2Recipe
 
@@ -54,6 +55,38 @@ def test_critic_sees_the_sketch_in_the_hole_alone():
     hole = {**batch, "edges": tf.maximum(batch["edges"], batch["mask"])}
     loss, same, other = (float(recipe.discriminator_losses(b)["critic"]) for b in (batch, known, hole))
     assert same == loss and other != loss
+
+
+def test_diffaugment_moves_mask_and_sketch_with_the_image():
+    recipe, batch = make_recipe("deepfill_v2", guided=True, augment="diffaugment"), make_batch()
+    losses = recipe.discriminator_losses(batch), recipe.generator_losses(batch)
+    assert all(np.isfinite(value) for terms in losses for value in terms.values())
+    turned = {**batch, "seed": batch["seed"] + 1}
+    assert float(recipe.discriminator_losses(turned)["critic"]) != float(losses[0]["critic"])
+    hole = {**batch, "edges": tf.maximum(batch["edges"], batch["mask"])}
+    assert float(recipe.discriminator_losses(hole)["critic"]) != float(losses[0]["critic"])
+
+
+@pytest.mark.skipif(not installed(), reason="needs the extra `features`")
+def test_what_a_trained_network_sees_may_judge_and_guide():
+    options = {"discriminator": "features", "augment": "diffaugment", "perceptual_weight": 2.0}
+    recipe, batch = make_recipe("deepfill_v2", **options), make_batch()
+    with tf.GradientTape(persistent=True) as tape:
+        terms = recipe.generator_losses(batch)
+        critic = recipe.discriminator_losses(batch)["critic"]
+    for term in ("adversarial", "perceptual"):
+        gradients = tape.gradient(terms[term], recipe.generator.trainable_variables)
+        assert any(float(tf.norm(gradient)) > 0 for gradient in gradients if gradient is not None)
+    weights = recipe.discriminator.trainable_variables
+    assert all(float(tf.norm(gradient)) > 0 for gradient in tape.gradient(critic, weights)) and len(weights) > 5
+    assert tape.gradient(critic, recipe.generator.trainable_variables) == [None] * len(
+        recipe.generator.trainable_variables
+    )
+    # Where nothing is missing, the completed image is the image: nothing to see, and all of it real.
+    whole = {**batch, "mask": tf.zeros_like(batch["mask"])}
+    assert float(recipe.generator_losses(whole)["perceptual"]) == 0
+    recipe.options = dataclasses.replace(recipe.options, perceptual_weight=4.0)
+    np.testing.assert_allclose(recipe.generator_losses(batch)["perceptual"], 2 * terms["perceptual"], rtol=1e-5)
 
 
 @pytest.mark.parametrize(
