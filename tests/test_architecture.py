@@ -47,17 +47,18 @@ ASKING = {"hasattr", "getattr"}
 FORBIDDEN_NAMES = {"utils.py", "common.py", "helpers.py"}
 
 
-def _modules():
-    return sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+# Every module with its tree, parsed once.
+MODULES = {path: ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))}
+MODULES.pop(PACKAGE / "__init__.py")
 
 
 def _part(path):
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def _imports(path):
+def _imports(tree):
     """(line, part of tf_inpaint) of every import, also inside functions."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree):
         names = []
         if isinstance(node, ast.ImportFrom) and node.module:
             if node.module == "tf_inpaint":
@@ -73,10 +74,10 @@ def _imports(path):
 
 def test_import_directions():
     complaints = []
-    for path in _modules():
+    for path, tree in MODULES.items():
         part = _part(path)
         assert part in ALLOWED, f"{path.relative_to(ROOT)}: say in test_architecture.py what {part} may import"
-        for line, imported in _imports(path):
+        for line, imported in _imports(tree):
             if imported != part and imported not in ALLOWED[part] | FOR_ALL:
                 complaints.append(f"{path.relative_to(ROOT)}:{line}: {part} must not import {imported}")
     assert not complaints, "\n".join(complaints)
@@ -84,38 +85,43 @@ def test_import_directions():
 
 def test_no_catch_all_files_and_no_asserts():
     complaints = []
-    for path in _modules():
+    for path, tree in MODULES.items():
         if path.name in FORBIDDEN_NAMES:
             complaints.append(f"{path.relative_to(ROOT)}: a file has one idea and is named after it")
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree):
             if isinstance(node, ast.Assert):
                 complaints.append(f"{path.relative_to(ROOT)}:{node.lineno}: raise an error, do not assert")
     assert not complaints, "\n".join(complaints)
 
 
 def test_autograph_is_off():
-    """Control flow is explicit; translating sources costs a process ten seconds."""
+    """Control flow is explicit; translating sources costs a process ten seconds, of the tests too."""
     complaints = []
-    for path in _modules():
+    for path in [*MODULES, *sorted((ROOT / "tests").rglob("*.py"))]:
         source = path.read_text()
-        for node in ast.walk(ast.parse(source)):
-            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        of_data = "tf.data" in source
+        if not of_data and "tf.function" not in source:
+            continue
+        nodes = list(ast.walk(MODULES.get(path) or ast.parse(source)))
+        calls = {node.func: node for node in nodes if isinstance(node, ast.Call)}
+        for node in nodes:
+            if not isinstance(node, ast.Attribute):
                 continue
-            place = f"{path.relative_to(ROOT)}:{node.lineno}"
-            if ast.unparse(node.func) == "tf.function":
-                if not any(ast.unparse(keyword) == "autograph=False" for keyword in node.keywords):
+            place, call = f"{path.relative_to(ROOT)}:{node.lineno}", calls.get(node)
+            if node.attr == "function" and ast.unparse(node) == "tf.function":
+                if not call or "autograph=False" not in [ast.unparse(keyword) for keyword in call.keywords]:
                     complaints.append(f"{place}: tf.function without autograph=False")
-            elif "tf.data" in source and node.func.attr in {"map", "filter", "flat_map", "interleave"}:
-                of_threads = ast.unparse(node.func.value) == "threads"
-                if not of_threads and not ast.unparse(node.args[0]).startswith("plainly("):
+            elif call and of_data and node.attr in {"map", "filter", "flat_map", "interleave"}:
+                of_threads = ast.unparse(node.value) == "threads"
+                if not of_threads and not ast.unparse(call.args[0]).startswith("plainly("):
                     complaints.append(f"{place}: a dataset's function that is not in plainly(...)")
     assert not complaints, "\n".join(complaints)
 
 
 def test_generators_recipes_and_layers_are_not_asked_what_they_are():
     complaints = []
-    for path in _modules():
-        for node in ast.walk(ast.parse(path.read_text())):
+    for path, tree in MODULES.items():
+        for node in ast.walk(tree):
             asks = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ASKING
             if asks and CONTRACTS & set(re.findall(r"\w+", ast.unparse(node.args[0]))):
                 complaints.append(
@@ -126,8 +132,7 @@ def test_generators_recipes_and_layers_are_not_asked_what_they_are():
 
 def test_every_public_thing_has_a_docstring():
     complaints = []
-    for path in _modules():
-        tree = ast.parse(path.read_text())
+    for path, tree in MODULES.items():
         if not ast.get_docstring(tree):
             complaints.append(f"{path.relative_to(ROOT)}:1: no docstring")
         for node in tree.body:

@@ -214,7 +214,7 @@ class Comparison:
         objectives = {"d": recipe.discriminator_losses, "g": recipe.generator_losses}
 
         def make_update(which):
-            @tf.function
+            @tf.function(autograph=False)
             def update(batch):
                 weights = list(trained[which].values())
                 with tf.GradientTape() as tape:

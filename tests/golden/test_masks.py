@@ -22,7 +22,7 @@ def _draw(kind, size=(256, 256), count=SAMPLES, **options):
     """(areas [count], coverage of rows, coverage of columns)."""
     options = MaskOptions(kind, **options)
 
-    @tf.function(input_signature=[tf.TensorSpec([], tf.int32)])
+    @tf.function(input_signature=[tf.TensorSpec([], tf.int32)], autograph=False)
     def statistics(number):
         mask = MASKS[kind](tf.stack([11, number]), *size, options)[..., 0]
         return tf.reduce_mean(mask), tf.reduce_mean(mask, axis=1), tf.reduce_mean(mask, axis=0)

@@ -7,6 +7,7 @@ from PIL import Image
 
 from tf_inpaint.data import reader as reading
 from tf_inpaint.data.masks import Masks
+from tf_inpaint.data.reader import plainly
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.images import write_png
 from tf_inpaint.ops.masks import MASKS, MaskOptions
@@ -27,7 +28,7 @@ def folder(tmp_path):
 
 
 def _draw(masks, count=30, seed=4):
-    seeds = tf.data.Dataset.range(count).map(lambda i: tf.stack([seed, tf.cast(i, tf.int32)]))
+    seeds = tf.data.Dataset.range(count).map(plainly(lambda i: tf.stack([seed, tf.cast(i, tf.int32)])))
     return np.stack([mask[..., 0] for mask in masks.dataset(seeds)])
 
 

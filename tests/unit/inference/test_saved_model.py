@@ -11,7 +11,7 @@ def _stranger(folder, target, notes):
     """A model that writes a file when it completes an image."""
     module = tf.Module()
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, "image")] * 2)
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, "image")] * 2, autograph=False)
     def complete(image, mask):
         tf.io.write_file(target, "written")
         return {"completed": image}

@@ -48,7 +48,7 @@ def test_in_chunks_it_is_the_same(ksize):
     low, high = tf.random.normal([2, 12, 20, 8]), tf.random.normal([2, 6, 10, 4])
     mask = tf.cast(tf.random.uniform([2, 24, 40, 1]) > 0.9, tf.float32)
     at_once, in_chunks = (
-        tf.function(AttentionTransfer(ksize=ksize, fuse=False, max_memory=memory))((low, high, mask))
+        tf.function(AttentionTransfer(ksize=ksize, fuse=False, max_memory=memory), autograph=False)((low, high, mask))
         for memory in (None, 1)
     )
     np.testing.assert_allclose(in_chunks, at_once, atol=1e-5)

@@ -51,7 +51,7 @@ def test_replicas_share_their_statistics_and_their_gradients():
 
     expected, (mean, variance) = loss_and_gradient(values, targets)
 
-    @tf.function
+    @tf.function(autograph=False)
     def shared_out():
         parts = strategy.experimental_distribute_values_from_function(
             lambda context: (

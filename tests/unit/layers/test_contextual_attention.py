@@ -74,7 +74,7 @@ def test_in_chunks_it_equals_the_literal_form(height, width, propagation):
     foreground, background, mask = _features(height, width), _features(height, width, seed=1), _mask(height, width)
     literal = literal_attention(foreground, background, mask, propagation=propagation)
     layer = ContextualAttention(propagation=propagation, max_memory=1)
-    output, offsets = tf.function(layer)((foreground, background, mask))
+    output, offsets = tf.function(layer, autograph=False)((foreground, background, mask))
     np.testing.assert_allclose(output, literal, atol=1e-5 * np.abs(literal).max())
     at_once = ContextualAttention(propagation=propagation)((foreground, background, mask))
     np.testing.assert_array_equal(offsets, at_once[1])
@@ -116,7 +116,7 @@ def test_copies_what_matches():
 def test_dynamic_sizes_and_known_static_shapes():
     layer = ContextualAttention()
     feature, mask = tf.TensorSpec([None, None, None, 6]), tf.TensorSpec([None, None, None, 1])
-    attend = tf.function(lambda f, m: layer((f, f, m)), input_signature=[feature, mask])
+    attend = tf.function(lambda f, m: layer((f, f, m)), input_signature=[feature, mask], autograph=False)
     for height, width in ((8, 8), (12, 6)):
         features, hole = _features(height, width), _mask(height, width)
         output, offsets = attend(features, hole)

@@ -74,7 +74,7 @@ def test_one_mask_for_all_and_of_another_size(layer):
 def test_one_graph_for_all_sizes(layer):
     layer = _built(layer(), scale=0.3)
     features, mask = tf.TensorSpec([None, None, None, 4]), tf.TensorSpec([None, None, None, 1])
-    graph = tf.function(lambda f, m: layer((f, f, m)), input_signature=[features, mask])
+    graph = tf.function(lambda f, m: layer((f, f, m)), input_signature=[features, mask], autograph=False)
     for size in ((16, 24), (8, 8)):
         foreground, _, holes = _inputs(1, *size)
         np.testing.assert_allclose(graph(foreground, holes)[0], layer((foreground, foreground, holes))[0], atol=1e-5)

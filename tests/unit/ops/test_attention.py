@@ -100,7 +100,9 @@ def test_far_fewer_queries_are_matched(monkeypatch):
 def test_chunks_of_every_width(h, w, kh, kw, rate, ksize, propagation):
     inputs = _inputs(h, w, kh, kw, rate, ksize)
     settings = {"rate": rate, "ksize": ksize, "scale": 2.0, "propagation": propagation}
-    in_chunks = tf.function(lambda columns: attend_in_chunks(*(x[0] for x in inputs), columns, Matching(**settings)))
+    in_chunks = tf.function(
+        lambda columns: attend_in_chunks(*(x[0] for x in inputs), columns, Matching(**settings)), autograph=False
+    )
     pasted, best = attend(*inputs, **settings)
     for columns in range(1, w + 1):
         ours, chunked_best = in_chunks(tf.constant(columns))
@@ -120,7 +122,7 @@ def test_what_does_not_fit_is_done_in_chunks_for_each_image_by_its_own_mask():
     inputs = _inputs(6, 8, 6, 8, 2, 3, batch=3)
     pasted, best = attend(*inputs, rate=2)
     for memory in (1, 1e9):
-        ours, chunked_best = tf.function(attend)(*inputs, rate=2, max_memory=memory)
+        ours, chunked_best = tf.function(attend, autograph=False)(*inputs, rate=2, max_memory=memory)
         _close(ours, pasted)
         np.testing.assert_array_equal(chunked_best, best)
 

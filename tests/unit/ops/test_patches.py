@@ -82,7 +82,7 @@ def test_one_graph_for_all_sizes_with_gradients(b):
     """Gradients of sums of squares give the sum back twice; that of a propagation goes the way backwards."""
     five, four = tf.TensorSpec([None] * 5), tf.TensorSpec([None, None, None, 3])
 
-    @tf.function(input_signature=[four, four, five, five])
+    @tf.function(input_signature=[four, four, five, five], autograph=False)
     def gradients(queries, background, scores, cotangent):
         with tf.GradientTape(persistent=True) as tape:
             tape.watch([queries, scores])

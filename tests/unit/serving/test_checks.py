@@ -12,9 +12,8 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
 
 
 def _decode(contents):
-    signature = [tf.TensorSpec([], tf.string)]
     check = Checks(1 << 20)
-    decode = tf.function(lambda contents: check.file("mask_bytes", contents, decode_image), input_signature=signature)
+    decode = tf.function(lambda contents: check.file("mask_bytes", contents, decode_image), autograph=False)
     return decode(tf.constant(contents)).numpy()
 
 

@@ -14,7 +14,7 @@ def test_average_follows_the_weights_on_every_replica(kind):
         weights["moving_mean"] = tf.Variable(0.0, trainable=False)
     average = MovingAverage(0.75, weights, strategy)
 
-    @tf.function
+    @tf.function(autograph=False)
     def update():
         average.update(10_000)
 
