@@ -37,8 +37,10 @@ class FeatureDiscriminator(Network):
         self.built = True
 
     def call(self, features, training=False):
-        hidden = [getattr(self, f"hidden{index}")(maps) for index, maps in enumerate(features)]
-        return [getattr(self, f"score{index}")(maps) for index, maps in enumerate(hidden)], hidden, {}
+        # training=False, said: Keras hands that of this call on, and a pass would move u, which only `advance` may.
+        hidden = [getattr(self, f"hidden{index}")(maps, training=False) for index, maps in enumerate(features)]
+        scores = [getattr(self, f"score{index}")(maps, training=False) for index, maps in enumerate(hidden)]
+        return scores, hidden, {}
 
     def advance(self):
         """One power iteration of every kernel."""

@@ -40,6 +40,9 @@ class Options(RecipeOptions):
         discriminator: "convolutional", the release's; or "features", heads on what EfficientNet-Lite0 sees at several
             depths (Projected GANs), from the package of the extra `features`.
         critic_width: channels of the discriminator's first layer, or of each head.
+        shown: to discriminator and perceptual network: "predicted", the whole prediction, as in the release; or
+            "completed", the known pixels with the prediction in the holes, so that small networks and short trainings
+            learn to fill holes, not to repeat what is known.
         gan: "non_saturating", the log loss; or "hinge".
         augment: of what the discriminator sees, real and predicted alike: "none"; or "diffaugment", colours, shifts and
             boxes cut out, for small data sets.
@@ -64,6 +67,7 @@ class Options(RecipeOptions):
     guided: bool = False
     discriminator: Literal["convolutional", "features"] = "convolutional"
     critic_width: int = 64
+    shown: Literal["predicted", "completed"] = "predicted"
     gan: Literal["non_saturating", "hinge"] = "non_saturating"
     augment: Literal["none", "diffaugment"] = "none"
     l1_known_weight: float = 10.0
@@ -139,12 +143,12 @@ class LaMaRecipe(Recipe):
     def generator_losses(self, batch):
         options, image, mask = self.options, batch["image"], batch["mask"]
         outputs = self.complete(batch, training=True)
-        predicted = outputs["predicted"]
+        predicted, shown = outputs["predicted"], outputs[options.shown]
         # Differences of images in [0, 1], as the weights are meant for.
         l1 = 0.5 * weighted_l1(predicted, image, mask, options.l1_known_weight, options.l1_missing_weight)
         terms, statistics = {"l1": l1}, {"generator": outputs["statistics"], "discriminator": []}
         if self.n_critic:
-            (real, _), (fake, _) = (self._augmented(images, batch) for images in (image, predicted))
+            (real, _), (fake, _) = (self._augmented(images, batch) for images in (image, shown))
             _, real_features, of_real = self._judge(real)
             fake_scores, fake_features, of_fake = self._judge(fake)
             statistics["discriminator"] = [of_real, of_fake]
@@ -155,14 +159,14 @@ class LaMaRecipe(Recipe):
                 matching = feature_matching_loss(fake_features, targets)
                 terms["feature_matching"] = options.feature_matching_weight * matching
         if options.perceptual_weight:
-            terms["perceptual"] = options.perceptual_weight * self._perceptual_distance(predicted, image)
+            terms["perceptual"] = options.perceptual_weight * self._perceptual_distance(shown, image)
         return terms, statistics
 
     def discriminator_losses(self, batch):
         options = self.options
         outputs = self.complete(batch, training=True)
         real, mask = self._augmented(batch["image"], batch)
-        fake, _ = self._augmented(tf.stop_gradient(outputs["predicted"]), batch)
+        fake, _ = self._augmented(tf.stop_gradient(outputs[options.shown]), batch)
         if options.r1_weight:
             penalty, (real_scores, _, of_real) = r1_penalty(self._judge, real)
         else:

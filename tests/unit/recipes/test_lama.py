@@ -69,11 +69,12 @@ def test_a_discriminator_on_features_trains_the_generator_and_its_heads_alone(ga
     names = named_weights(recipe.discriminator)
     assert len(names) == 2 * 5 * 3 and "hidden0.kernel" in names and "score4.u" in names
     batch = make_batch()
-    gradients = _pass_gradients(recipe, batch)
-    assert all(gradient is not None and np.isfinite(gradient).all() for gradient in gradients.values())
-    assert np.linalg.norm(gradients["hidden4.kernel"]) > 0 and np.linalg.norm(gradients["conv_out.kernel"]) > 0
     u = names["hidden0.u"]
     before = u.numpy()
+    gradients = _pass_gradients(recipe, batch)
+    np.testing.assert_array_equal(u, before)  # whatever a loss computes, it changes nothing
+    assert all(gradient is not None and np.isfinite(gradient).all() for gradient in gradients.values())
+    assert np.linalg.norm(gradients["hidden4.kernel"]) > 0 and np.linalg.norm(gradients["conv_out.kernel"]) > 0
     recipe.advance("discriminator", recipe.discriminator_losses(batch)[1])
     assert np.any(u.numpy() != before)
 
@@ -84,6 +85,16 @@ def test_a_perceptual_term_by_the_package_s_network():
     terms, _ = recipe.generator_losses(batch)
     assert list(terms) == ["l1", "adversarial", "feature_matching", "perceptual"] and float(terms["perceptual"]) > 1
     assert float(recipe._perceptual_distance(batch["image"], batch["image"])) == 0
+
+
+@needs_features
+def test_completed_images_are_judged_in_their_holes_alone():
+    recipe = make_recipe("lama", perceptual_weight=30.0, shown="completed", discriminator="features")
+    batch = make_batch()
+    whole = {**batch, "mask": tf.zeros_like(batch["mask"])}  # nothing is missing, so nothing differs
+    terms = recipe.generator_losses(whole)[0]
+    assert float(terms["perceptual"]) == float(terms["feature_matching"]) == 0 and float(terms["l1"]) > 0
+    assert float(recipe.generator_losses(batch)[0]["perceptual"]) > 1
 
 
 def test_a_perceptual_term_by_a_file_of_vgg(vgg16_file):
