@@ -30,6 +30,7 @@ OPTIONS = {  # of the smallest networks
     | {"width": 4, "critic_width": 4, "bottleneck": 20},
     "dcgan": {"code_size": 10, "width": 4, "critic_width": 4},
     "lama": {"width": 4, "blocks": 2, "critic_width": 4, "perceptual_weight": 0.0},
+    "partial_convolution": {"width": 4, "depth": 4, "perceptual_weight": 0.0, "style_weight": 0.0},
 }
 TINY = {
     "recipe": "deepfill_v1",

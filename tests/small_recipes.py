@@ -13,6 +13,7 @@ OPTIONS = {
     "context_encoder": {"image_size": 32, "width": 4, "critic_width": 4, "bottleneck": 10, "overlap": 2},
     "dcgan": {"image_size": 32, "code_size": 8, "width": 4, "critic_width": 4, "search_steps": 2},
     "lama": {"width": 4, "blocks": 2, "critic_width": 4, "perceptual_weight": 0.0},
+    "partial_convolution": {"width": 4, "depth": 4, "perceptual_weight": 0.0, "style_weight": 0.0},
 }
 BOX = MaskOptions("box", 32, 32, 8, 8)
 

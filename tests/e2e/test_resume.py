@@ -24,6 +24,7 @@ OPTIONS = {
     "deepfill_v2": {"guided": True},
     "context_encoder": {},
     "lama": {"augment": "diffaugment"},
+    "partial_convolution": {"fine_tune_from": 6},
 }
 TRAINING = {"steps": STEPS, "strategy": "one_device", "ema_decay": 0.9, "log_every": 1, "checkpoint_every": 3}
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tf_inpaint.config import OptimizerConfig
 from tf_inpaint.layers import MirrorConv2D, UpsampleConv2D
+from tf_inpaint.layers.precision import MixedPrecision
 from tf_inpaint.models.weights import named_weights
 from tf_inpaint.ops.images import composite, to_float
 from tf_inpaint.training.optimizers import Optimizers
@@ -110,6 +111,32 @@ def convolutions(monkeypatch):
     record(MirrorConv2D)
     record(UpsampleConv2D)
     return seen
+
+
+@pytest.fixture
+def float64(monkeypatch):
+    """Networks made meanwhile have weights of 64 bits, and convolve in them."""
+    for name in ("precision", "handed_on"):
+        monkeypatch.setattr(MixedPrecision, name, tf.float64)
+    tf.keras.backend.set_floatx("float64")
+    tf.keras.mixed_precision.set_global_policy("float64")
+    yield
+    tf.keras.backend.set_floatx("float32")
+    tf.keras.mixed_precision.set_global_policy("float32")
+
+
+def weights_by_recipe(recipe):
+    """(name, array) of a seeded recipe of numbers in [-bound, bound], by which a reference's program was run too."""
+    state = np.random.RandomState(recipe["seed"])
+    for entry in recipe["parameters"]:
+        middle, bound = (1.0, 0.5) if entry["bound"] == "1+0.5" else (0.0, entry["bound"])
+        array = ((2 * state.random_sample(entry["shape"]) - 1) * bound).astype(np.float32)
+        yield entry["name"], (middle + array).astype(np.float32)
+
+
+@pytest.fixture(scope="session", name="weights_by_recipe")
+def _weights_by_recipe():
+    return weights_by_recipe
 
 
 def rgb(bgr_u8):

@@ -9,7 +9,7 @@ from tf_inpaint.config.annotations import convert, flatten, show, to_plain
 from tf_inpaint.errors import InputError
 
 _KEYS = {  # interval: keys whose values lie in it, each element of a list by itself; recipes share names and meanings
-    "[2, inf)": "options.width mask.brush_width",
+    "[2, inf)": "options.width options.depth mask.brush_width",
     "[8, inf)": "options.image_size",
     "[1, inf)": """
         options.critic_width options.blocks options.code_size options.n_generator options.bottleneck options.local_patch
@@ -22,9 +22,9 @@ _KEYS = {  # interval: keys whose values lie in it, each element of a list by it
         options.valid_weight options.pyramid_weight options.autoencoder_weight options.perceptual_weight
         options.style_weight options.total_variation_weight options.adversarial_weight options.global_weight
         options.penalty_weight options.l1_known_weight options.l1_missing_weight options.r1_weight
-        options.feature_matching_weight data.shorter_side mask.max_delta_height mask.max_delta_width
-        mask.vertical_margin mask.horizontal_margin optimizer.clip_norm optimizer.decay_every optimizer.decay_until
-        optimizer.warmup_steps training.epochs training.view_every training.validate_every""",
+        options.feature_matching_weight options.fine_tune_from data.shorter_side mask.max_delta_height
+        mask.max_delta_width mask.vertical_margin mask.horizontal_margin optimizer.clip_norm optimizer.decay_every
+        optimizer.decay_until optimizer.warmup_steps training.epochs training.view_every training.validate_every""",
     "[-1, inf)": "data.parallel_calls",
     "(0, inf)": """
         data.zoom options.search_rate optimizer.learning_rate optimizer.discriminator_learning_rate
@@ -40,6 +40,7 @@ _KEYS = {  # interval: keys whose values lie in it, each element of a list by it
     "[0, 2147483647]": "training.seed",
 }
 _MOST = {  # far more than any machine can do, and few enough for TensorFlow's whole numbers
+    14: "options.depth",
     10_000: "training.steps_per_call options.n_critic options.n_generator options.blocks mask.strokes mask.segments",
     16_384: """
         options.width options.critic_width options.image_size options.code_size options.bottleneck options.local_patch
@@ -47,10 +48,9 @@ _MOST = {  # far more than any machine can do, and few enough for TensorFlow's w
         training.accumulation_steps training.view_count mask.height mask.width mask.brush_width mask.shapes
         mask.max_delta_height mask.max_delta_width mask.vertical_margin mask.horizontal_margin""",
     10**12: """
-        training.steps training.epochs training.log_every training.view_every training.checkpoint_every
-        training.keep_checkpoints
-        training.validate_every training.validation_count optimizer.decay_every optimizer.decay_until
-        optimizer.warmup_steps""",
+        options.fine_tune_from training.steps training.epochs training.log_every training.view_every
+        training.checkpoint_every training.keep_checkpoints training.validate_every training.validation_count
+        optimizer.decay_every optimizer.decay_until optimizer.warmup_steps""",
 }
 MOST = {key: most for most, keys in _MOST.items() for key in keys.split()}
 _LARGEST_FLOAT = 1e30  # of float32, in which networks compute, with room for a sum

@@ -149,7 +149,7 @@ class KerasEngine(Engine):
         attention = recipe.generator.attention
         for layer in attention.layers if attention else ():
             layer.max_memory = attention_budget(self.max_memory)
-        for network in (recipe.generator, recipe.discriminator):
+        for network in recipe.networks.values():
             set_precision(network, precision)
         image, mask = tf.TensorSpec([None, None, None, 3], tf.uint8), tf.TensorSpec([None, None, None], tf.bool)
         self._complete, self._fill = (

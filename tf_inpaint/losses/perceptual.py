@@ -28,6 +28,22 @@ def style_loss(features, targets):
     return tf.add_n([tf.reduce_mean(tf.reduce_sum(tf.square(layer), axis=[1, 2])) for layer in layers])
 
 
+def feature_l1(features, targets):
+    """Sum over layers of mean |features - targets|; arguments as `perceptual_loss`.
+
+    Reference: Liu et al. 2018, section 3.3.
+    """
+    return tf.add_n([tf.reduce_mean(tf.abs(ours - theirs)) for ours, theirs in zip(features, targets)])
+
+
+def style_l1(features, targets):
+    """Sum over layers of the mean absolute difference of Gram matrices; arguments as `perceptual_loss`.
+
+    Reference: Liu et al. 2018, section 3.3, with the matrices divided by h * w * C.
+    """
+    return feature_l1(map(gram_matrix, features), map(gram_matrix, targets))
+
+
 def gram_matrix(features):
     """How often channels respond together: sum over positions of feature * feature', divided by h * w * C.
 

@@ -116,6 +116,40 @@ def total_variation(completed, mask):
     return tf.reduce_mean(tf.math.divide_no_nan(total, count))
 
 
+def total_variation_of_region(completed, mask):
+    """Sum of |difference| of neighbouring pixels in each image's grown hole, divided by the image's elements.
+
+    A pair counts if both of its pixels lie in the hole grown by one pixel, diagonally too.
+
+    Args:
+        completed: float [B, H, W, C], known pixels pasted back.
+        mask: float [B, H, W, 1], 1 = hole.
+    Returns:
+        A scalar, averaged over images.
+    Reference: Liu et al. 2018, section 3.3.
+    """
+    region = tf.nn.max_pool2d(mask, 3, 1, "SAME")
+    total = 0.0
+    for axis in (1, 2):
+        pairs = _shifted(region, axis, 0) * _shifted(region, axis, 1)
+        difference = tf.abs(_shifted(completed, axis, 1) - _shifted(completed, axis, 0))
+        total += tf.reduce_sum(pairs * difference, axis=[1, 2, 3])
+    return tf.reduce_mean(total) / tf.cast(tf.reduce_prod(tf.shape(completed)[1:]), total.dtype)
+
+
+def total_variation_of_image(completed):
+    """Mean |difference| of all pixels side by side, and of all one above the other, added.
+
+    Args:
+        completed: float [B, H, W, C].
+    Returns:
+        A scalar.
+    Reference: what a program that many compare by (naoto0804's) takes for Liu et al.'s term.
+    """
+    pairs = (_shifted(completed, axis, 1) - _shifted(completed, axis, 0) for axis in (1, 2))
+    return tf.add_n([tf.reduce_mean(tf.abs(difference)) for difference in pairs])
+
+
 def _shifted(image, axis, end):
     """All but the last (end 0) or the first (end 1) row (axis 1) or column (axis 2)."""
     kept = slice(1, None) if end else slice(None, -1)

@@ -5,6 +5,7 @@ from tf_inpaint.recipes.dcgan import DCGANRecipe
 from tf_inpaint.recipes.deepfill_v1 import DeepFillV1Recipe
 from tf_inpaint.recipes.deepfill_v2 import DeepFillV2Recipe
 from tf_inpaint.recipes.lama import LaMaRecipe
+from tf_inpaint.recipes.partial_convolution import PartialConvolutionRecipe
 from tf_inpaint.recipes.pen_net import PENNetRecipe
 
 RECIPES = {
@@ -14,6 +15,7 @@ RECIPES = {
     "context_encoder": ContextEncoderRecipe,
     "dcgan": DCGANRecipe,
     "lama": LaMaRecipe,
+    "partial_convolution": PartialConvolutionRecipe,
 }
 
 __all__ = [
@@ -24,4 +26,5 @@ __all__ = [
     "DeepFillV2Recipe",
     "LaMaRecipe",
     "PENNetRecipe",
+    "PartialConvolutionRecipe",
 ]

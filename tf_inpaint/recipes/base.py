@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from typing import Callable, Mapping, NamedTuple, Sequence
 
 import tensorflow as tf
 
@@ -49,6 +50,22 @@ class RecipeOptions:
     pretrain_coarse = False
 
 
+class Phase(NamedTuple):
+    """A stretch of training whose steps are alike.
+
+    Attributes:
+        first_step: how many steps were made before it.
+        updates: names of the networks that a step updates, in this order.
+        losses: for each of them the function of a batch to its losses, see `Recipe.generator_losses`.
+        frozen: names of the generator's weights that do not learn.
+    """
+
+    first_step: int
+    updates: Sequence[str]
+    losses: Mapping[str, Callable]
+    frozen: frozenset = frozenset()
+
+
 class Recipe(abc.ABC):
     """A paper's training procedure, of one replica and in graph mode.
 
@@ -61,10 +78,10 @@ class Recipe(abc.ABC):
     Attributes:
         Options: frozen dataclass of everything a config may set in its section `options`, a `RecipeOptions`.
         options: the instance given.
-        generator, discriminator: a `Generator` and a Keras model.
+        generator, discriminator: a `Generator`, and a Keras model or None.
         n_critic: discriminator updates in a step, before the generator's; 0 trains no discriminator.
         n_generator: generator updates in a step, on the same batch.
-        fresh_batch_per_update: whether every update draws its own batch.
+        fresh_batch_per_update: whether every update draws its own batch; not in trainings of several phases.
         generator_first: whether a step begins with the generator's updates, not with the discriminator's.
         completes_with_critic: whether completing an image needs the discriminator's weights too.
         blending: whether completions are blended into the known pixels' colours.
@@ -72,7 +89,7 @@ class Recipe(abc.ABC):
 
     Options: type
     generator: Generator
-    discriminator: tf.keras.Model
+    discriminator: tf.keras.Model | None = None
     n_critic = 1
     n_generator = 1
     fresh_batch_per_update = True
@@ -90,6 +107,19 @@ class Recipe(abc.ABC):
 
         Makes no network: a new Keras model computes something, and workers must be joined before that.
         """
+
+    @property
+    def networks(self):
+        """The networks that there are, by name: "generator" and "discriminator"."""
+        networks = {"generator": self.generator, "discriminator": self.discriminator}
+        return {name: network for name, network in networks.items() if network is not None}
+
+    @property
+    def phases(self):
+        """The `Phase`s of training, in order; by default one. The networks are built."""
+        updates = ["discriminator"] * self.n_critic, ["generator"] * self.n_generator
+        order = [*updates[1], *updates[0]] if self.generator_first else [*updates[0], *updates[1]]
+        return [Phase(0, order, {"generator": self.generator_losses, "discriminator": self.discriminator_losses})]
 
     @abc.abstractmethod
     def build(self, height, width):
@@ -122,13 +152,13 @@ class Recipe(abc.ABC):
         """What is shown and measured of a batch while training."""
         return self.complete(batch, training=False)
 
-    @abc.abstractmethod
     def discriminator_losses(self, batch):
-        """Weighted named terms whose sum the discriminator minimises: dict of scalars.
+        """Weighted named terms whose sum the discriminator minimises: dict of scalars, empty where there is none.
 
         A recipe whose layers keep statistics of the batch returns (terms, statistics), the latter a nest of tensors
         that `advance` will be given.
         """
+        return {}
 
     @abc.abstractmethod
     def generator_losses(self, batch):

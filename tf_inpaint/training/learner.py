@@ -1,7 +1,8 @@
 """Both networks with their optimizers: all that training changes, and the only thing a checkpoint holds.
 
 A step is `n_critic` updates of the discriminator and one of the generator, each on its own global batch: update j of
-step s takes batch s * (n_critic + 1) + j of an endless sequence. Since images, masks and random numbers are pure
+step s takes batch s * (n_critic + 1) + j of an endless sequence. Recipes may have phases, in which a step is something
+else; which one it is, the step tells. Since images, masks and random numbers are pure
 functions of their position in it, weights, moments and the step are all that is needed to go on as if training had
 never stopped.
 """
@@ -37,7 +38,7 @@ class Learner:
         steps: after which training ends.
         recipe: holds both networks.
         strategy: as given.
-        weights: dicts of every weight by name, of the "generator" and the "discriminator".
+        weights: dicts of every weight by name, of the "generator" and, where there is one, of the "discriminator".
         complete: function of a batch to the recipe's outputs, on the first device.
     """
 
@@ -54,28 +55,30 @@ class Learner:
             if training.epochs:
                 self.steps = math.ceil(training.epochs * image_count / (self.batches_per_step * config.data.batch_size))
             recipe.build(*config.data.image_size)
-            networks = {"generator": recipe.generator, "discriminator": recipe.discriminator}
-            for network in networks.values():
+            for network in recipe.networks.values():
                 set_precision(network, training.precision)
-            self.weights = {name: named_weights(network) for name, network in networks.items()}
+            self.weights = {name: named_weights(network) for name, network in recipe.networks.items()}
             trainable = {name: _trainable(weights) for name, weights in self.weights.items()}
             self._optimizers = Optimizers(config.optimizer, **trainable)
         decay = training.ema_decay
         self._average = MovingAverage(decay, self.weights["generator"], strategy) if decay else None
         scaled = training.precision == "mixed_float16"
-        self._loss_scales = {name: LossScale() for name in networks} if scaled else {}
+        self._loss_scales = {name: LossScale() for name in self.weights} if scaled else {}
 
-        def update(name, losses, optimizer, average=None):
+        optimizers = {"generator": self._optimizers.generator, "discriminator": self._optimizers.discriminator}
+
+        def update(name, phase):
             advance = functools.partial(recipe.advance, name)
-            scale = self._loss_scales.get(name)
-            trained = Trained(name, losses, trainable[name], optimizer, advance, scale, average)
+            scale, average = self._loss_scales.get(name), self._average if name == "generator" else None
+            learning = {path: weight for path, weight in trainable[name].items() if path not in phase.frozen}
+            trained = Trained(name, phase.losses[name], learning, optimizers[name], advance, scale, average)
             return Update(trained, strategy, config.optimizer.clip_norm, training.accumulation_steps, training.xla)
 
-        update_discriminator = update("discriminator", recipe.discriminator_losses, self._optimizers.discriminator)
-        update_generator = update("generator", recipe.generator_losses, self._optimizers.generator, self._average)
-        updates = [update_discriminator] * recipe.n_critic, [update_generator] * recipe.n_generator
-        self._updates = [*updates[1], *updates[0]] if recipe.generator_first else [*updates[0], *updates[1]]
-        self._steps_in_graph = tf.function(self._many_steps, autograph=False)
+        def steps_of(phase):
+            updates = {name: update(name, phase) for name in set(phase.updates)}
+            return _Steps(phase.first_step, [updates[name] for name in phase.updates], self._one_step)
+
+        self._phases = [steps_of(phase) for phase in recipe.phases]
         self.complete = tf.function(recipe.preview, autograph=False)
 
     @property
@@ -105,37 +108,33 @@ class Learner:
 
         Args:
             batches: iterator over what the strategy's dataset hands out.
-            count: 1 .. `training.steps_per_call`.
+            count: 1 .. `training.steps_per_call`, not beyond `steps_alike`.
         Returns:
             (values, rates): for each update of a step its dict of tensors [count], or of scalars where steps are taken
             one at a time, not yet waited for; the learning rates of the last step by name.
         """
         rates = [self._optimizers.learning_rates(self.step + index, self.steps) for index in range(count)]
+        phase = [phase for phase in self._phases if phase.first_step <= self.step][-1]
         if self._steps_per_call == 1:
-            values = self._one_step(batches, rates[0].values())
+            values = self._one_step(phase.updates, batches, rates[0].values())
         else:
             # Always as many rows, so that there is one graph.
             rows = [list(row.values()) for row in rates + rates[-1:] * (self._steps_per_call - count)]
-            flat = self._steps_in_graph(batches, tf.constant(rows), tf.constant(count))
-            values = tf.nest.pack_sequence_as(self._structure, tf.unstack(flat, axis=1))
+            values = phase.in_graph(batches, tf.constant(rows), tf.constant(count))
         self._step.assign_add(count)
         return values, rates[-1]
 
-    def _many_steps(self, batches, rates, count):
-        """A step for each of the first `count` rows of learning rates [steps_per_call, optimizers]: [count, values]."""
+    @property
+    def steps_alike(self):
+        """How many steps are left up to the next phase; infinity in the last."""
+        left = (phase.first_step - self.step for phase in self._phases)
+        return min((steps for steps in left if steps > 0), default=math.inf)
 
-        def one_step(rates):
-            values = self._one_step(batches, tf.unstack(rates))
-            self._structure = tf.nest.map_structure(lambda value: None, values)  # known once the graph is built
-            return tf.stack(tf.nest.flatten(values))
-
-        return tf.map_fn(one_step, rates[:count], parallel_iterations=1)
-
-    def _one_step(self, batches, rates):
+    def _one_step(self, updates, batches, rates):
         """The updates of one step, and the values of each."""
         self._optimizers.assign_learning_rates(rates)
         values, batch = [], None
-        for update in self._updates:
+        for update in updates:
             if batch is None or self.recipe.fresh_batch_per_update:
                 batch = next(batches)
             values.append(update(batch))
@@ -160,6 +159,35 @@ class Learner:
         """Begin the average anew, after weights have been loaded."""
         if self._average:
             self._average.reset()
+
+
+class _Steps:
+    """The steps of a phase, also several in a call of one graph.
+
+    Args:
+        first_step: how many steps were made before.
+        updates: the `Update`s of a step.
+        one_step: function of updates, batches and learning rates to the values of each update.
+    """
+
+    def __init__(self, first_step, updates, one_step):
+        self.first_step = first_step
+        self.updates = updates
+        self._one_step = one_step
+        self._graph = tf.function(self._many, autograph=False)
+
+    def in_graph(self, batches, rates, count):
+        """A step for each of the first `count` rows of learning rates [steps_per_call, optimizers]: values [count]."""
+        flat = self._graph(batches, rates, count)
+        return tf.nest.pack_sequence_as(self._structure, tf.unstack(flat, axis=1))
+
+    def _many(self, batches, rates, count):
+        def one_step(rates):
+            values = self._one_step(self.updates, batches, tf.unstack(rates))
+            self._structure = tf.nest.map_structure(lambda value: None, values)  # known once the graph is built
+            return tf.stack(tf.nest.flatten(values))
+
+        return tf.map_fn(one_step, rates[:count], parallel_iterations=1)
 
 
 def _trainable(weights):

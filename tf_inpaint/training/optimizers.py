@@ -49,14 +49,15 @@ class Optimizers:
 
     Args:
         options: config section `optimizer`.
-        generator, discriminator: dicts of the networks' trainable tf.Variables by name.
+        generator, discriminator: dicts of the networks' trainable tf.Variables by name; no discriminator is none.
 
     Attributes:
         generator, discriminator: `tf.keras.optimizers.Adam`; the same object if the count is shared.
     """
 
-    def __init__(self, options, generator, discriminator):
+    def __init__(self, options, generator, discriminator=None):
         self._options = options
+        discriminator = discriminator or {}
         if options.shared_count:
             self.generator = self.discriminator = adam(options)
             weights = {f"generator.{name}": weight for name, weight in generator.items()}
@@ -64,10 +65,9 @@ class Optimizers:
             self._built = {"optimizer": (self.generator, weights)}
         else:
             self.generator, self.discriminator = adam(options), adam(options)
-            self._built = {
-                "generator_optimizer": (self.generator, generator),
-                "discriminator_optimizer": (self.discriminator, discriminator),
-            }
+            self._built = {"generator_optimizer": (self.generator, generator)}
+            if discriminator:
+                self._built["discriminator_optimizer"] = (self.discriminator, discriminator)
         for optimizer, weights in self._built.values():
             optimizer.build(list(weights.values()))
 

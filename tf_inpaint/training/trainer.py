@@ -256,7 +256,7 @@ class Trainer:
         """Steps to make in the next call: `steps_per_call`, or fewer up to what is to be written next."""
         training, step = self.config.training, self.learner.step
         ends = [interval - step % interval for interval in self._intervals.values()]
-        return min(training.steps_per_call, max(training.steps - step, 1), *ends)
+        return min(training.steps_per_call, max(training.steps - step, 1), self.learner.steps_alike, *ends)
 
     def _look(self):
         """Wait for the device, and stop if a value is not finite: a checkpoint is written only after this."""
@@ -327,8 +327,13 @@ class Trainer:
         workers = f", on each of {self._workers.count} workers" if self._workers.count > 1 else ""
         self.report(f"devices        {', '.join(device_names(strategy))}{workers}")
         self.report(f"generator      {parameter_count(recipe.generator):,} parameters")
-        parameters = f"{parameter_count(recipe.discriminator):,} parameters"
-        self.report(f"discriminator  {parameters}, {recipe.n_critic} updates a step")
+        if recipe.discriminator is not None:
+            parameters = f"{parameter_count(recipe.discriminator):,} parameters"
+            self.report(f"discriminator  {parameters}, {recipe.n_critic} updates a step")
+        phases = recipe.phases
+        for phase in phases if len(phases) > 1 else ():
+            frozen = f", with {len(phase.frozen)} weights frozen" if phase.frozen else ""
+            self.report(f"from step {phase.first_step:<4} {', then '.join(phase.updates)}{frozen}")
 
     def _progress(self, values, steps_per_second):
         step, steps = self.learner.step, self.config.training.steps

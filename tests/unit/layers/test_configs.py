@@ -18,6 +18,7 @@ ARGUMENTS = {
     layers.MirrorConv2D: {"filters": 4, "kernel_size": 5, "dilation": 2, "activation": "relu", "padding": "REFLECT"},
     layers.NormConv2D: {"filters": 6, "transposed": True, "norm": False, "activation": "tanh"},
     layers.PartialConv2D: {"filters": 4, "strides": 2, "multi_channel": True, "use_bias": False},
+    layers.PartialUpsampleConv2D: {"filters": 4, "mask_channels": (2, 1), "window_factor": False},
     layers.SpatialTransformer: {"padding": "SAME"},
     layers.SpectralTransform: {"filters": 4, "strides": 2},
     FourierResidualBlock: {"filters": 8, "ratio": 0.5, "kernel_size": 5},
@@ -35,6 +36,7 @@ ARGUMENTS = {
     models.LaMaGenerator: {"width": 4, "blocks": 1, "kind": "dilated", "guided": True},
     models.PENNetDiscriminator: {"width": 4},
     models.PENNetGenerator: {"width": 4},
+    models.PartialConvolutionGenerator: {"width": 4, "depth": 2, "window_factor": False},
 }
 
 

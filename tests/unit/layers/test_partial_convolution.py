@@ -36,6 +36,32 @@ def test_a_mask_of_other_channels_is_named():
         PartialConv2D(4, multi_channel=True)((tf.zeros([1, 8, 8, 3]), tf.zeros([1, 8, 8, 1])))
 
 
+def test_masks_of_few_channels_are_those_of_all():
+    """Where two maps are joined, a position is worth the number of channels known there."""
+    x = tf.random.stateless_normal([1, 6, 6, 5], [1, 2])
+    holes = np.zeros([1, 6, 6, 2], np.float32)
+    holes[:, :4, :, 0] = holes[:, :, :4, 1] = 1
+    few = PartialConv2D(4, mask_channels=(2, 3), kernel_initializer="ones")
+    all_channels = PartialConv2D(4, multi_channel=True, kernel_initializer="ones")
+    outputs, mask = few((x, tf.constant(holes)))
+    expected, expected_mask = all_channels((x, tf.repeat(tf.constant(holes), (2, 3), axis=-1)))
+    np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-5)
+    assert mask.shape == (1, 6, 6, 1)
+    np.testing.assert_array_equal(tf.repeat(mask, 4, axis=-1), expected_mask)
+    assert np.any(outputs != 0) and 0 < np.mean(mask) < 1
+    with pytest.raises(ValueError, match="`mask_channels` must add up to the input's 5"):
+        PartialConv2D(4, mask_channels=(2, 2))((x, tf.constant(holes)))
+
+
+def test_without_the_window_s_factor_a_result_is_smaller_by_it():
+    x, mask = tf.random.stateless_normal([1, 6, 6, 2], [1, 2]), tf.zeros([1, 6, 6, 1])
+    with_it, without = (
+        PartialConv2D(3, mask_channels=(2,), window_factor=factor, kernel_initializer="ones")((x, mask))[0]
+        for factor in (True, False)
+    )
+    np.testing.assert_allclose(with_it, 18 * without, rtol=1e-5)
+
+
 def _pair(plain, partial, channels=3):
     """Layers of the same random weights."""
     for layer in (plain, partial):

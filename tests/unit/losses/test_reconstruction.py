@@ -1,7 +1,15 @@
 import numpy as np
 import tensorflow as tf
 
-from tf_inpaint.losses.reconstruction import discounted_l1, hole_l1, pyramid_l1, total_variation, valid_l1
+from tf_inpaint.losses.reconstruction import (
+    discounted_l1,
+    hole_l1,
+    pyramid_l1,
+    total_variation,
+    total_variation_of_image,
+    total_variation_of_region,
+    valid_l1,
+)
 
 
 def _pictures():
@@ -67,6 +75,16 @@ def test_total_variation_by_hand():
     np.testing.assert_allclose(total_variation(tf.constant(picture), tf.constant(mask)), 4 / 7 / 2)
     picture[0, 1, 1, 1:] = 0  # a mean over channels
     np.testing.assert_allclose(total_variation(tf.constant(picture), tf.constant(mask)), 4 / 7 / 2 / 3)
+
+
+def test_total_variation_of_the_grown_hole_and_of_the_image_by_hand():
+    picture, mask = np.zeros([2, 5, 5, 1], np.float32), np.zeros([2, 5, 5, 1], np.float32)
+    mask[0, 2, 2] = 1
+    picture[0, 1, 1] = 1.0  # a corner of the grown hole: two of its four pairs lie in it
+    picture[1] = 7.0
+    picture, mask = tf.constant(picture), tf.constant(mask)
+    np.testing.assert_allclose(total_variation_of_region(picture, mask), 2 / 25 / 2, rtol=1e-6)
+    np.testing.assert_allclose(total_variation_of_image(picture), 4 / 20 / 2, rtol=1e-6)
 
 
 def test_total_variation_moves_nothing_that_is_known_and_apart():

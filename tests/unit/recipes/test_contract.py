@@ -25,6 +25,7 @@ V1_TERMS = (
 V2_TERMS = ["l1", "adversarial"], ["critic"]
 PEN_TERMS = ["hole", "valid", "pyramid", "adversarial"], ["critic"]
 CONTEXT_TERMS = ["l2", "adversarial"], ["critic"]
+PARTIAL_TERMS = ["valid", "hole", "total_variation"], []
 LAMA_TERMS = ["l1", "adversarial", "feature_matching"], ["critic", "r1"]
 
 # (recipe, options, (terms of the generator's losses, of the discriminator's))
@@ -54,10 +55,11 @@ CASES = [
     ("lama", {"guided": True, "augment": "diffaugment"}, LAMA_TERMS),
     ("lama", {"kind": "regular", "gan": "hinge", "l1_missing_weight": 1.0}, LAMA_TERMS),
     ("lama", {"kind": "dilated", "r1_weight": 0.0}, (LAMA_TERMS[0], ["critic"])),
+    ("partial_convolution", {}, PARTIAL_TERMS),
 ]
 WITH_DISCRIMINATOR = {"adversarial", "adversarial_global", "adversarial_local", "feature_matching"}
 HOLES = {"centre": MaskOptions("centre", 12, 12, 0, 0), "box": MaskOptions("box", 16, 16, 0, 0)}
-BATCH_STATISTICS = ("context_encoder", "dcgan", "lama")
+BATCH_STATISTICS = ("context_encoder", "dcgan", "lama", "partial_convolution")
 # Biases before a normalisation never learn.
 UNTRAINED = {"context_encoder": r".*\.bias", "dcgan": r"(up|down)\d\.bias"}
 
@@ -122,7 +124,7 @@ def test_attributes(case):
 @over_generators
 def test_weights_have_names_that_are_paths_of_attributes(case):
     name, recipe, _, _ = case
-    for network in (recipe.generator, recipe.discriminator):
+    for network in recipe.networks.values():
         weights = named_weights(network)
         assert len(weights) == len(network.weights) == len(set(weights))
         assert parameter_count(network) == sum(np.prod(w.shape) for w in weights.values() if w.trainable)
@@ -194,7 +196,9 @@ def test_one_graph_for_all_sizes(case):
 @over_all
 def test_losses_are_finite_reach_every_weight_and_change_none(case):
     name, recipe, make, terms = case
-    generator, discriminator = named_weights(recipe.generator), named_weights(recipe.discriminator)
+    networks = {"generator": {}, "discriminator": {}}
+    networks.update((name, named_weights(network)) for name, network in recipe.networks.items())
+    generator, discriminator = networks.values()
     before = [weight.numpy() for weight in (*generator.values(), *discriminator.values())]
     batch, unlearnt = make(), re.compile(UNTRAINED.get(name, "none"))
     for losses, names, own, other in (
@@ -203,8 +207,8 @@ def test_losses_are_finite_reach_every_weight_and_change_none(case):
     ):
         with tf.GradientTape(persistent=True) as tape:
             found = losses(batch)
-            found = found[0] if name in BATCH_STATISTICS else found
-            loss = sum(found.values())
+            found = found[0] if isinstance(found, tuple) else found
+            loss = sum(found.values(), tf.constant(0.0))
         assert list(found) == names
         assert all(value.shape == () and np.isfinite(value) for value in found.values())
         trainable = {path: weight for path, weight in own.items() if weight.trainable}
@@ -244,14 +248,15 @@ def test_in_16_bits_it_says_nearly_the_same_in_float32(case, on_gpu, monkeypatch
         assert output.dtype == value.dtype and output.dtype in (tf.float32, tf.int32)
         if output.dtype == tf.float32:
             changed = max(changed, np.abs(output - value).max() / max(1.0, np.abs(value).max()))
-    assert 0 < changed < 0.1
+    # An untrained U-Net of partial convolutions draws colours far out of range, and clips them.
+    assert 0 < changed < (0.2 if name == "partial_convolution" else 0.1)
     set_precision(recipe.generator, "float32")
     again = recipe.complete(batch, training=False)
     for output, value in zip(tf.nest.flatten(again), tf.nest.flatten(expected)):
         np.testing.assert_array_equal(output, value)
 
 
-@pytest.mark.parametrize("name", sorted({name for name, _, _ in CASES} - {"dcgan"}))
+@pytest.mark.parametrize("name", sorted({name for name, _, _ in CASES} - {"dcgan", "partial_convolution"}))
 def test_without_an_adversarial_weight_there_is_no_discriminator_update(name):
     recipe = make_recipe(name, adversarial_weight=0.0)
     side = recipe.generator.fixed_size

@@ -17,6 +17,7 @@ from tf_inpaint.recipes.base import Recipe, RecipeOptions
 @dataclass(frozen=True)
 class Options(RecipeOptions):
     n_critic: int = 2
+    alone: int = 0  # steps in which the discriminator alone is updated, then as many with the generator's bias frozen
 
 
 class ToyGenerator(Generator):
@@ -49,6 +50,7 @@ class ToyRecipe(Recipe):
     def __init__(self, options):
         super().__init__(options)
         self.n_critic = options.n_critic
+        self.fresh_batch_per_update = not options.alone
         self.generator, self.discriminator = ToyGenerator(), Discriminator()
 
     @classmethod
@@ -58,6 +60,15 @@ class ToyRecipe(Recipe):
     def build(self, height, width):
         self.generator.build(None)
         self.discriminator(tf.zeros([1, height, width, 3]))
+
+    @property
+    def phases(self):
+        (whole,), alone = super().phases, self.options.alone
+        if not alone:
+            return [whole]
+        first = whole._replace(updates=["discriminator"])
+        second = whole._replace(first_step=alone, updates=["generator"], frozen=frozenset({"conv.bias"}))
+        return [first, second, whole._replace(first_step=2 * alone)]
 
     def discriminator_losses(self, batch):
         completed = tf.stop_gradient(self.complete(batch, True)["completed"])

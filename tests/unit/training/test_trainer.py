@@ -211,6 +211,34 @@ def test_without_critic_updates_the_discriminator_stays(toy_config):
     assert "critic" not in scalars(trainer.config)[-1]
 
 
+def test_phases_update_what_they_name_and_begin_where_they_say(toy_config):
+    def run(name, steps, **training):
+        return train(toy_config(name, options={"alone": 2}, training={"steps": steps, "ema_decay": 0.5, **training}))
+
+    first, lines = run("first", 2)
+    assert "from step 2    generator, with 1 weights frozen" in lines
+    start, first_weights = silent(first.config).learner, {}
+    for network in ("generator", "discriminator"):
+        first_weights[network] = weights_of(first, network)
+    same(first_weights["generator"], {n: w.numpy() for n, w in start.weights["generator"].items()})
+    assert "critic" in scalars(first.config)[-1] and "l1" not in scalars(first.config)[-1]
+    second, _ = run("second", 4)
+    same(first_weights["discriminator"], weights_of(second, "discriminator"))
+    moved = {
+        name
+        for name, value in weights_of(second, "generator").items()
+        if np.any(value != first_weights["generator"][name])
+    }
+    assert moved == {"conv.kernel"}
+    whole, _ = run("whole", 6)
+    assert {"critic", "l1"} <= set(scalars(whole.config)[-1])
+    assert np.any(weights_of(whole, "generator")["conv.bias"] != weights_of(second, "generator")["conv.bias"])
+    in_calls, _ = run("in calls", 6, steps_per_call=5, log_every=6)
+    same(saved(in_calls), saved(whole))
+    resumed = toy_config("second", options={"alone": 2}, training={"steps": 6, "ema_decay": 0.5})
+    same(saved(train(resumed)[0]), saved(whole))
+
+
 def test_average_is_what_the_decay_says(toy_config):
     trainer = silent(toy_config(training={"ema_decay": 0.75, "steps": 1}, optimizer={"shared_count": False}))
     before = weights_of(trainer, "generator")["conv.kernel"]
@@ -334,7 +362,7 @@ def test_several_steps_in_a_call_are_the_same_run(toy_config, strategy):
     trainer, found, lines = run("together", steps_per_call=4)
     same(expected, found)
     assert [line["step"] for line in lines] == [5, 7] and lines == expected_lines
-    assert trainer.learner._steps_in_graph.experimental_get_tracing_count() == 1
+    assert trainer.learner._phases[0]._graph.experimental_get_tracing_count() == 1
     kept = sorted(path.name for path in (trainer.folder.path / "checkpoints").glob("*.index"))
     assert kept == ["step-00000003.index", "step-00000006.index", "step-00000007.index"]
 
