@@ -40,7 +40,8 @@ def main(argv):
         return cli.BAD_INPUT
 
     cli.import_tensorflow()
-    from tf_inpaint.config import load_config, to_yaml
+    from tf_inpaint.config import load_config, place_of, to_yaml
+    from tf_inpaint.errors import InputError
 
     notes = []
     config = load_config(arguments.config, arguments.set, report=notes.append)
@@ -49,7 +50,14 @@ def main(argv):
 
     from tf_inpaint.training.trainer import Trainer
 
-    trainer = Trainer(config, notes=notes)
+    try:
+        trainer = Trainer(config, notes=notes)
+    except InputError as error:
+        key = str(error).partition(":")[0]
+        if key not in ("data.train", "data.validation"):
+            raise
+        place = place_of(key, arguments.config, arguments.set)
+        raise InputError(f"{place}: {error}; of the papers' data sets tells python -m tf_inpaint.datasets") from None
     if arguments.dry_run:
         trainer.dry_run()
     else:

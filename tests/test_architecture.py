@@ -30,6 +30,7 @@ ALLOWED = {
     "data": {"ops", "config", "io"},
     "masks": {"cli", "config", "data", "io"},
     "samples": {"cli", "io", "ops"},
+    "datasets": {"cli", "io"},
     "checkpoints": {"io", "models"},
     "features": {"ops", "layers", "checkpoints"},
     "training": {"ops", "layers", "models", "recipes", "config", "data", "metrics", "io", "checkpoints"},

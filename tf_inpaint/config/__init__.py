@@ -229,6 +229,19 @@ def load_config(path, overrides: Sequence[str] = (), report: Callable[[str], Any
         return _resolve(document, Path(path).stem)
 
 
+def place_of(key: str, path, overrides: Sequence[str] = ()) -> str:
+    """Where the config that `load_config` reads sets a key: "file:line", or the override; the file where it does not.
+
+    Args:
+        key: dotted, such as "data.train".
+        path, overrides: as given to `load_config`.
+    """
+    document = read(path)
+    for text in overrides:
+        document.override(text)
+    return document.place(key)
+
+
 def config_from_dict(values: Mapping[str, Any], name: str = "") -> Config:
     """The checked configuration in a dict with a dict for each section, as `config_to_dict` makes it.
 

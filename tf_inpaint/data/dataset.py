@@ -8,6 +8,7 @@ once, and any number of replicas and workers sees the same batches.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from typing import TYPE_CHECKING
@@ -213,14 +214,25 @@ def _zoom(between, seed):
     return tf.exp(tf.random.stateless_uniform([], seed, least, greatest, tf.float64))
 
 
+@contextlib.contextmanager
+def _named(setting):
+    """Errors begin with the key of the config that is to blame."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{setting}: {error}") from None
+
+
 def _open(source, setting, data) -> ImageFiles:
     """The files of a source, which is the config's `setting`, with their edges where these are paired."""
     if is_cifar(source):
         if data.edges == "paired":
             raise InputError(f"data.edges is paired, but {setting} is CIFAR-10, which has no edges")
         part = "train" if setting == "data.train" else "test"
-        return CifarImages(source, part, setting, data.max_broken_fraction)
-    files, folder = list_files(source), data.edges_folder
+        with _named(setting):
+            return CifarImages(source, part, setting, data.max_broken_fraction)
+    with _named(setting):
+        files, folder = list_files(source), data.edges_folder
     if data.edges != "paired":
         return ImageFiles(split_edges(files)[0], setting, data.max_broken_fraction)
     root = source_root(source, files) if folder else ""
