@@ -7,10 +7,23 @@ operations share; a large one by the fast transform. Both are float32 and equal 
 from __future__ import annotations
 
 import math
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import tensorflow as tf
 
 LARGEST_PRODUCT = 128  # longest side of a map that is transformed by matrices
+_PRODUCTS_ALONE = ContextVar("whether what is being traced has no Fourier operations", default=False)
+
+
+@contextmanager
+def products_alone():
+    """Maps of known sizes are transformed by matrices, however large, in what is traced meanwhile."""
+    usual = _PRODUCTS_ALONE.set(True)
+    try:
+        yield
+    finally:
+        _PRODUCTS_ALONE.reset(usual)
 
 
 def real_fourier(x):
@@ -44,7 +57,8 @@ def _by_size(inputs, product, fft):
     width = inputs[2] if isinstance(inputs, tuple) else _side(x, 2)
     height = _side(x, 1)
     if isinstance(height, int) and isinstance(width, int):
-        return product(inputs) if max(height, width) <= LARGEST_PRODUCT else fft(inputs)
+        small = _PRODUCTS_ALONE.get() or max(height, width) <= LARGEST_PRODUCT
+        return product(inputs) if small else fft(inputs)
     small = tf.maximum(height, width) <= LARGEST_PRODUCT
     return tf.cond(small, lambda: product(inputs), lambda: fft(inputs))
 

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from tf_inpaint.errors import InputError, first_line
 from tf_inpaint.inference.graph import Completion
+from tf_inpaint.ops.fourier import products_alone
 from tf_inpaint.ops.images import composite
 from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD
 from tf_inpaint.serving.signatures import input_channels
@@ -33,10 +34,11 @@ def graph_of(inpainter, size):
     def complete(image, mask, edges=None):
         hole = tf.cast(mask, tf.int32) > MASK_THRESHOLD  # [1, H, W, 1]
         edge = tf.zeros_like(hole) if edges is None else tf.cast(edges, tf.int32) > EDGE_THRESHOLD
-        with ExitStack() as stack:
+        with ExitStack() as stack:  # these runtimes have fewer operations
+            stack.enter_context(products_alone())
             for layer in attention.layers if attention else ():
                 stack.callback(setattr, layer, "max_memory", layer.max_memory)
-                layer.max_memory = None  # at once: these runtimes have fewer operations
+                layer.max_memory = None  # at once
             outputs = completion(image, hole[..., 0], edge[..., 0])
         levels = (tf.cast(value, tf.float32) for value in (outputs["completed"], image))
         completed = tf.cast(composite(*levels, tf.cast(hole, tf.float32)), tf.uint8)

@@ -17,7 +17,9 @@ from tf_inpaint import export as command
 from tf_inpaint.errors import InputError
 from tf_inpaint.inference.inpainter import Inpainter
 from tf_inpaint.io.images import read_image
+from tf_inpaint.ops.fourier import LARGEST_PRODUCT
 from tf_inpaint.predict import command as complete
+from tf_inpaint.serving.lite import graph_of
 
 pytestmark = pytest.mark.slow  # exporting a model takes its time
 
@@ -248,8 +250,17 @@ def test_tensorflow_lite_of_built_in_operations_alone(exported, make_case, tmp_p
         assert half.stat().st_size < 0.75 * path.stat().st_size
 
 
-def test_onnx_where_its_packages_are_installed(exported, tmp_path):
-    inpainter, path = exported("deepfill_v1").inpainter, tmp_path / "model.onnx"
+def test_lama_of_large_images_has_no_fourier_operations_either(exported):
+    """Where Keras takes the fast transform: maps wider than `LARGEST_PRODUCT`."""
+    width = 8 * LARGEST_PRODUCT + 8
+    graph = graph_of(exported("lama").inpainter, (16, width)).get_concrete_function().graph
+    assert not [operation for operation in graph.get_operations() if "FFT" in operation.type]
+    assert "FFT" in str(_operations(exported("lama").folder))
+
+
+@pytest.mark.parametrize("model", ["deepfill_v1", "lama"])
+def test_onnx_where_its_packages_are_installed(exported, tmp_path, model):
+    inpainter, path = exported(model).inpainter, tmp_path / "model.onnx"
     try:
         import onnxruntime  # noqa: F401
         import tf2onnx  # noqa: F401
@@ -258,4 +269,4 @@ def test_onnx_where_its_packages_are_installed(exported, tmp_path):
             command.export_file(inpainter, str(path), "onnx", (64, 64))
         pytest.skip("tf2onnx and onnxruntime are not installed")
     assert command.export_file(inpainter, str(path), "onnx", (64, 64)) < 1e-3
-    assert path.stat().st_size > 100_000
+    assert path.stat().st_size > 50_000
