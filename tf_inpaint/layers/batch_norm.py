@@ -44,14 +44,18 @@ class BatchNorm(tf.keras.layers.Layer):
         self.built = True
 
     def call(self, inputs, training=False):
+        gamma, beta = self.in_order(self.gamma), self.in_order(self.beta)
         if training:
-            mean, variance, count = batch_moments(inputs, self.axis_by_axis)
-            statistics = tf.stop_gradient(mean), tf.stop_gradient(variance * count / tf.maximum(count - 1.0, 1.0))
-        else:
-            mean, variance, statistics = *map(tf.convert_to_tensor, (self.moving_mean, self.moving_variance)), ()
-        gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
-        scale = gamma * tf.math.rsqrt(variance + self.epsilon)
-        return (inputs - mean) * scale + beta, statistics
+            outputs, mean, variance = _normalised(inputs, gamma, beta, self.epsilon, self.axis_by_axis)
+            count = _count(inputs)
+            statistics = mean, variance * count / tf.maximum(count - 1.0, 1.0)
+            return outputs, tuple(tf.stop_gradient(self.in_order(of_batch, back=True)) for of_batch in statistics)
+        mean, variance = self.in_order(self.moving_mean), self.in_order(self.moving_variance)
+        return (inputs - mean) * (gamma * tf.math.rsqrt(variance + self.epsilon)) + beta, ()
+
+    def in_order(self, vector, back=False):
+        """A weight [C] in the order of the inputs' channels; back: the other way round."""
+        return tf.convert_to_tensor(vector)
 
     def advance(self, statistics):
         """Move the running statistics towards those a pass in training handed back."""
@@ -74,22 +78,51 @@ def advance_statistics(owner, statistics):
             child.advance(seen)
 
 
+def _normalised(inputs, gamma, beta, epsilon, axis_by_axis):
+    """(outputs, mean [C], variance [C]); outputs alone have a gradient, written out to be quick."""
+
+    @tf.custom_gradient
+    def normalised(inputs, gamma, beta):
+        mean = _over_replicas(_mean(inputs, axis_by_axis))
+        centred = inputs - mean
+        variance = _over_replicas(_mean(tf.square(centred), axis_by_axis))
+        inverse = tf.math.rsqrt(variance + epsilon)
+        scale = gamma * inverse
+
+        def gradient(of_outputs, *_):
+            mean_of_outputs = _mean(of_outputs, axis_by_axis)
+            covariance = _mean(of_outputs * centred, axis_by_axis)
+            slope = scale * tf.square(inverse) * _over_replicas(covariance)
+            offset = scale * _over_replicas(mean_of_outputs)
+            count = _count(inputs) / _replicas()
+            of_inputs = of_outputs * scale - (centred * slope + offset)
+            return of_inputs, covariance * inverse * count, mean_of_outputs * count
+
+        return (centred * scale + beta, mean, variance), gradient
+
+    return normalised(inputs, gamma, beta)
+
+
 def batch_moments(inputs, axis_by_axis=True):
     """(mean [C], variance [C], count) over all but the channels, of all replicas together.
 
     The variance is written out: that of `tf.nn.moments` has no right second derivative.
     """
-    axes = list(range(inputs.shape.rank - 1))
+    mean = _over_replicas(_mean(inputs, axis_by_axis))
+    return mean, _over_replicas(_mean(tf.square(inputs - mean), axis_by_axis)), _count(inputs)
 
-    def reduce(values):
-        for stage in reversed(axes) if axis_by_axis else [axes]:
-            values = tf.reduce_mean(values, stage)
-        return values
 
-    count = tf.cast(tf.reduce_prod(tf.shape(inputs)[:-1]), inputs.dtype)
-    mean = _over_replicas(reduce(inputs))
-    variance = _over_replicas(reduce(tf.square(inputs - mean)))
-    return mean, variance, count * _replicas()
+def _mean(values, axis_by_axis):
+    """[C], over all other axes."""
+    axes = list(range(values.shape.rank - 1))
+    for stage in reversed(axes) if axis_by_axis else [axes]:
+        values = tf.reduce_mean(values, stage)
+    return values
+
+
+def _count(inputs):
+    """How many values of each channel all replicas have together."""
+    return tf.cast(tf.reduce_prod(tf.shape(inputs)[:-1]), inputs.dtype) * _replicas()
 
 
 def _replicas():

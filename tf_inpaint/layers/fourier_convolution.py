@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tf_inpaint.layers.batch_norm import BatchNorm
 from tf_inpaint.layers.composite import Composite
-from tf_inpaint.layers.convolution import MirrorConv2D
+from tf_inpaint.layers.convolution import MirrorConv2D, convolve_together
 from tf_inpaint.ops.fourier import inverse_real_fourier, real_fourier
 
 # PyTorch's default: uniform within 1 / sqrt(fan_in).
@@ -41,30 +41,33 @@ class FourierUnit(Composite):
     def __init__(self, filters, name=None, **kwargs):
         super().__init__(name=name, **kwargs)
         self.filters = filters
-        self.conv = convolution(2 * filters, 1, "conv", padding="SAME")
-        self.norm = norm("norm")
+        initializer = tf.keras.initializers.deserialize(UNIFORM)
+        settings = {"activation": None, "use_bias": False, "kernel_initializer": initializer}
+        self.conv = _SpectrumConv(2 * filters, 1, padding="SAME", name="conv", **settings)
+        self.norm = _SpectrumNorm(gamma_initializer="ones", axis_by_axis=True, name="norm")
 
     def call(self, inputs, training=False):
-        height, width = (inputs.shape[axis] or tf.shape(inputs)[axis] for axis in (1, 2))
-        real, imaginary = real_fourier(tf.cast(inputs, tf.float32))  # [B, H, W // 2 + 1, C] each
-        x = self.conv(_interleave(real, imaginary))  # [B, H, W // 2 + 1, 2 filters]
+        width = inputs.shape[2] or tf.shape(inputs)[2]
+        x = self.conv(real_fourier(tf.cast(inputs, tf.float32)))  # [B, H, W // 2 + 1, 2 filters]
         x, seen = self.norm(tf.cast(x, tf.float32), training=training)
-        real, imaginary = _part(tf.nn.relu(x), height, width)
-        x = inverse_real_fourier(real, imaginary, width)
+        x = inverse_real_fourier(tf.nn.relu(x), width)
         return tf.ensure_shape(x, [*inputs.shape[:3], self.filters]), {"norm": seen}
 
 
-def _interleave(real, imaginary):
-    """[B, h, w, 2 C]: the real part of channel c at 2 c, the imaginary at 2 c + 1."""
-    batch, height, width, channels = (real.shape[i] or tf.shape(real)[i] for i in range(4))
-    x = tf.reshape(tf.stack([real, imaginary], axis=-1), [batch, height, width, 2 * channels])
-    return tf.ensure_shape(x, [*real.shape[:3], None if real.shape[3] is None else 2 * real.shape[3]])
+class _SpectrumConv(MirrorConv2D):
+    """Weights have the real part of c at channel 2 c, the imaginary at 2 c + 1; spectra have real parts first."""
+
+    def effective_kernel(self):
+        inputs = self.kernel.shape[2]
+        kernel = tf.reshape(super().effective_kernel(), [inputs // 2, 2, self.filters // 2, 2])
+        return tf.reshape(tf.transpose(kernel, [1, 0, 3, 2]), [1, 1, inputs, self.filters])
 
 
-def _part(x, height, width):
-    """The real and the imaginary channels of an interleaved spectrum."""
-    batch, channels = x.shape[0] or tf.shape(x)[0], x.shape[3] // 2
-    return tf.unstack(tf.reshape(x, [batch, height, width // 2 + 1, channels, 2]), axis=-1)
+class _SpectrumNorm(BatchNorm):
+    """As `_SpectrumConv`."""
+
+    def in_order(self, vector, back=False):
+        return tf.reshape(tf.transpose(tf.reshape(vector, [2, -1] if back else [-1, 2])), [-1])
 
 
 class SpectralTransform(Composite):
@@ -132,8 +135,10 @@ class FourierConv2D(Composite):
 
     def call(self, inputs, training=False):
         local, others = inputs
-        to_local = [path(x) for path, x in ((self.local_to_local, local), (self.global_to_local, others)) if path]
-        to_global = [self.local_to_global(local)] if self.local_to_global else []
+        parts = convolve_together((self.local_to_local, self.local_to_global), local)
+        to_local, to_global = ([] if part is None else [part] for part in parts)
+        if self.global_to_local:
+            to_local.append(self.global_to_local(others))
         seen = {}
         if self.global_to_global:
             transformed, seen["global_to_global"] = self.global_to_global(others, training=training)

@@ -35,7 +35,7 @@ def diffaugment(images, masks, seed):
     cut_rows = _within(drawn[5], height)[:, :, tf.newaxis]  # [B, H, 1]
     cut_columns = _within(drawn[6], width)[:, tf.newaxis, :]  # [B, 1, W]
     both *= 1.0 - tf.cast(cut_rows & cut_columns, both.dtype)[..., tf.newaxis]
-    return both[..., :3], both[..., 3:]
+    return tuple(tf.split(both, [3, 1], axis=-1))  # not by indices, whose gradient takes long
 
 
 def _recoloured(images, brightness, saturation, contrast):

@@ -2,6 +2,8 @@
 
 A map of few pixels is transformed by two products with matrices of sines and cosines, which exports without Fourier
 operations share; a large one by the fast transform. Both are float32 and equal up to rounding.
+
+A spectrum is [B, H, W // 2 + 1, 2 C]: the real parts of all channels, then the imaginary ones; frequencies unshifted.
 """
 
 from __future__ import annotations
@@ -32,73 +34,74 @@ def real_fourier(x):
     Args:
         x: float32 [B, H, W, C].
     Returns:
-        (real, imaginary): float32 [B, H, W // 2 + 1, C] each, divided by sqrt(H W), frequencies unshifted.
+        float32 [B, H, W // 2 + 1, 2 C], divided by sqrt(H W).
     """
-    return _by_size(x, _forward_product, _forward_fft)
+    height, width, channels = (_side(x, axis) for axis in (1, 2, 3))
+    spectrum = _by_size(height, width, lambda: _forward_product(x), lambda: _forward_fft(x))
+    return tf.reshape(spectrum, [-1, height, _half(width), 2 * channels])
 
 
-def inverse_real_fourier(real, imaginary, width):
+def inverse_real_fourier(spectrum, width):
     """The real map of a spectrum, which need not be that of one.
 
     The inverse over the height is complex; that over the width takes column 0 and, if width is even, the last as real.
 
     Args:
-        real, imaginary: float32 [B, H, width // 2 + 1, C].
+        spectrum: float32 [B, H, width // 2 + 1, 2 C].
         width: of the map.
     Returns:
-        float32 [B, H, width, C].
+        float32 [B, H, width, C], times sqrt(H W).
     """
-    return _by_size((real, imaginary, width), _inverse_product, _inverse_fft)
+    height, channels = _side(spectrum, 1), _side(spectrum, 3) // 2
+    x = _by_size(
+        height, width, lambda: _inverse_product(spectrum, width), lambda: _inverse_fft(spectrum, width)
+    )
+    return tf.reshape(x, [-1, height, width, channels])
 
 
-def _by_size(inputs, product, fft):
+def _by_size(height, width, product, fft):
     """One of two forms, chosen while tracing where sizes are known."""
-    x = inputs[0] if isinstance(inputs, tuple) else inputs
-    width = inputs[2] if isinstance(inputs, tuple) else _side(x, 2)
-    height = _side(x, 1)
     if isinstance(height, int) and isinstance(width, int):
-        small = _PRODUCTS_ALONE.get() or max(height, width) <= LARGEST_PRODUCT
-        return product(inputs) if small else fft(inputs)
-    small = tf.maximum(height, width) <= LARGEST_PRODUCT
-    return tf.cond(small, lambda: product(inputs), lambda: fft(inputs))
+        return product() if _PRODUCTS_ALONE.get() or max(height, width) <= LARGEST_PRODUCT else fft()
+    return tf.cond(tf.maximum(height, width) <= LARGEST_PRODUCT, product, fft)
 
 
 def _forward_product(x):
-    height, width = _side(x, 1), _side(x, 2)
-    cosines, sines = _waves(_half(width), width)
-    real, imaginary = _over_width(cosines, x), -_over_width(sines, x)  # [B, H, W // 2 + 1, C]
-    cosines, sines = _waves(height, height)
-    return (
-        _over_height(cosines, real) + _over_height(sines, imaginary),
-        _over_height(cosines, imaginary) - _over_height(sines, real),
-    )
+    """Over the width, then the height: (c - i s)(r + i q) has the parts c r + s q and c q - s r."""
+    height, width, channels = (_side(x, axis) for axis in (1, 2, 3))
+    c, s = _waves(_half(width), width)
+    parts = tf.stack([tf.stack([c, -s], 1), tf.stack([-s, -c], 1)])  # (r, q), then (q, -r), of each column
+    x = tf.linalg.matmul(tf.reshape(parts, [-1, width]), x)  # [B, H, 2 * (W // 2 + 1) * 2, C]
+    c, s = _waves(height, height)
+    rows = tf.reshape(tf.stack([c, s], -1), [height, 2 * height])
+    return tf.linalg.matmul(rows, tf.reshape(x, [-1, 2 * height, _half(width) * 2 * channels]))
 
 
-def _inverse_product(inputs):
-    real, imaginary, width = inputs
-    cosines, sines = _waves(_side(real, 1), _side(real, 1))
-    real, imaginary = (
-        _over_height(cosines, real) - _over_height(sines, imaginary),
-        _over_height(cosines, imaginary) + _over_height(sines, real),
-    )
-    cosines, sines = _waves(width, _half(width))
+def _inverse_product(spectrum, width):
+    """Over the height, then the width: (c + i s)(r + i q) has the parts c r - s q and c q + s r."""
+    height, channels = _side(spectrum, 1), _side(spectrum, 3) // 2
+    c, s = _waves(height, height)
+    rows = tf.reshape(tf.stack([c, s], 1), [2 * height, height])
+    x = tf.linalg.matmul(rows, tf.reshape(spectrum, [-1, height, _half(width) * 2 * channels]))
+    x = tf.reshape(x, [-1, height, 2 * _half(width) * 2, channels])  # c and s, columns, r and q
     # Every column stands for its mirror image too, but for the first and, of an even width, the last.
     column = tf.range(_half(width))
-    alone = (column == 0) | (2 * column == width)
-    twice = tf.where(alone, 1.0, 2.0)
-    return _over_width(cosines * twice, real) - _over_width(sines * twice, imaginary)
+    twice = tf.where((column == 0) | (2 * column == width), 1.0, 2.0)
+    c, s = (wave * twice for wave in _waves(width, _half(width)))
+    parts = tf.stack([tf.stack([c, -s], -1), tf.stack([-s, -c], -1)], 1)  # [W, 2, W // 2 + 1, 2]
+    return tf.linalg.matmul(tf.reshape(parts, [width, -1]), x)
 
 
 def _forward_fft(x):
     height, width = _side(x, 1), _side(x, 2)
     spectrum = tf.signal.rfft2d(tf.transpose(x, [0, 3, 1, 2])) / tf.cast(_root(height, width), tf.complex64)
     spectrum = tf.transpose(spectrum, [0, 2, 3, 1])  # [B, H, W // 2 + 1, C]
-    return tf.math.real(spectrum), tf.math.imag(spectrum)
+    return tf.concat([tf.math.real(spectrum), tf.math.imag(spectrum)], axis=-1)
 
 
-def _inverse_fft(inputs):
-    real, imaginary, width = inputs
-    height = _side(real, 1)
+def _inverse_fft(spectrum, width):
+    height = _side(spectrum, 1)
+    real, imaginary = tf.split(spectrum, 2, axis=-1)
     spectrum = tf.transpose(tf.complex(real, imaginary), [0, 3, 1, 2])
     x = tf.signal.irfft2d(spectrum, fft_length=[height, width]) * _root(height, width)
     return tf.transpose(x, [0, 2, 3, 1])
@@ -111,18 +114,6 @@ def _waves(rows, columns):
     angle = (2.0 * math.pi) * tf.cast(turns, tf.float32) / tf.cast(longer, tf.float32)
     scale = tf.math.rsqrt(tf.cast(longer, tf.float32))
     return tf.cos(angle) * scale, tf.sin(angle) * scale
-
-
-def _over_width(matrix, x):
-    """matrix [W', W] times each row of x [B, H, W, C]: [B, H, W', C]."""
-    return tf.linalg.matmul(matrix, x)
-
-
-def _over_height(matrix, x):
-    """matrix [H', H] times each column of x [B, H, W, C]: [B, H', W, C]."""
-    batch, width, channels = (_side(x, axis) for axis in (0, 2, 3))
-    x = tf.reshape(x, [batch, _side(x, 1), width * channels])
-    return tf.reshape(tf.linalg.matmul(matrix, x), [batch, matrix.shape[0] or tf.shape(matrix)[0], width, channels])
 
 
 def _half(width):
