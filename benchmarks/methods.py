@@ -50,6 +50,9 @@ def main():
     print("\n".join(overview(found)))
     for name, why in results["missing_methods"].items():
         print(f"not compared: {name}: {why}")
+    for name in METRICS:
+        if "not_measured" in results["metrics"][name]:
+            print(f"not measured: {name}: {results['metrics'][name]['not_measured']}")
     spent = f"{time.monotonic() - start:.0f} seconds, {time.process_time():.0f} of processors"
     print(f"\n{len(images)} images, {len(args.protocols)} protocols, {spent}")
 

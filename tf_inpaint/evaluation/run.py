@@ -133,10 +133,10 @@ class Evaluation:
                 _add_distances_of_sets(results, features, summary, journal)
                 results["ranking"] = ranking.rank(results, journal.rows, ruler.metrics[0])
                 table.write_files(folder, results, journal.rows(), ruler.metrics)
-                _draw(folder, results, journal, summary, tasks, methods)
+                examples = _draw(folder, results, journal, summary, tasks, methods)
             self._write_run(shard, methods, seconds, started)
             if shard.covers_all:
-                page.write(folder, results)
+                page.write(folder, results, examples)
         return results
 
     def tasks(self) -> Tasks:
@@ -290,7 +290,7 @@ def _add_distances_of_sets(results, features, summary, journal):
 
 
 def _draw(folder, results, journal, summary, tasks, methods):
-    """The sheet, of the worst, the median and the best image by the first metric, and the plots."""
+    """The sheet, of the worst, the median and the best image by the first metric, and the plots; returns its rows."""
     names, rows = [method.name for method in methods], []
     metric = results["ranking"]["metric"]
     about = results["metrics"][metric]
@@ -303,3 +303,4 @@ def _draw(folder, results, journal, summary, tasks, methods):
     write_png(folder / "sheet.png", sheet.draw(rows, ["input", *names, "truth"]))
     plots.draw_by_ratio(folder / "by_hole_share.png", results)
     plots.draw_training(folder / "training.png", _folders(methods))
+    return rows

@@ -26,14 +26,14 @@ def draw(rows: Sequence[tuple], headings: Sequence[str]) -> np.ndarray:
         uint8 [rows, columns, 3].
     """
     # Between two rows of images stand the captions of the upper and the title of the lower one.
-    images = image_grid([list(map(_cell, row)) for _, row, _ in rows], gap=(2 * _TEXT + _GAP, _GAP))
+    images = image_grid([list(map(cell, row)) for _, row, _ in rows], gap=(2 * _TEXT + _GAP, _GAP))
     left, top = _GAP, 2 * _TEXT + _GAP
     sheet = Image.new("RGB", (images.shape[1] + 2 * _GAP, top + images.shape[0] + _TEXT + _GAP), "white")
     sheet.paste(Image.fromarray(images), (left, top))
 
     pen = ImageDraw.Draw(sheet)
     font = ImageFont.truetype(font_manager.findfont("DejaVu Sans"), _FONT)
-    side = len(_cell(rows[0][1][0]))
+    side = len(cell(rows[0][1][0]))
     lefts = [left + column * (side + _GAP) for column in range(len(headings))]
     for x, heading in zip(lefts, headings):
         pen.text((x, _GAP // 2), _fitting(heading, side, font), _INK, font)
@@ -45,7 +45,8 @@ def draw(rows: Sequence[tuple], headings: Sequence[str]) -> np.ndarray:
     return np.asarray(sheet)
 
 
-def _cell(image):
+def cell(image: np.ndarray) -> np.ndarray:
+    """An image uint8 [H, H, 3] at the size it is shown: no smaller than people see, no larger than they need."""
     side = image.shape[0]
     if side > _GREATEST_CELL:
         return np.asarray(Image.fromarray(image).resize((_GREATEST_CELL,) * 2, Image.LANCZOS))

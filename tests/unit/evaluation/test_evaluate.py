@@ -239,9 +239,11 @@ def test_the_report_needs_nothing_but_itself(images, tmp_path):
     write_png(strange / "y.png", read_image(f"{images}/1.png").rgb)
     evaluate(str(strange), tmp_path / "out", "centre", size=32, baselines=["mean"])
     page = (tmp_path / "out" / "report.html").read_text()
-    sources = re.findall(r'(?:src|href)="(.{0,22})', page)
-    assert sources and all(source == "data:image/png;base64," for source in sources)
+    sources = re.findall(r'(?:src="|href="|url\()(.{0,22})', page)
+    assert len(sources) == 4 and all(source == "data:image/png;base64," for source in sources)
     assert "http" not in page and "<script" not in page and "<b>&" not in page
+    shown = re.findall(r'aria-label="(\w+)" style="background-position-x: ([\d.]+)%"', page)
+    assert shown == 3 * [("input", "0.0"), ("truth", "50.0"), ("mean", "100.0")]
 
 
 @pytest.mark.parametrize(
