@@ -26,26 +26,29 @@ def operations(recipe, side):
     import tensorflow as tf
 
     from tf_inpaint.layers import MirrorConv2D, UpsampleConv2D
+    from tf_inpaint.models.lama import NormTransposedConv
 
     counted = {"convolutions": 0, "attention": 0}
-    originals = {cls: cls.__dict__["convolve"] for cls in (MirrorConv2D, UpsampleConv2D)}
+    counted_in = {MirrorConv2D: "correlate", UpsampleConv2D: "convolve", NormTransposedConv: "convolve"}
+    originals = {cls: cls.__dict__[method] for cls, method in counted_in.items()}
 
     def counting(cls):
-        def convolve(self, inputs):
-            outputs = originals[cls](self, inputs)
-            counted["convolutions"] += 2 * math.prod(outputs.shape[1:3]) * math.prod(self.kernel.shape)
+        def method(self, inputs, *kernel):
+            outputs = originals[cls](self, inputs, *kernel)
+            positions = math.prod((inputs if cls is NormTransposedConv else outputs).shape[1:3])
+            counted["convolutions"] += 2 * positions * math.prod((kernel[0] if kernel else self.kernel).shape)
             return outputs
 
-        return convolve
+        return method
 
-    for cls in originals:
-        cls.convolve = counting(cls)
+    for cls, method in counted_in.items():
+        setattr(cls, method, counting(cls))
     try:
         inputs = tf.TensorSpec([1, side, side, 3]), tf.TensorSpec([1, side, side, 1])
         tf.function(lambda image, mask: recipe.generator((image, mask)), autograph=False).get_concrete_function(*inputs)
     finally:
         for cls, original in originals.items():
-            cls.convolve = original
+            setattr(cls, counted_in[cls], original)
     for queries, depth in attention_sizes(recipe.generator, side):
         counted["attention"] += 2 * queries**2 * depth
     return counted["convolutions"] / 1e9, counted["attention"] / 1e9
@@ -56,6 +59,8 @@ def attention_sizes(generator, side):
     from tf_inpaint.models import DeepFillV2Generator
 
     width = generator.width
+    if generator.attention is None:
+        return []
     if generator.attention.stride == 8:
         channels = 2 * width if isinstance(generator, DeepFillV2Generator) else 4 * width
         return [((side // 8) ** 2, channels * 5)]
@@ -84,7 +89,7 @@ def picture(side, share):
 
 def main(argv):
     parser = cli.Parser(prog="generator.py", description=__doc__.splitlines()[0])
-    parser.add_argument("--recipe", choices=("deepfill_v1", "deepfill_v2", "pen_net"), default="deepfill_v1")
+    parser.add_argument("--recipe", choices=("deepfill_v1", "deepfill_v2", "pen_net", "lama"), default="deepfill_v1")
     parser.add_argument("--sides", type=int, nargs="+", default=[256, 512, 1024])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--hole", type=float, default=0.25, help="side of the hole as a share of the image's")

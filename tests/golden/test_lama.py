@@ -19,6 +19,7 @@ from tf_inpaint.demo import command as demo
 from tf_inpaint.errors import InputError
 from tf_inpaint.features.resnet50_dilated import ResNet50Dilated
 from tf_inpaint.inference.inpainter import Inpainter
+from tf_inpaint.inference.refinement import Refinement, Settings, comparable, pyramid
 from tf_inpaint.io.images import write_png
 from tf_inpaint.layers.batch_norm import advance_statistics
 from tf_inpaint.layers.fourier_convolution import (
@@ -682,3 +683,40 @@ def test_wherever_a_checkpoint_is_named_a_file_that_would_run_something_is_refus
             use()
     left = {"best.ckpt", "image.png", "mask.png", "run"}
     assert {path.name for path in tmp_path.iterdir()} <= left
+
+
+REFINED = [  # what is refined, at most and in the mean, and losses, relative
+    ("2scales", (2e-2, 1e-3, 1e-4)),
+    ("3scales", (1e-1, 1e-2, 2e-3)),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scales, tolerances", REFINED)
+def test_refinement(arrays, agree, scales, tolerances):
+    stored = arrays(f"lama/refinement_{scales}")
+    settings = json.loads(str(stored["settings_json"]))
+    weights = _generator_weights(arrays, "fourier_ngf8")
+    model = LaMaGenerator(width=8, blocks=2)
+    model((tf.zeros([1, 64, 64, 3]), tf.zeros([1, 64, 64, 1])))
+    names = generator_names(weights.names)
+    _fill(model, {name: weights[name] for name in names}, names.get)
+    image = tf.constant(stored["image_u8"].transpose(1, 2, 0) / np.float32(255))
+    mask = tf.cast(stored["mask"].transpose(1, 2, 0), tf.float32)
+    chosen = Settings(settings["min_side"], settings["max_scales"], settings["n_iters"], settings["lr"])
+    for index, (level, hole) in enumerate(pyramid(image[None], mask[None], chosen)):
+        agree("LaMa refinement pyramid", np.abs(level - _nhwc(stored[f"pyramid/image{index}"])).max(), 1e-5)
+        np.testing.assert_array_equal(hole, _nhwc(stored[f"pyramid/mask{index}"]))
+        if index:
+            np.testing.assert_array_equal(comparable(hole), _nhwc(stored[f"scale{index}/mask_eroded"]))
+    results = Refinement(model, chosen)(image, mask)
+    assert len(results) == int(scales[0])
+    most, mean, of_losses = tolerances
+    for (_, losses), expected in zip(results, settings["losses"]):
+        assert len(losses) == len(expected)
+        if expected:
+            agree(f"LaMa refinement, {scales}, losses, relative", _off(np.array(losses), np.array(expected)), of_losses)
+    refined = np.abs(results[-1][0] - _nhwc(stored["refined"]))
+    agree(f"LaMa refinement, {scales}, at most", refined.max(), most)
+    agree(f"LaMa refinement, {scales}, in the mean", refined.mean(), mean)
+    assert np.abs(results[-1][0] - _nhwc(stored["plain"])).max() > 2 * most  # else a pass without refinement would do

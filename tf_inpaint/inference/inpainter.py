@@ -21,9 +21,11 @@ from tf_inpaint.inference.large import (
     thin_parts,
 )
 from tf_inpaint.inference.network import PUBLISHED_SIZE, load_network
+from tf_inpaint.inference.refinement import Refinement, refined_memory, scales_of
 from tf_inpaint.inference.saved_model import SavedModelEngine
 from tf_inpaint.ops.boxes import mirrored
 from tf_inpaint.ops.holes import feather
+from tf_inpaint.ops.images import to_uint8
 from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD
 
 BLENDINGS = {"none": None, "feather": feather, "poisson": blend}
@@ -36,7 +38,8 @@ class Inpainter:
         engine: what completes, see `tf_inpaint.inference.engine`.
         max_pixels: largest image accepted, height x width; None is whatever memory or the engine allows.
         origin: where the weights come from, a line for people.
-        strategy: "exact", "crop" or "resize", see `tf_inpaint.inference.large`.
+        strategy: "exact", "crop" or "resize", see `tf_inpaint.inference.large`; or "refine", for LaMa, see
+            `tf_inpaint.inference.refinement`.
         trained_size: side of the images that the network was trained on, which "crop" and "resize" go by.
         exact_pixels: largest image that "exact" shows the network whole, height x width; of larger ones it sees
             what is around each group of holes, at the size of its training where even that is larger. None shows all.
@@ -64,11 +67,17 @@ class Inpainter:
             raise ValueError(f"`strategy` must be one of {', '.join(STRATEGIES)}. Received: {strategy!r}")
         if strategy != "exact" and engine.fixed_size is not None:
             raise InputError(f"this model looks at a window around the hole anyway: leave out strategy {strategy}")
+        if strategy == "refine" and not (engine.recipe and engine.recipe.generator.refinable):
+            raise InputError(
+                "the strategy refine changes features of LaMa's: it takes no other model, none guided by edges, none "
+                "that was exported"
+            )
         if blending not in (None, *BLENDINGS):
             raise ValueError(f"`blending` must be one of {', '.join(BLENDINGS)}. Received: {blending!r}")
         self._blend = BLENDINGS[blending or ("poisson" if engine.blending else "none")]
         self.engine = engine
         self._process = os.getpid()
+        self._refinement = Refinement(engine.recipe.generator) if strategy == "refine" else None
         self.recipe, self.residuals, self.takes_edges = engine.recipe, engine.residuals, engine.guided
         self.max_pixels = max_pixels
         self.origin = origin
@@ -110,7 +119,8 @@ class Inpainter:
             max_pixels: largest image accepted, height x width; by default whatever memory allows.
             max_memory: how much memory completing may take, in bytes or as "8G"; by default what the machine has.
             strategy: "exact" shows the network the whole image, "crop" the part around the hole, "resize" that part
-                at the size of its training, for holes far larger than those it knows.
+                at the size of its training, for holes far larger than those it knows; "refine", for LaMa, bends what
+                it predicts of large images towards what it predicts of smaller ones.
             precision: "float32"; or "mixed_bfloat16" or "mixed_float16", in which convolutions compute, for speed on
                 devices that have them: an image's levels change by a few at most.
             residuals: strength, 0 to 1, of fine detail taken from where contextual attention looked; by default what
@@ -190,6 +200,8 @@ class Inpainter:
             results = _stacked(self._complete_large(*example, all_outputs) for example in zip(*batch))
         elif self.strategy == "exact":
             results = run(*batch)
+        elif self.strategy == "refine":
+            results = _stacked(self._refined(*example, all_outputs) for example in zip(*batch))
         else:
             complete = complete_cropped
             if self.strategy == "resize":
@@ -241,6 +253,25 @@ class Inpainter:
             mask: bool [H, W] or [B, H, W], True = hole, if the holes alone are asked for; None predicts all there is.
         """
         return self.engine.memory(height, width, batch, mask if self._blend is None else None)
+
+    def _refined(self, image, mask, edges, all_outputs):
+        """`outputs` of one image by refinement; as by "exact" where that has one scale or nothing to fill."""
+        height, width = mask.shape
+        if scales_of(height, width, self._refinement.settings) == 1 or not mask.any():
+            outputs = self._run(*(array[np.newaxis] for array in (image, mask, edges)), all_outputs)
+            return {name: value[0] for name, value in outputs.items()}
+        self._check_pixels(height, width)
+        self._check_memory(refined_memory(self.engine, height, width), 1, height, width)
+        hole = mask[..., np.newaxis]
+        completed, _ = self._refinement(tf.constant(image / np.float32(255)), tf.cast(hole, tf.float32))[-1]
+        predicted = 2.0 * tf.image.resize(completed, [height, width])[0] - 1.0  # enlarged where it was shrunk before
+        outputs = {"completed": to_uint8(predicted).numpy()}
+        if all_outputs:
+            outputs["predicted"] = predicted.numpy()
+        if self._blend is not None:
+            outputs["completed"] = self._blend(image, outputs["completed"], mask)
+        outputs["completed"] = np.where(hole, outputs["completed"], image)
+        return outputs
 
     def _is_large(self, height, width):
         most = self.exact_pixels if self.strategy == "exact" and self.engine.fixed_size is None else None
@@ -313,7 +344,10 @@ class Inpainter:
 
     def _check_size(self, batch, height, width, mask):
         self._check_pixels(height, width)
-        needed, allowed = self.memory(height, width, batch, mask), self.engine.max_memory
+        self._check_memory(self.memory(height, width, batch, mask), batch, height, width)
+
+    def _check_memory(self, needed, batch, height, width):
+        allowed = self.engine.max_memory
         if needed is not None and needed > allowed:
             many = f"{batch} images of " if batch > 1 else ""
             raise InputError(

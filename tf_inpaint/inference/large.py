@@ -2,7 +2,8 @@
 
 A network trained on small images knows small holes. "exact" shows it the whole image as it is. "crop" shows it a hole
 with its surroundings only, pixel by pixel; "resize" shows it these at the size of its training, so that a large hole
-becomes a small one, and enlarges what it predicts. Known pixels stay as they are in all.
+becomes a small one, and enlarges what it predicts. Known pixels stay as they are in all. "refine" is
+`inference.refinement`.
 
 Thin images, far longer than they are wide, are completed piece by piece along their length whatever the strategy:
 attention compares everything with everything, and what lies so far off helps no hole. Of images too large to be shown
@@ -19,7 +20,7 @@ from tf_inpaint.ops.boxes import crop_window, paste_window, window_around
 from tf_inpaint.ops.images import to_float, to_uint8
 from tf_inpaint.ops.residuals import paste_residuals
 
-STRATEGIES = ("exact", "crop", "resize")
+STRATEGIES = ("exact", "crop", "resize", "refine")
 _HOLE_RATIO = 0.5  # of a window's side: the largest holes of their training
 _THIN = 16  # times as long as wide
 _LONG = 4096  # pixels, up to which nothing is too long; the windows below are no longer

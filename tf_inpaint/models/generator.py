@@ -31,6 +31,7 @@ class Generator(Network):
         hole_size: side of the largest hole it fills, with `fixed_size` alone.
         region: what of an image it predicts: the "centre", as large a "box" around the hole, or the "whole".
         guided: whether it reads edges.
+        refinable: whether it has `encode` and `decode`, between which `inference.refinement` changes features.
         attention: `Attention`, or None.
         bytes_per_pixel: memory that completing takes for each pixel beside attention, measured.
         bytes_per_known_pixel: the same of pixels far from holes, where `fill` looks at them only; None if it does not.
@@ -47,6 +48,7 @@ class Generator(Network):
     hole_size = None
     region = "whole"
     guided = False
+    refinable = False
     attention = None
     bytes_per_pixel: int
     bytes_per_known_pixel = None

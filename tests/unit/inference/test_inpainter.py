@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
+from small_recipes import make_recipe
 
 from tf_inpaint.checkpoints import DEFAULT_WEIGHTS
 from tf_inpaint.checkpoints.load import to_release_arrays
@@ -13,6 +14,7 @@ from tf_inpaint.config import config_from_dict, to_yaml
 from tf_inpaint.errors import InputError
 from tf_inpaint.inference.inpainter import Inpainter
 from tf_inpaint.inference.large import complete_resized
+from tf_inpaint.inference.refinement import Refinement, Settings
 from tf_inpaint.io.images import read_image, write_png
 from tf_inpaint.layers.precision import set_precision
 from tf_inpaint.models.weights import named_weights
@@ -319,9 +321,32 @@ def test_residuals_are_for_models_that_match_patches(recipe):
             Inpainter.of(other, residuals=0.5)
 
 
-def test_a_strategy_is_one_of_three(recipe):
-    with pytest.raises(ValueError, match="`strategy` must be one of exact, crop, resize. Received: 'fold'"):
+def test_a_strategy_is_one_of_four(recipe):
+    with pytest.raises(ValueError, match="`strategy` must be one of exact, crop, resize, refine. Received: 'fold'"):
         Inpainter.of(recipe, strategy="fold")
+
+
+@pytest.mark.slow
+def test_refinement_keeps_known_pixels_and_small_holes_are_filled():
+    model = make_recipe("lama", blocks=1)
+    exact, refined = (Inpainter.of(model, strategy=strategy) for strategy in ("exact", "refine"))
+    image, mask = _example(68, 75)
+    small = np.zeros_like(mask)
+    small[30:36, 40:46] = True  # nothing of it is left to compare
+    np.testing.assert_array_equal(refined.complete(image, mask), exact.complete(image, mask))  # one scale
+    refined._refinement = Refinement(model.generator, Settings(min_side=34, passes=3, learning_rate=1.0))
+    images, masks = np.stack([image, image]), np.stack([mask, small])
+    outputs = refined.outputs(images, masks)
+    np.testing.assert_array_equal(outputs["completed"][~masks], images[~masks])
+    assert np.isfinite(outputs["predicted"]).all()
+    assert _difference(outputs["completed"], exact.complete(images, masks))[masks].max() > 2
+    assert refined.joint_size(68, 75) is None
+
+
+def test_refinement_is_for_lama_alone(recipe):
+    for other in (recipe, make_recipe("lama", blocks=1, guided=True)):
+        with pytest.raises(InputError, match="the strategy refine changes features of LaMa's"):
+            Inpainter.of(other, strategy="refine")
 
 
 def _save_run(folder, recipe, options=None, **more):
