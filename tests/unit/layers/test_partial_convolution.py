@@ -5,6 +5,34 @@ import tensorflow as tf
 from tf_inpaint.layers import MirrorConv2D, PartialConv2D, PartialUpsampleConv2D, UpsampleConv2D
 
 
+def literal_partial(features, mask, kernel, bias):
+    """One image's convolution window by window; features [H, W, C], mask [H, W, 1], kernel [k, k, C, F], bias [F]."""
+    k, (height, width) = len(kernel), mask.shape[:2]
+    margins = [(k // 2, k // 2), (k // 2, k // 2), (0, 0)]
+    features, known = np.pad(features * (1 - mask), margins), np.pad(1 - mask, margins)  # outside is a hole
+    outputs, new_mask = np.zeros((height, width, len(bias))), np.ones((height, width, 1))
+    for y, x in np.ndindex(height, width):
+        seen = known[y : y + k, x : x + k].sum()
+        if seen:
+            outputs[y, x] = np.tensordot(features[y : y + k, x : x + k], kernel, 3) * k * k / seen + bias
+            new_mask[y, x] = 0
+    return outputs, new_mask
+
+
+@pytest.mark.parametrize("side", [3, 5])
+def test_equals_the_literal_form(side):
+    rng, mask = np.random.default_rng(0), np.zeros((9, 11, 1))
+    mask[2:8, 1:9] = 1  # the windows in its middle know nothing
+    features, kernel, bias = (rng.normal(size=size) for size in ((9, 11, 2), (side, side, 2, 4), 4))
+    layer = PartialConv2D(4, side)
+    layer.build(((1, None, None, 2), None))
+    layer.set_weights([kernel, bias])
+    ours = layer(tuple(tf.constant(array[np.newaxis], tf.float32) for array in (features, mask)))
+    for found, expected in zip(ours, literal_partial(features, mask, kernel, bias)):
+        np.testing.assert_allclose(found[0], expected, atol=1e-5)
+    assert ours[1].numpy().any()
+
+
 def _mean_of_window(**options):
     layer = PartialConv2D(1, 3, **options)
     layer.build(((1, None, None, 1), None))

@@ -83,16 +83,17 @@ def case(request):
     return name, recipe, functools.partial(make_batch, side=side, holes=holes), terms
 
 
-def _over(indices):
+def _over(indices, one_form_of=("lama",)):
+    """The cases; of some recipes, one form is enough before every commit."""
     ids = [" ".join([CASES[i][0], *(f"{key}={value}" for key, value in CASES[i][1].items())]) for i in indices]
-    # Of LaMa, one form is enough before every commit.
-    slow = [pytest.mark.slow if CASES[i][0] == "lama" and CASES[i][1] else () for i in indices]
+    slow = [pytest.mark.slow if CASES[i][0] in one_form_of and CASES[i][1] else () for i in indices]
     cases = [pytest.param(i, id=name, marks=marks) for i, name, marks in zip(indices, ids, slow)]
     return pytest.mark.parametrize("case", cases, indirect=True)
 
 
 over_all = _over(range(len(CASES)))
-over_generators = _over([i for i, (_, options, _) in enumerate(CASES) if "gan" not in options])
+GENERATORS = [i for i, (_, options, _) in enumerate(CASES) if "gan" not in options]
+over_generators = _over(GENERATORS)
 
 
 def test_every_recipe_is_held_to_the_contract():
@@ -177,7 +178,7 @@ def test_examples_do_not_depend_on_their_neighbours(case):
         np.testing.assert_allclose(together[i : i + 1], alone, atol=1e-5)
 
 
-@over_generators
+@_over(GENERATORS, one_form_of=("deepfill_v1", "deepfill_v2", "lama"))
 def test_one_graph_for_all_sizes(case):
     _, recipe, _, _ = case
     generator = recipe.generator
