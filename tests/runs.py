@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import small_recipes
 import tensorflow as tf
 import yaml
 from PIL import Image
@@ -22,16 +23,11 @@ from tf_inpaint.recipes import RECIPES
 
 ROOT = Path(__file__).resolve().parents[1]
 MASK = {"height": 32, "width": 32, "max_delta_height": 8, "max_delta_width": 8}
-OPTIONS = {  # of the smallest networks
-    "deepfill_v1": {"width": 4, "critic_width": 4, "local_patch": 32},
-    "deepfill_v2": {"width": 8, "critic_width": 4},
-    "pen_net": {"width": 4, "critic_width": 4},
-    "context_encoder": {"image_size": 64, "region": "whole", "overlap": 0}
-    | {"width": 4, "critic_width": 4, "bottleneck": 20},
-    "dcgan": {"code_size": 10, "width": 4, "critic_width": 4},
-    "lama": {"width": 4, "blocks": 2, "critic_width": 4, "perceptual_weight": 0.0},
-    "partial_convolution": {"width": 4, "depth": 4, "perceptual_weight": 0.0, "style_weight": 0.0},
+AT_64 = {  # of the smallest networks, where they differ from `small_recipes`
+    "context_encoder": {"image_size": 64, "region": "whole", "overlap": 0, "bottleneck": 20},
+    "dcgan": {"image_size": 64, "code_size": 10},
 }
+OPTIONS = {recipe: {**options, **AT_64.get(recipe, {})} for recipe, options in small_recipes.OPTIONS.items()}
 TINY = {
     "recipe": "deepfill_v1",
     "options": OPTIONS["deepfill_v1"],
@@ -148,8 +144,13 @@ def write_untrained_run(folder, values, contrast=1.0):
     tf.keras.utils.set_random_seed(1)
     recipe = RECIPES[config.recipe](config.options)
     recipe.build(64, 64)
-    weights = named_weights(recipe.generator)
-    for name, weight in weights.items():
+    for name, weight in named_weights(recipe.generator).items():
         weight.assign(contrast * weight if name.endswith("kernel") else weight)
-    tf.train.Checkpoint(generator=weights).write(str(folder / "checkpoints" / "step-00000001"))
-    (folder / "config.yml").write_text(to_yaml(config))
+    write_run(folder, recipe, values)
+
+
+def write_run(folder, recipe, values, **more):
+    """A run folder of a recipe whose generator is built; its checkpoint may hold more."""
+    checkpoint = tf.train.Checkpoint(generator=named_weights(recipe.generator), **more)
+    checkpoint.write(str(folder / "checkpoints" / "step-00000001"))
+    (folder / "config.yml").write_text(to_yaml(config_from_dict(values, "tiny")))

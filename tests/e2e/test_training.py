@@ -234,15 +234,20 @@ def _as_release(prefix, recipe, folder):
     return folder / "snap-0"
 
 
+@pytest.fixture(scope="module")
+def two_steps(recipe, images, tmp_path_factory):
+    """Run folder of the first two of those steps."""
+    run_folder = tmp_path_factory.mktemp("runs") / "two"
+    train(recipe, images, run_folder, steps=2, ema_decay=0.0)
+    return run_folder
+
+
 @pytest.mark.parametrize("kind", ["run", "release"])
-def test_another_training_is_gone_on_with(recipe, images, one_device, tmp_path, kind):
+def test_another_training_is_gone_on_with(recipe, images, one_device, two_steps, tmp_path, kind):
     """Two steps, and the third by a new run from their checkpoint: the run of three, bit for bit."""
     if kind == "release" and all(recipe != release.recipe or release.pytorch for release in RELEASES):
         pytest.skip(f"no TensorFlow checkpoints of {recipe} were released")
-    train(recipe, images, tmp_path / "first", steps=2, ema_decay=0.0)
-    source = tmp_path / "first"
-    if kind == "release":
-        source = _as_release(last_checkpoint(source), recipe, tmp_path)
+    source = two_steps if kind == "run" else _as_release(last_checkpoint(two_steps), recipe, tmp_path)
     continued = {"init_from": str(source), "init_optimizer": True, "ema_decay": 0.0}
     _, saved = train(recipe, images, tmp_path / "second", **continued)
     for name, value in saved.items():

@@ -61,6 +61,7 @@ def _check_convolution(ops, case, layer):
     np.testing.assert_allclose(layer(x), ops[f"{case}/y"], atol=2e-6)  # values reach 2
 
 
+@pytest.mark.parametrize("of_release, layer", [("gen_conv_v1", MirrorConv2D), ("gen_conv_v2", GatedConv2D)])
 @pytest.mark.parametrize("padding", ["SAME", "SYMMETRIC"])
 @pytest.mark.parametrize(
     "case, options",
@@ -72,23 +73,8 @@ def _check_convolution(ops, case, layer):
         ("k3r8", dict(dilation=8)),
     ],
 )
-def test_generator_convolution(ops, case, options, padding):
-    _check_convolution(ops, f"gen_conv_v1/{case}_{padding}", MirrorConv2D(8, padding=padding, **options))
-
-
-@pytest.mark.parametrize("padding", ["SAME", "SYMMETRIC"])
-@pytest.mark.parametrize(
-    "case, options",
-    [
-        ("k5s1", dict(kernel_size=5)),
-        ("k3s2", dict(strides=2)),
-        ("k3r2", dict(dilation=2)),
-        ("k3r4", dict(dilation=4)),
-        ("k3r8", dict(dilation=8)),
-    ],
-)
-def test_gated_convolution(ops, case, options, padding):
-    _check_convolution(ops, f"gen_conv_v2/{case}_{padding}", GatedConv2D(8, padding=padding, **options))
+def test_convolutions_of_generators(ops, case, options, padding, of_release, layer):
+    _check_convolution(ops, f"{of_release}/{case}_{padding}", layer(8, padding=padding, **options))
 
 
 def test_gated_convolution_with_relu(ops):

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
+from runs import write_run
 
 from tf_inpaint import export
 from tf_inpaint.checkpoints import checkpoint as module
@@ -12,7 +13,6 @@ from tf_inpaint.checkpoints import npz, open_checkpoint
 from tf_inpaint.checkpoints.load import load_weights, to_release_arrays
 from tf_inpaint.checkpoints.npz import About, write_weight_file
 from tf_inpaint.checkpoints.training_state import read_training_state
-from tf_inpaint.config import config_from_dict, to_yaml
 from tf_inpaint.inference.inpainter import Inpainter
 from tf_inpaint.io.images import write_png
 from tf_inpaint.models.weights import named_weights
@@ -29,10 +29,8 @@ def paths(tmp_path_factory, torch_save, save_release):
     named = named_weights(recipe.generator)
     adam = {f"{moment}.{name}": tf.Variable(weight) for name, weight in named.items() for moment in "mv"}
     adam["iterations"] = step = tf.Variable(3, dtype=tf.int64)
-    prefix = str(folder / "run" / "checkpoints" / "step-00000003")
-    tf.train.Checkpoint(generator=named, generator_optimizer=adam, step=step).write(prefix)
     values = {"recipe": "deepfill_v1", "options": dataclasses.asdict(recipe.options)}
-    (folder / "run" / "config.yml").write_text(to_yaml(config_from_dict(values, "tiny")))
+    write_run(folder / "run", recipe, values, generator_optimizer=adam, step=step)
 
     (folder / "release").mkdir()
     save_release(folder / "release", to_release_arrays(recipe.generator))

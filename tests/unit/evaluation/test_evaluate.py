@@ -8,9 +8,9 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
+from runs import write_run
 
 from tf_inpaint import cli
-from tf_inpaint.config import config_from_dict, to_yaml
 from tf_inpaint.errors import InputError
 from tf_inpaint.evaluate import main
 from tf_inpaint.evaluation import baselines, evaluate, plots
@@ -18,7 +18,6 @@ from tf_inpaint.evaluation.protocols import choose
 from tf_inpaint.inference.inpainter import Inpainter
 from tf_inpaint.io.images import read_image, write_png
 from tf_inpaint.io.listing import list_files
-from tf_inpaint.models.weights import named_weights
 from tf_inpaint.recipes import RECIPES
 
 CHEAP = ("mean", "border_mean")
@@ -42,11 +41,7 @@ def run_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "tiny"
     recipe = RECIPES["deepfill_v1"](RECIPES["deepfill_v1"].Options(width=4))
     recipe.generator((tf.zeros([1, 64, 64, 3]), tf.zeros([1, 64, 64, 1])))
-    prefix = str(folder / "checkpoints" / "step-00000002")
-    tf.train.Checkpoint(generator=named_weights(recipe.generator)).write(prefix)
-    (folder / "config.yml").write_text(
-        to_yaml(config_from_dict({"recipe": "deepfill_v1", "options": {"width": 4}}, "t"))
-    )
+    write_run(folder, recipe, {"recipe": "deepfill_v1", "options": {"width": 4}})
     lines = [json.dumps({"step": step, "generator_loss": 1.0 / step, "psnr": 10.0 + step}) for step in range(1, 5)]
     (folder / "scalars.jsonl").write_text("\n".join(lines) + '\n{"step": 5, "gen')
     return str(folder)
@@ -175,7 +170,7 @@ def test_a_checkpoint_beside_baselines_whatever_the_batch(images, run_folder, tm
     one = evaluate(images, tmp_path / "1", batch_size=1, limit=3, **options)
     several = evaluate(images, tmp_path / "4", batch_size=3, limit=3, **options)
     assert [method["name"] for method in one["methods"]] == ["tiny", "mean"]
-    assert one["methods"][0]["about"] == "checkpoint step-00000002" and one["methods"][0]["weights_sha256"]
+    assert one["methods"][0]["about"] == "checkpoint step-00000001" and one["methods"][0]["weights_sha256"]
     for key, value in _numbers(one).items():
         assert _numbers(several)[key] == pytest.approx(value, abs=1e-6)
     assert (tmp_path / "1" / "training.png").is_file()

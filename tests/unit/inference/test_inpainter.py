@@ -6,11 +6,11 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
+from runs import write_run
 from small_recipes import make_recipe
 
 from tf_inpaint.checkpoints import DEFAULT_WEIGHTS
 from tf_inpaint.checkpoints.load import to_release_arrays
-from tf_inpaint.config import config_from_dict, to_yaml
 from tf_inpaint.errors import InputError
 from tf_inpaint.inference.inpainter import Inpainter
 from tf_inpaint.inference.large import complete_resized
@@ -349,10 +349,7 @@ def test_refinement_is_for_lama_alone(recipe):
 
 def _save_run(folder, recipe, options=None, **more):
     """A run folder as train.py leaves it."""
-    checkpoint = tf.train.Checkpoint(generator=named_weights(recipe.generator), **more)
-    checkpoint.write(str(folder / "checkpoints" / "step-00000002"))
-    values = {"recipe": "deepfill_v1", "options": {"width": 4, **(options or {})}}
-    (folder / "config.yml").write_text(to_yaml(config_from_dict(values, "tiny")))
+    write_run(folder, recipe, {"recipe": "deepfill_v1", "options": {"width": 4, **(options or {})}}, **more)
 
 
 @pytest.mark.slow

@@ -94,6 +94,7 @@ def _over(indices, one_form_of=("lama",)):
 over_all = _over(range(len(CASES)))
 GENERATORS = [i for i, (_, options, _) in enumerate(CASES) if "gan" not in options]
 over_generators = _over(GENERATORS)
+over_generators_one_form_often = _over(GENERATORS, one_form_of=("deepfill_v1", "deepfill_v2", "lama"))
 
 
 def test_every_recipe_is_held_to_the_contract():
@@ -178,7 +179,7 @@ def test_examples_do_not_depend_on_their_neighbours(case):
         np.testing.assert_allclose(together[i : i + 1], alone, atol=1e-5)
 
 
-@_over(GENERATORS, one_form_of=("deepfill_v1", "deepfill_v2", "lama"))
+@over_generators_one_form_often
 def test_one_graph_for_all_sizes(case):
     _, recipe, _, _ = case
     generator = recipe.generator
@@ -233,7 +234,7 @@ def test_a_batch_is_the_mean_of_its_halves(case):
             np.testing.assert_allclose(together[term], (first[term] + second[term]) / 2, rtol=2e-5, atol=1e-7)
 
 
-@over_generators
+@over_generators_one_form_often
 @pytest.mark.parametrize("on_gpu", [False, True], ids=["float32 between layers", "16 bits between layers"])
 def test_in_16_bits_it_says_nearly_the_same_in_float32(case, on_gpu, monkeypatch):
     name, recipe, make, _ = case
