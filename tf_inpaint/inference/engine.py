@@ -28,8 +28,8 @@ class Engine:
         """Tensors as of `Completion`, of the same arguments; without `all_outputs` "completed" alone, in the holes."""
         raise NotImplementedError
 
-    def joint_size(self, height, width):
-        """(height, width) that the network sees of an image; None where images are completed one by one."""
+    def joint_size(self, mask):
+        """(height, width) that the network sees of an image with a mask, bool [H, W]; None: it is completed alone."""
 
     def in_pieces(self, height, width):
         """Whether an image is so thin that it is completed piece by piece, see `inference.large`."""

@@ -1,16 +1,18 @@
 """The graph from images to completions, whatever their size: what is exported for serving, and an engine that runs it.
 
-Images are uint8, RGB; masks and edges are bool. A network of any size sees an image continued below and to the right as
-its mirror image; one of a single size sees a window around the hole.
+Images are uint8, RGB; masks and edges are bool. A network of any size sees an image continued as its mirror image:
+below and to the right up to a size that it takes, and wherever a hole reaches the border, so that something known lies
+beyond. One of a single size sees a window around the hole.
 """
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 
 from tf_inpaint.errors import InputError
 from tf_inpaint.inference.engine import Engine
-from tf_inpaint.inference.large import is_thin, thin_size
+from tf_inpaint.inference.large import boxes_apart, is_thin, thin_size
 from tf_inpaint.inference.memory import (
     THIN_BYTES_PER_PIXEL,
     attention_budget,
@@ -20,9 +22,10 @@ from tf_inpaint.inference.memory import (
 )
 from tf_inpaint.layers.contextual_attention import ContextualAttention
 from tf_inpaint.layers.precision import set_precision
-from tf_inpaint.ops.boxes import Box, bounds, crop_window, mirrored, paste_window, window_around
+from tf_inpaint.ops.boxes import Box, bounds, crop_window, margins_of, mirrored, paste_window, window_around
 from tf_inpaint.ops.flow import flow_to_image
 from tf_inpaint.ops.images import composite, to_float, to_uint8
+from tf_inpaint.ops.plain import keep_to_levels_beside
 from tf_inpaint.ops.residuals import add_residuals
 
 
@@ -39,6 +42,7 @@ class Completion:
         image: uint8 [B, H, W, 3].
         mask: bool [B, H, W], True = hole.
         edges: bool [B, H, W], for a guided model, True = line.
+        wanted: bool [B, H, W], without `all_outputs`: which holes are; None is all.
         returns: dict of tensors of the images' height and width, known pixels predicted too (not `all_outputs`:
             as anything):
             "completed", "coarse": uint8 [B, H, W, 3], the last and the first stage's prediction;
@@ -52,27 +56,36 @@ class Completion:
         self._recipe = recipe
         self._residuals = residuals
         self._all_outputs = all_outputs
+        self._windows = windows
         self._in_one_size = windows and recipe.generator.fixed_size is not None
 
-    def __call__(self, image, mask, edges):
+    def __call__(self, image, mask, edges, wanted=None):
+        wanted = mask if wanted is None else wanted
         if self._in_one_size:
-            return self._outputs(image, mask, edges)
-        height, width = _side(image, 1), _side(image, 2)
-        outputs = self._outputs(*(self._padded(array) for array in (image, mask, edges)))
-        return {name: value[:, :height, :width] for name, value in outputs.items()}
+            return self._outputs(image, mask, edges, wanted)
+        margin = self._recipe.generator.margin
+        margins = margins_of(mask, margin) if self._windows and margin else [(0, 0), (0, 0)]
+        outputs = self._outputs(*(self._padded(array, margins) for array in (image, mask, edges, wanted)))
+        height, width, (top, left) = _side(image, 1), _side(image, 2), (first for first, _ in margins)
+        shown = {name: value[:, top : top + height, left : left + width] for name, value in outputs.items()}
+        return {**shown, **({"offsets": outputs["offsets"]} if "offsets" in outputs else {})}
 
-    def _outputs(self, image, mask, edges):
-        mask, edges = (tf.cast(array, tf.float32)[..., tf.newaxis] for array in (mask, edges))  # [B, H, W, 1]
-        complete = self._in_windows if self._in_one_size else self._at_once
-        image = to_float(image)
-        outputs = complete({"image": image, "mask": mask, "edges": edges})
-        completed, results = outputs["predicted"], {}
+    def _outputs(self, image, mask, edges, wanted):
+        mask, edges, wanted = (tf.cast(array, tf.float32)[..., tf.newaxis] for array in (mask, edges, wanted))
+        batch, wanted = {"image": to_float(image), "mask": mask, "edges": edges}, None if self._all_outputs else wanted
+        image, results = batch["image"], {}
+        outputs = self._in_windows(batch) if self._in_one_size else self._at_once(batch, wanted)
+        completed = outputs["predicted"]
         if self._residuals:
             offsets, stride = outputs["offsets"], self._recipe.generator.attention.stride
-            completed = composite(completed, image, mask)
-            in_box = not self._all_outputs
-            completed = add_residuals(completed, mask, offsets, stride, self._residuals, in_box)
+            pasted = composite(completed, image, mask)
+            detailed = add_residuals(pasted, mask, offsets, stride, self._residuals, wanted)
+            completed = composite(detailed, completed, mask)  # blending looks at what is predicted beside the hole
             results["offsets"] = offsets
+        if self._recipe.generator.keeps_levels:
+            limited = keep_to_levels_beside(completed, image, mask, wanted)
+            drawn = tf.reduce_any(edges * mask > 0.0, axis=[1, 2, 3], keepdims=True)  # lines need not occur beside it
+            completed = tf.where(drawn, completed, limited)
         results["completed"] = to_uint8(completed)
         if not self._all_outputs:
             return results
@@ -85,15 +98,16 @@ class Completion:
             results["attention"] = tf.repeat(tf.repeat(flow, stride, axis=1), stride, axis=2)
         return results
 
-    def _padded(self, array):
-        """Continued below and to the right, where it moves no pixel, so that the network takes the image."""
+    def _padded(self, array, margins):
+        """Continued by margins, and below and to the right up to a size that the network takes."""
         size = _side(array, 1), _side(array, 2)
-        for axis, side, padded in zip((1, 2), size, padded_size(self._recipe.generator, *size)):
-            array = tf.gather(array, mirrored(tf.range(padded), side), axis=axis)
+        wide = (first + side + last for side, (first, last) in zip(size, margins))
+        for axis, side, padded, (first, _) in zip((1, 2), size, padded_size(self._recipe.generator, *wide), margins):
+            array = tf.gather(array, mirrored(tf.range(padded) - first, side), axis=axis)
         return array
 
-    def _at_once(self, batch):
-        return self._recipe.complete(batch, training=False) if self._all_outputs else self._recipe.fill(batch)
+    def _at_once(self, batch, wanted):
+        return self._recipe.complete(batch, training=False) if wanted is None else self._recipe.fill(batch, wanted)
 
     def _in_windows(self, batch):
         """Of a network of one image size: each image by the window around its hole."""
@@ -153,8 +167,12 @@ class KerasEngine(Engine):
             set_precision(network, precision)
         image, mask = tf.TensorSpec([None, None, None, 3], tf.uint8), tf.TensorSpec([None, None, None], tf.bool)
         self._complete, self._fill = (
-            tf.function(completion, input_signature=[image, mask, mask], autograph=False)
-            for completion in (Completion(recipe, all_outputs=every, residuals=residuals) for every in (True, False))
+            tf.function(
+                Completion(recipe, all_outputs=every, residuals=residuals),
+                input_signature=[image, mask, mask] + [mask] * (not every),
+                autograph=False,
+            )
+            for every in (True, False)
         )
 
     @property
@@ -162,10 +180,38 @@ class KerasEngine(Engine):
         return sum(graph.experimental_get_tracing_count() for graph in (self._complete, self._fill))
 
     def run(self, image, mask, edges, all_outputs):
-        return (self._complete if all_outputs else self._fill)(image, mask, edges)
+        graph = self._complete if all_outputs else self._fill_apart
+        which = self._margins(mask).reshape(len(mask), 4)
+        if (which == which[0]).all():
+            return graph(image, mask, edges)
+        # Images whose holes reach other borders are continued otherwise.
+        groups = [np.flatnonzero((which == kind).all(axis=1)) for kind in np.unique(which, axis=0)]
+        outputs = [graph(image[group], mask[group], edges[group]) for group in groups]
+        order = np.argsort(np.concatenate(groups))
+        names = outputs[0].keys() - {"offsets"}
+        return {name: tf.gather(tf.concat([each[name] for each in outputs], 0), order) for name in names}
 
-    def joint_size(self, height, width):
-        return tuple(padded_size(self.recipe.generator, height, width)) if self.fixed_size is None else (height, width)
+    def _fill_apart(self, image, mask, edges):
+        """Holes far apart one after the other: the rectangle around all would be mostly known."""
+        results = None
+        for rows, columns in self._boxes(mask.any(axis=0)):
+            wanted = np.zeros_like(mask)
+            wanted[:, rows, columns] = mask[:, rows, columns]
+            outputs = self._fill(image, mask, edges, wanted)
+            if results is not None:
+                outputs["completed"] = tf.where(wanted[..., np.newaxis], outputs["completed"], results["completed"])
+            results = outputs
+        return results
+
+    def _boxes(self, mask):
+        """The boxes of a mask, bool [H, W], that are completed one after the other."""
+        cost = self.recipe.generator.known_cost
+        return boxes_apart(mask, cost * mask.size) if cost else [(slice(None), slice(None))]
+
+    def joint_size(self, mask):
+        size = mask.shape if self.fixed_size else tuple(padded_size(self.recipe.generator, *mask.shape))
+        # An image is continued from where a hole reaches its border, not from where it has been padded to.
+        return None if size != mask.shape and self._margins(mask[np.newaxis]).any() else size
 
     def in_pieces(self, height, width):
         return self.fixed_size is None and is_thin(height, width, self.recipe.generator.minimum_size)
@@ -177,9 +223,18 @@ class KerasEngine(Engine):
         if self.in_pieces(height, width):
             return self.memory(*thin_size(height, width)) + THIN_BYTES_PER_PIXEL * height * width * batch
         if mask is not None:
-            box = bounds(mask.reshape(-1, *mask.shape[-2:], 1).any(axis=0))
-            hole = tuple(max(0, int(side)) for side in box.size)
+            mask = mask.reshape(-1, *mask.shape[-2:]).any(axis=0)  # [H, W]
+            margins = self._margins(mask[np.newaxis])[0].sum(axis=1)
+            largest = max((mask[box] for box in self._boxes(mask)), key=np.size)  # of those one after the other
+            sides = zip(bounds(largest[..., np.newaxis]).size.numpy(), margins)
+            hole = tuple(max(0, int(side + margin)) for side, margin in sides)
+            height, width = (int(side + margin) for side, margin in zip((height, width), margins))
         return memory_needed(generator, *padded_size(generator, height, width), self.max_memory, batch, hole)
+
+    def _margins(self, mask):
+        """By how much each image is continued, int [B, 2, 2]: before and behind its rows and columns."""
+        reached = [np.stack([mask.take(0, axis), mask.take(-1, axis)], 1).any(axis=2) for axis in (1, 2)]
+        return self.recipe.generator.margin * np.stack(reached, axis=1).astype(int)
 
 
 def padded_size(generator, height, width):

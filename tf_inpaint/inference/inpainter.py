@@ -203,19 +203,16 @@ class Inpainter:
         elif self.strategy == "refine":
             results = _stacked(self._refined(*example, all_outputs) for example in zip(*batch))
         else:
-            complete = complete_cropped
-            if self.strategy == "resize":
-                complete = partial(complete_resized, residuals=self.residuals)
-            results = _stacked(complete(run, *example, self.trained_size) for example in zip(*batch))
+            results = _stacked(self._complete_around(run, *example) for example in zip(*batch))
         return results if np.ndim(image) == 4 else {name: value[0] for name, value in results.items()}
 
-    def joint_size(self, height, width):
-        """The (height, width) that the network sees of an image; those with the same may be completed together.
+    def joint_size(self, mask):
+        """The (height, width) that the network sees of an image with a mask, bool [H, W]: those alike go together.
 
         None for images that are completed one by one: those of strategies other than "exact", or of exported models.
         """
-        alone = self.strategy != "exact" or self._is_large(height, width) or self.engine.in_pieces(height, width)
-        return None if alone else self.engine.joint_size(height, width)
+        alone = self.strategy != "exact" or self._is_large(*mask.shape) or self.engine.in_pieces(*mask.shape)
+        return None if alone else self.engine.joint_size(mask)
 
     def outputs_together(self, examples, all_outputs=True):
         """`outputs` of images that share a `joint_size`, from one pass of the network.
@@ -229,11 +226,11 @@ class Inpainter:
             InputError: if they take too much memory together.
             ValueError: if their sizes do not go together, or an argument has another type or shape.
         """
-        sizes = [np.shape(image)[:2] for image, _, _ in examples]
-        joint_sizes = {self.joint_size(*size) for size in sizes}
+        sizes, batches = [np.shape(image)[:2] for image, _, _ in examples], [self._batch(*each) for each in examples]
+        joint_sizes = {self.joint_size(mask[0]) for _, mask, _ in batches}
         if len(joint_sizes) != 1 or None in joint_sizes:
             raise ValueError(f"`examples` must share a `joint_size`. Received: {joint_sizes}")
-        padded = [_padded(self._batch(*example), *next(iter(joint_sizes))) for example in examples]
+        padded = [_padded(batch, *next(iter(joint_sizes))) for batch in batches]
         together = self._run(*(np.concatenate(arrays) for arrays in zip(*padded)), all_outputs)
         return [
             {name: value[index, :height, :width] for name, value in together.items()}
@@ -276,6 +273,19 @@ class Inpainter:
     def _is_large(self, height, width):
         most = self.exact_pixels if self.strategy == "exact" and self.engine.fixed_size is None else None
         return most is not None and height * width > most
+
+    def _complete_around(self, run, image, mask, edges):
+        """By what is around the holes, or around each group of holes that lie far apart."""
+        resized = partial(complete_resized, residuals=self.residuals)
+        complete = resized if self.strategy == "resize" else complete_cropped
+        parts = list(group_parts(mask, self.trained_size))
+        if len(parts) < 2:
+            return complete(run, image, mask, edges, self.trained_size)
+
+        def run_part(*arrays):
+            return _stacked([complete(run, *(array[0] for array in arrays), self.trained_size)])
+
+        return complete_by_parts(run_part, image, mask, edges, parts)
 
     def _complete_large(self, image, mask, edges, all_outputs):
         def run(*arrays):

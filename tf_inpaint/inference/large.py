@@ -2,8 +2,8 @@
 
 A network trained on small images knows small holes. "exact" shows it the whole image as it is. "crop" shows it a hole
 with its surroundings only, pixel by pixel; "resize" shows it these at the size of its training, so that a large hole
-becomes a small one, and enlarges what it predicts. Known pixels stay as they are in all. "refine" is
-`inference.refinement`.
+becomes a small one, and enlarges what it predicts. Groups of holes that lie far apart are completed one after the other
+in all three, and known pixels stay as they are. "refine" is `inference.refinement`.
 
 Thin images, far longer than they are wide, are completed piece by piece along their length whatever the strategy:
 attention compares everything with everything, and what lies so far off helps no hole. Of images too large to be shown
@@ -26,6 +26,8 @@ _THIN = 16  # times as long as wide
 _LONG = 4096  # pixels, up to which nothing is too long; the windows below are no longer
 _PIECE = 2048  # pixels of a thin image that are completed at once, and those beside them that are seen
 _BESIDE = 512
+_SEEN_BESIDE = 64  # pixels beside what is predicted that are looked at for it
+_MOST_GAPS = 16  # between holes, at which they are divided to see what that saves
 _NEAR = 129  # pixels between holes that are completed together
 
 
@@ -105,6 +107,45 @@ def thin_parts(mask):
         across = slice(0, mask.shape[1 - along])
         yield tuple((across, part) if along else (part, across) for part in (piece, window))
         positions = positions[positions >= end]
+
+
+def boxes_apart(mask, worth, box=np.s_[:, :]):
+    """Boxes of holes so far apart that a box around all would have `worth` pixels more for each box less.
+
+    Args:
+        mask: bool [H, W], True = hole.
+        worth: in pixels, more than 0.
+        box: rows and columns, slices, that are looked at.
+    Returns:
+        list of such boxes, in which all holes lie; an empty one where there are none.
+    """
+    box = _tight(mask, box)
+    divided = [(float("inf"), ())]
+    for axis in (0, 1):
+        positions = box[axis].start + np.flatnonzero(mask[box].any(axis=1 - axis))
+        for gap in np.argsort(np.diff(positions))[: -_MOST_GAPS - 1 : -1]:  # the widest
+            cut = positions[gap] + 1
+            halves = slice(box[axis].start, cut), slice(cut, box[axis].stop)
+            parts = [_tight(mask, (half, box[1]) if axis == 0 else (box[0], half)) for half in halves]
+            divided.append((sum(map(_looked_at, parts)), parts))
+    area, parts = min(divided, key=lambda candidate: candidate[0])
+    if area + worth >= _looked_at(box):
+        return [box]
+    return [found for part in parts for found in boxes_apart(mask, worth, part)]
+
+
+def _tight(mask, box):
+    """The box around the holes in a box."""
+    inside, result = mask[box], []
+    for axis, side in enumerate(box):
+        found = (side.start or 0) + np.flatnonzero(inside.any(axis=1 - axis))
+        result.append(slice(found[0], found[-1] + 1) if len(found) else slice(0, 0))
+    return tuple(result)
+
+
+def _looked_at(box):
+    """Pixels that are looked at for what is predicted in a box."""
+    return np.prod([side.stop - side.start + 2 * _SEEN_BESIDE for side in box])
 
 
 def group_parts(mask, trained_size):

@@ -40,7 +40,8 @@ def load_network(checkpoint, padding=None) -> Network:
     """
     description = describe(checkpoint)
     name, options, trained_size = _recipe_of(checkpoint, description)
-    if padding is None and description.kind == "release" and options.padding is not None:
+    as_released = padding is None and description.kind == "release" and options.padding is not None
+    if as_released:
         padding = RELEASE_PADDING
     if padding is not None:
         if options.padding is None:
@@ -52,6 +53,8 @@ def load_network(checkpoint, padding=None) -> Network:
         discriminator = recipe.discriminator
     else:
         recipe.build_generator()
+    if as_released:
+        recipe.generator.margin, recipe.generator.keeps_levels = 0, False  # of which its test program knows nothing
     report = load_weights(checkpoint, recipe.generator, discriminator)
     residuals = checkpoint.about.residuals if checkpoint.about else 0.0
     return Network(recipe, trained_size, residuals, f"{checkpoint.path}: {description}: {report}")

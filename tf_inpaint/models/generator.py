@@ -30,11 +30,16 @@ class Generator(Network):
         fixed_size: height and width of all images, for a network that takes one size; None is any size.
         hole_size: side of the largest hole it fills, with `fixed_size` alone.
         region: what of an image it predicts: the "centre", as large a "box" around the hole, or the "whole".
+        margin: pixels by which an image is continued, as its mirror image, beyond borders that a hole reaches, where
+            too dark a hole would be predicted otherwise.
+        keeps_levels: whether completions keep to the levels beside the holes, see `ops.plain`.
         guided: whether it reads edges.
         refinable: whether it has `encode` and `decode`, between which `inference.refinement` changes features.
         attention: `Attention`, or None.
         bytes_per_pixel: memory that completing takes for each pixel beside attention, measured.
         bytes_per_known_pixel: the same of pixels far from holes, where `fill` looks at them only; None if it does not.
+        known_cost: time that `fill` takes for a pixel far from what is wanted, as a fraction of that for others; None
+            where it looks at all alike.
         returned: names of what `call` returns, not in training.
     Call:
         inputs: (masked_image, mask) or, if guided, (masked_image, mask, edges): float32 [B, H, W, 3] in [-1, 1], RGB, 0
@@ -47,11 +52,14 @@ class Generator(Network):
     fixed_size = None
     hole_size = None
     region = "whole"
+    margin = 0
+    keeps_levels = True
     guided = False
     refinable = False
     attention = None
     bytes_per_pixel: int
     bytes_per_known_pixel = None
+    known_cost = None
     returned = ("predicted",)
 
     def split(self, inputs):
@@ -62,6 +70,11 @@ class Generator(Network):
             raise ValueError(f"`inputs` must be {wanted}. Received: {len(inputs)} tensors")
         return masked_image, mask, [edges[0] * mask] if edges else []
 
-    def fill(self, inputs):
-        """What the mask needs of "predicted", and "offsets" where `call` has them; anything beyond the mask."""
+    def fill(self, inputs, wanted=None):
+        """What the mask needs of "predicted", and "offsets" where `call` has them; anything beyond the mask.
+
+        Args:
+            inputs: as of `call`.
+            wanted: float32 like the mask, those of its holes that count; None is all.
+        """
         return self(inputs)

@@ -90,13 +90,13 @@ class PENNetGenerator(Generator):
         pyramid = [tf.cast(layer(level), tf.float32) for layer, level in zip(self._to_rgb, decoded)]
         return {"predicted": predicted, "pyramid": pyramid[::-1]}
 
-    def fill(self, inputs):
-        """`predicted` as `call` makes it, in the rectangle around all holes alone; anything beyond, for speed.
+    def fill(self, inputs, wanted=None):
+        """`predicted` as `call` makes it, in the rectangle around all wanted holes alone; anything beyond, for speed.
 
         Every level is matched as the deeper one fills it, known places too. So only the last attention, which is most
         of the work, and what follows it can be left out beyond the rectangle.
         """
-        return {"predicted": self._walk(inputs, bounding_box(inputs[1]))[1]}
+        return {"predicted": self._walk(inputs, bounding_box(inputs[1] if wanted is None else wanted))[1]}
 
     def _walk(self, inputs, *wanted):
         """(levels of the decoder, the deepest first; predicted), right in a `Box` alone if one is wanted."""

@@ -35,6 +35,7 @@ class TwoStageGenerator(Generator):
     """
 
     size_multiple = _ATTENTION_STRIDE
+    margin = 16
 
     def __init__(self, width, padding, convolution, attention, bound, name, **kwargs):
         super().__init__(name=name, **kwargs)
@@ -55,6 +56,10 @@ class TwoStageGenerator(Generator):
         return Attention(_ATTENTION_STRIDE, [self.refinement.attention]) if self.attends_by == "contextual" else None
 
     @property
+    def known_cost(self):
+        return 0.125 if self.attention else None  # measured
+
+    @property
     def returned(self):
         return ("coarse", "refined", "predicted", *(["offsets"] if self.attends_by != "none" else []))
 
@@ -72,11 +77,11 @@ class TwoStageGenerator(Generator):
         outputs = {"coarse": coarse, "refined": refined, "predicted": refined}
         return outputs if offsets is None else {**outputs, "offsets": offsets}
 
-    def fill(self, inputs):
-        """`predicted` and `offsets` of `call`, in the rectangle around all holes alone; anything beyond, for speed."""
+    def fill(self, inputs, wanted=None):
+        """`predicted` and `offsets` of `call`, in the rectangle around all wanted holes; anything beyond, for speed."""
         if self.attention is None:
             return super().fill(inputs)
-        _, refined, offsets = self._stages(inputs, bounding_box(inputs[1]))
+        _, refined, offsets = self._stages(inputs, bounding_box(inputs[1] if wanted is None else wanted))
         return {"predicted": refined, "offsets": offsets}
 
     def coarse_only(self, inputs):

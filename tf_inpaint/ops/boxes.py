@@ -188,6 +188,19 @@ def paste_window(completed, window, image):
     return tf.where(inside > 0, pasted, image)
 
 
+def margins_of(mask, margin):
+    """By how much images are continued where a hole reaches their border: `margin` there, 0 elsewhere.
+
+    Args:
+        mask: bool [B, H, W], True = hole.
+        margin: in pixels.
+    Returns:
+        ((above, below), (left, right)), int32 scalars, of all images together.
+    """
+    borders = ((mask[:, 0], mask[:, -1]), (mask[:, :, 0], mask[:, :, -1]))
+    return [[margin * tf.cast(tf.reduce_any(border), tf.int32) for border in pair] for pair in borders]
+
+
 def mirrored(index, length):
     """Any indices brought into 0 .. length - 1 by mirroring at the ends, which are repeated: int32 of any shape."""
     index = index % (2 * length)

@@ -17,17 +17,17 @@ _MARGIN = 2  # positions around the hole: one whose patches reach into it, one t
 _LEAST_ENERGY = 1e-8  # of levels in [-1, 1]; below it there is no detail
 
 
-def add_residuals(images, mask, offsets, stride, strength, in_box=False):
+def add_residuals(images, mask, offsets, stride, strength, wanted=None):
     """Adds to holes the detail that they lack: as much as makes it as strong as where it comes from, and no more.
 
     Args:
         images: float32 [B, H, W, C], completed, in [-1, 1]; H and W multiples of `stride`.
         mask: float32 [B, H, W, 1], 1 = hole.
         offsets: int32 [B, H / stride, W / stride, 2], see `ContextualAttention`; of those farther than a position from
-            the box around all holes nothing is read.
+            the box around what is wanted nothing is read.
         stride: pixels between positions that attend.
         strength: what the added detail is multiplied by, in [0, 1].
-        in_box: whether to compute the box around all holes alone, for speed.
+        wanted: float32 like `mask`, the holes that count, around which alone anything is computed; None is all.
     Returns:
         float32 like `images`, the same outside of the holes.
     Reference: Yi et al., "Contextual Residual Aggregation for Ultra High-Resolution Image Inpainting", CVPR 2020.
@@ -35,10 +35,10 @@ def add_residuals(images, mask, offsets, stride, strength, in_box=False):
         energy that the image has already is not added again; strength.
     """
     residuals = images - _smooth(images, stride)
-    if not in_box:
+    if wanted is None:
         return images + strength * _detail(residuals, paste_residuals(residuals, offsets, stride), mask, stride)
     size = tf.shape(mask)[1:3]
-    positions = bounding_box(mask).shrunk(stride).grown(_MARGIN).within(size // stride)
+    positions = bounding_box(wanted).shrunk(stride).grown(_MARGIN).within(size // stride)
     pasted = paste_residuals(residuals, offsets, stride, positions)
     pixels = positions.enlarged(stride)
     detail = _detail(crop(residuals, pixels), pasted, crop(mask, pixels), stride)

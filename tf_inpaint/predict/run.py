@@ -94,7 +94,7 @@ class Run:
         start, done, batches = time.perf_counter(), 0, 0
 
         def size(task):
-            return self._inpainter.joint_size(*task.mask.shape) if self.batch_size > 1 else None
+            return self._inpainter.joint_size(task.mask) if self.batch_size > 1 else None
 
         def most(size):
             return self._inpainter.most_at_once(*size, self.batch_size)

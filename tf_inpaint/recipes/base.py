@@ -142,11 +142,11 @@ class Recipe(abc.ABC):
         inputs = self.inputs(batch)
         return with_completed(self.generator(inputs, training=training), inputs)
 
-    def fill(self, batch):
+    def fill(self, batch, wanted=None):
         """What `complete` calls "predicted" and "offsets", not in training, right in the holes alone: quicker where it
-        can be.
+        can be, of `wanted` holes as `Generator.fill` has them.
         """
-        return self.generator.fill(self.inputs(batch))
+        return self.generator.fill(self.inputs(batch), wanted)
 
     def preview(self, batch):
         """What is shown and measured of a batch while training."""

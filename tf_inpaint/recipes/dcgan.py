@@ -84,7 +84,7 @@ class DCGANRecipe(Recipe):
         predicted = self.generator(self.codes(batch["seed"]))[0] if training else self._search(*inputs)
         return with_completed({"predicted": predicted}, inputs)
 
-    def fill(self, batch):
+    def fill(self, batch, wanted=None):
         return self.complete(batch, training=False)
 
     def preview(self, batch):

@@ -156,8 +156,8 @@ class DeepFillV1Recipe(Recipe):
         outputs = {"coarse": self.generator.coarse_only(inputs)} if training else self.generator(inputs)
         return with_completed({**outputs, "predicted": outputs["coarse"]}, inputs)
 
-    def fill(self, batch):
-        return self.complete(batch, training=False) if self.options.pretrain_coarse else super().fill(batch)
+    def fill(self, batch, wanted=None):
+        return self.complete(batch, training=False) if self.options.pretrain_coarse else super().fill(batch, wanted)
 
     def generator_losses(self, batch):
         image, mask = batch["image"], batch["mask"]

@@ -45,6 +45,7 @@ def keep_weights(recipe, precision):
         if not np.isfinite(tf.cast(kept, tf.float32)).all():
             raise InputError(f"{name} has values too large for {precision}: keep float32 or bfloat16")
         weights[name].assign(kept)
+    copy.generator.margin, copy.generator.keeps_levels = recipe.generator.margin, recipe.generator.keeps_levels
     if recipe.generator.attention:
         for layer, original in zip(copy.generator.attention.layers, recipe.generator.attention.layers):
             layer.max_memory = original.max_memory

@@ -13,7 +13,7 @@ from tf_inpaint.checkpoints import DEFAULT_WEIGHTS
 from tf_inpaint.checkpoints.load import to_release_arrays
 from tf_inpaint.errors import InputError
 from tf_inpaint.inference.inpainter import Inpainter
-from tf_inpaint.inference.large import complete_resized
+from tf_inpaint.inference.large import boxes_apart, complete_resized
 from tf_inpaint.inference.refinement import Refinement, Settings
 from tf_inpaint.io.images import read_image, write_png
 from tf_inpaint.layers.precision import set_precision
@@ -103,7 +103,7 @@ def test_the_hole_is_rounded_not_truncated(inpainter):
 
 
 def test_padding_is_symmetric_below_and_to_the_right(inpainter):
-    image, mask = _example(67, 90)
+    image, mask = _example(67, 90, np.s_[20:50, 10:70])
     padding = [(0, 5), (0, 6)]
     padded = np.pad(image, [*padding, (0, 0)], mode="symmetric")
     expected = inpainter.outputs(padded, np.pad(mask, padding, mode="symmetric"))
@@ -111,8 +111,17 @@ def test_padding_is_symmetric_below_and_to_the_right(inpainter):
         np.testing.assert_array_equal(value, expected[name][:67, :90], name)
 
 
+def test_where_a_hole_reaches_the_border_the_mirror_image_lies_beyond(inpainter, recipe):
+    image, mask = _example(80, 64, np.s_[:30, 20:64])
+    padding = [(16, 0), (0, 16)]
+    padded = {"image": np.pad(image, [*padding, (0, 0)], "symmetric"), "mask": np.pad(mask, padding, "symmetric")}
+    batch = {"image": to_float(padded["image"][np.newaxis]), "mask": np.float32(padded["mask"][np.newaxis, ..., None])}
+    expected = recipe.complete(batch, training=False)["predicted"][0, 16:, :64]
+    np.testing.assert_allclose(inpainter.outputs(image, mask)["predicted"], expected, atol=2e-5)
+
+
 def test_an_unpadded_image_is_what_the_recipe_says(inpainter, recipe):
-    image, mask = _example(64, 72)
+    image, mask = _example(64, 72, np.s_[20:50, 10:60])
     batch = {"image": to_float(image[np.newaxis]), "mask": mask[np.newaxis, ..., np.newaxis].astype(np.float32)}
     expected = recipe.complete(batch, training=False)["predicted"][0]
     np.testing.assert_allclose(inpainter.outputs(image, mask)["predicted"], expected, atol=2e-5)
@@ -148,8 +157,9 @@ def test_completing_draws_the_holes_as_the_whole_is_drawn(inpainter):
 
 def test_images_of_one_padded_size_go_together(inpainter):
     sizes = [(66, 75), (72, 80), (65, 73)]
-    assert {inpainter.joint_size(*size) for size in sizes} == {(72, 80)}
-    examples = [(*_example(*size), None) for size in sizes]
+    examples = [(*_example(*size, np.s_[20:50, 10:60]), None) for size in sizes]
+    assert {inpainter.joint_size(mask) for _, mask, _ in examples} == {(72, 80)}
+    assert inpainter.joint_size(_example(66, 75)[1]) is None, "continued from its own border"
     for (image, mask, _), outputs in zip(examples, inpainter.outputs_together(examples)):
         alone = inpainter.outputs(image, mask)
         assert set(outputs) == set(alone)
@@ -160,7 +170,7 @@ def test_images_of_one_padded_size_go_together(inpainter):
     assert inpainter.graphs <= BOTH
     with pytest.raises(ValueError, match="`examples` must share a `joint_size`"):
         inpainter.outputs_together([*examples, (*_example(64, 64), None)])
-    assert Inpainter(inpainter.engine, strategy="crop").joint_size(66, 75) is None
+    assert Inpainter(inpainter.engine, strategy="crop").joint_size(examples[0][1]) is None
 
 
 def test_no_more_go_together_than_memory_allows(recipe):
@@ -237,7 +247,7 @@ def test_small_holes_are_estimated_to_take_less_up_to_holes_everywhere():
         mask[1, :side, -side:] = True
         needed.append(inpainter.memory(2048, 3072, 1, mask))
     assert needed == sorted(set(needed))
-    assert needed[0] < 0.75 * needed[-1] and needed[-1] == inpainter.memory(2048, 3072)
+    assert needed[0] < 0.75 * needed[-1] and needed[-1] == inpainter.memory(2048 + 32, 3072 + 32)
     scarce = Inpainter.of(recipe, max_memory=needed[0] + 1)
     with pytest.raises(InputError, match="raise max_memory"):
         scarce.complete(np.zeros((2048, 3072, 3), np.uint8), mask[1])
@@ -441,6 +451,73 @@ def test_without_anything_to_load_it_takes_the_default_weights():
         Inpainter.load(weights="places2")
 
 
+# Holes far apart
+
+
+def test_holes_far_apart_are_drawn_one_after_the_other_and_as_at_once(inpainter, monkeypatch):
+    image, mask = _image(300, 400), np.zeros((300, 400), bool)
+    mask[20:30, 20:32] = mask[260:275, 370:380] = True
+    expected, filled, fill = inpainter.outputs(image, mask)["completed"], [], inpainter.engine._fill
+    monkeypatch.setattr(inpainter.engine, "_fill", lambda *batch: filled.append(batch[3].sum()) or fill(*batch))
+    completed = inpainter.complete(image, mask)
+    assert filled == [120, 150]
+    assert _difference(completed, expected).max() <= 1 and (completed[mask] != image[mask]).mean() > 0.9
+    together = inpainter.complete(np.stack([image, image]), np.stack([mask, mask[::-1, ::-1]]))
+    assert _difference(together[0], expected).max() <= 1
+    both = np.zeros((2048, 3072), bool)
+    both[100:120, 100:120] = True
+    alone = inpainter.memory(*both.shape, 1, both)
+    both[1900:1920, 2900:2920] = True
+    assert inpainter.memory(*both.shape, 1, both) == alone
+
+
+@pytest.mark.parametrize("strategy", ["crop", "resize"])
+def test_around_holes_far_apart_each_is_seen_by_itself(recipe, strategy, monkeypatch):
+    around = Inpainter.of(recipe, strategy=strategy, trained_size=64)
+    image, mask = _image(300, 400), np.zeros((300, 400), bool)
+    first, second = np.s_[100:110, 40:52], np.s_[240:255, 330:340]
+    one, other = mask.copy(), mask.copy()
+    one[first] = other[second] = mask[first] = mask[second] = True
+    outputs = around.outputs(image, mask)
+    for each, part in ((one, first), (other, second)):
+        np.testing.assert_array_equal(outputs["completed"][part], around.outputs(image, each)["completed"][part])
+    np.testing.assert_array_equal(outputs["completed"][~mask], image[~mask])
+
+
+@pytest.mark.parametrize(
+    "holes, boxes",
+    [
+        ([], [(0, 0, 0, 0)]),
+        ([(5, 6, 15, 20)], [(5, 6, 15, 20)]),
+        ([(5, 6, 15, 20), (5, 40, 15, 50)], [(5, 6, 15, 50)]),
+        ([(5, 6, 15, 20), (480, 580, 490, 590)], [(5, 6, 15, 20), (480, 580, 490, 590)]),
+        ([(5, 6, 9, 20), (5, 580, 9, 590), (480, 6, 490, 20)], [(5, 6, 9, 20), (5, 580, 9, 590), (480, 6, 490, 20)]),
+    ],
+)
+def test_boxes_of_holes_far_apart(holes, boxes):
+    mask = np.zeros((500, 600), bool)
+    for top, left, bottom, right in holes:
+        mask[top:bottom, left:right] = True
+    found = boxes_apart(mask, 0.1 * mask.size)
+    assert sorted((rows.start, columns.start, rows.stop, columns.stop) for rows, columns in found) == sorted(boxes)
+
+
+# Plain grounds
+
+
+@pytest.mark.parametrize("colour", [(255, 255, 255), (0, 0, 0), (0, 0, 255), (200, 190, 170)])
+def test_plain_grounds_stay_plain_with_any_weights(inpainter, rough, colour):
+    image = np.full((64, 72, 3), colour, np.uint8)
+    for hole in (np.s_[20:40, 20:50], np.s_[:20, 60:]):
+        mask = np.zeros(image.shape[:2], bool)
+        mask[hole] = True
+        shown = np.where(mask[..., np.newaxis], np.uint8(77), image)
+        assert _difference(inpainter.outputs(shown, mask)["predicted"] * 127.5 + 127.5, image)[mask].max() > 10
+        for each in (inpainter, rough):
+            np.testing.assert_array_equal(each.complete(shown, mask), image)
+            np.testing.assert_array_equal(each.outputs(shown, mask)["completed"], image)
+
+
 # Thin and large images
 
 
@@ -457,7 +534,7 @@ def test_thin_images_are_completed_by_the_windows_that_their_holes_need(inpainte
         np.testing.assert_array_equal(outputs[name][~mask], image[~mask])
         assert (outputs[name][mask] != image[mask]).mean() > 0.9
     np.testing.assert_array_equal(inpainter.complete(image, np.zeros(shape, bool)), image)
-    assert inpainter.joint_size(*shape) is None
+    assert inpainter.joint_size(mask) is None
     assert inpainter.memory(8, 131_072) < inpainter.memory(64, 4096) + 1e8
 
 

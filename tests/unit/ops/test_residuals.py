@@ -73,7 +73,7 @@ def test_in_a_box_it_is_the_same():
     for hole in (np.s_[16:48, 56:88], np.s_[0:9, 49:95], np.s_[50:64, 90:96]):
         image, mask, offsets = _textured(hole)
         whole = add_residuals(image, mask, offsets, 8, 1.0)
-        np.testing.assert_allclose(add_residuals(image, mask, offsets, 8, 1.0, in_box=True), whole, atol=1e-6)
+        np.testing.assert_allclose(add_residuals(image, mask, offsets, 8, 1.0, wanted=mask), whole, atol=1e-6)
         assert np.abs(whole - image).max() > 0.1
 
 
