@@ -8,10 +8,8 @@ from PIL import Image
 
 from tf_inpaint.data.reader import ImageFiles, plainly
 from tf_inpaint.errors import InputError
-from tf_inpaint.io.images import read_mask
+from tf_inpaint.io.holes import read_holes
 from tf_inpaint.io.listing import list_files
-from tf_inpaint.ops.decode import decode_mask
-from tf_inpaint.ops.levels import MASK_THRESHOLD
 from tf_inpaint.ops.masks import MASKS, MaskOptions, outpainting
 
 
@@ -37,7 +35,7 @@ class Masks:
         self._size = tuple(size)
         self._files = None
         if "files" in options.kinds:
-            self._files = _MaskFiles(list_files(options.files), self._size, options.invert_files, max_broken_fraction)
+            self._files = _MaskFiles(options, self._size, max_broken_fraction)
 
     @property
     def broken(self) -> list[tuple[str, str]]:
@@ -111,31 +109,29 @@ def _file_seeds(seed):
 
 
 class _MaskFiles(ImageFiles):
-    """Mask files stretched to one size, uint8 in {0, 1}; those with no hole or nothing known count as broken."""
+    """Mask files stretched to one size, uint8 in {0, 1}; those with no hole or nothing known count as broken.
+
+    What is the hole is found out by `io.holes`, as everywhere, which looks at the whole file: by Python alone.
+    """
 
     channels = {"mask": 1}
+    decoded = False
 
-    def __init__(self, files, size, invert, max_broken_fraction):
-        super().__init__(files, "mask.files", max_broken_fraction)
+    def __init__(self, options, size, max_broken_fraction):
+        super().__init__(list_files(options.files), "mask.files", max_broken_fraction)
         self._size = size
-        self._invert = invert
-
-    def decode(self, index):
-        def read():
-            levels = decode_mask(tf.io.read_file(self._paths[index]))  # [H, W, 1]
-            levels = tf.image.resize(levels, self._size, "nearest")
-            return tf.cast((levels > MASK_THRESHOLD) != self._invert, tf.uint8)
-
-        empty = tf.zeros([*self._size, 1], tf.uint8)
-        return {"mask": tf.ensure_shape(tf.cond(index < 0, lambda: empty, read), [*self._size, 1])}
-
-    def usable(self, index, layers):
-        return (index < 0) | (tf.reduce_min(layers["mask"]) != tf.reduce_max(layers["mask"]))
+        self._options = options
 
     def read(self, index):
-        height, width = self._size
-        levels = Image.fromarray(read_mask(self._files[index])).resize((width, height), Image.NEAREST)
-        is_hole = (np.asarray(levels) > MASK_THRESHOLD) != self._invert
+        if index < 0:
+            return {"mask": np.zeros([*self._size, 1], np.uint8)}
+        (height, width), file = self._size, self._files[index]
+        try:
+            marked = read_holes(file, self._options.files_from).marked
+        except InputError as error:
+            raise InputError(str(error).replace("--mask_from", "mask.files_from")) from error
+        fitted = np.asarray(Image.fromarray(marked).resize((width, height), Image.NEAREST))
+        is_hole = fitted != self._options.invert_files
         if is_hole.all() or not is_hole.any():
-            raise InputError(f"{self._files[index]} is all {'hole' if is_hole.all() else 'known'} as a mask")
+            raise InputError(f"{file} is all {'hole' if is_hole.all() else 'known'} as a mask")
         return {"mask": is_hole.astype(np.uint8)[:, :, np.newaxis]}

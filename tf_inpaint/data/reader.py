@@ -60,6 +60,7 @@ class ImageFiles:
     """
 
     channels = {"image": 3}
+    decoded = True  # by TensorFlow first; otherwise by Python alone
 
     def __init__(self, files: list[str], setting: str, max_broken_fraction: float):
         """Looks at the heads of the files.
@@ -129,6 +130,8 @@ class ImageFiles:
             # Operations are chosen, too: where TensorFlow has to be deterministic (`training.deterministic`), one that
             # is marked as stateful, such as `from_tensors`, makes it run the whole pipeline without any parallelism.
             once = tf.data.Dataset.range(1)
+            if not self.decoded:
+                return once.map(plainly(read))
             decoded = once.map(plainly(decode)).ignore_errors().filter(plainly(self.usable))
             decoded = decoded.map(plainly(lambda _, layers: (key, layers)))
             return decoded.concatenate(once.map(plainly(read))).take(1)

@@ -20,8 +20,10 @@ from werkzeug.exceptions import HTTPException
 from tf_inpaint.demo.session import MASK, Session, Stroke
 from tf_inpaint.demo.visitors import Turns, Visitors
 from tf_inpaint.errors import InputError, one_line
+from tf_inpaint.io.holes import read_holes
 from tf_inpaint.io.images import check_image, encode_png, read_image, read_mask, restore
-from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD
+from tf_inpaint.io.metadata import NO_METADATA
+from tf_inpaint.ops.levels import EDGE_THRESHOLD
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MOST_BYTES = 32 << 20  # of an upload
@@ -104,9 +106,8 @@ class _Page:
     def load_layer(self, layer):
         data = flask.request.get_data()
         with self._session() as session, self._decoding:
-            threshold = MASK_THRESHOLD if layer == MASK else EDGE_THRESHOLD
             session.check_size(*check_image(data))
-            session.fill(layer, read_mask(data) > threshold)
+            session.fill(layer, read_holes(data).marked if layer == MASK else read_mask(data) > EDGE_THRESHOLD)
             return _state(session)
 
     def draw(self):
@@ -125,7 +126,7 @@ class _Page:
             start = time.monotonic()
             with self._session() as session:
                 task = session.task()
-            outputs = self._inpainter.outputs(*task)  # the session is free meanwhile, or it would hold all threads
+            outputs = self._inpainter.outputs(*task[:3])  # the session is free meanwhile, or it would hold all threads
             with self._session() as session:
                 session.accept(task, outputs)
             return {**self._changed(), "seconds": round(time.monotonic() - start, 2)}
@@ -139,7 +140,8 @@ class _Page:
     def download(self, name):
         with self._session() as session:
             if name == "completed":
-                return _png(restore(session.image, session.output_at(name), session.result_mask), "completed.png")
+                completed = restore(session.image, session.output_at(name), session.result_mask)
+                return _png(completed, "completed.png", session.image.metadata)
             layer = session.mask() if name == MASK else session.edges()
             if layer is None:
                 raise InputError("this model takes no edges")
@@ -224,8 +226,8 @@ def _state(session) -> dict:
     return state
 
 
-def _png(array, name=None):
-    encoded = encode_png(array, compress_level=3)
+def _png(array, name=None, metadata=NO_METADATA):
+    encoded = encode_png(array, metadata, compress_level=3)
     return flask.send_file(io.BytesIO(encoded), "image/png", as_attachment=name is not None, download_name=name)
 
 

@@ -6,8 +6,9 @@ from tf_inpaint import cli
 from tf_inpaint.checkpoints import GUIDED_WEIGHTS, list_weights, open_checkpoint
 from tf_inpaint.demo.session import EDGES, MASK, Session
 from tf_inpaint.errors import InputError
+from tf_inpaint.io.holes import MASK_SOURCES, read_holes
 from tf_inpaint.io.images import PIXEL_LIMIT, read_image, read_mask
-from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD
+from tf_inpaint.ops.levels import EDGE_THRESHOLD
 from tf_inpaint.predict import command as predict
 from tf_inpaint.predict.jobs import Job, check_outputs, completed_name
 from tf_inpaint.predict.options import add_model_options, load_inpainter
@@ -74,6 +75,7 @@ def _parser() -> cli.Parser:
     add(
         "--mask", help="a mask to begin with (white = hole); with --image and --output it is completed without a window"
     )
+    add("--mask_from", choices=MASK_SOURCES, default="auto", help="what of it is the hole, as for test.py")
     add("--edges", help="edges to begin with (white lines), for guided models")
     add("--output", help="where the completed image is saved, a PNG (default: x_completed.png beside x)")
     add("--web", action="store_true", help="a page for the browser instead of a window")
@@ -85,7 +87,8 @@ def _parser() -> cli.Parser:
 
 def _as_test(args) -> list[str]:
     """The arguments of the same completion by test.py."""
-    names = ("image", "mask", "edges", "output", "checkpoint_dir", "weights", "padding", "residuals", "max_pixels")
+    files, model = ("image", "mask", "edges", "output"), ("checkpoint_dir", "weights", "padding", "residuals")
+    names = (*files, *model, "mask_from", "max_pixels")
     given = [(f"--{name}", getattr(args, name)) for name in names]
     words = [str(word) for option, value in given if value is not None for word in (option, value)]
     return words + ["--trust_saved_model"] * args.trust_saved_model
@@ -94,7 +97,7 @@ def _as_test(args) -> list[str]:
 def _read(args):
     """A function that puts the files named into a session; they are read at once, before TensorFlow is loaded."""
     image = read_image(args.image) if args.image else None
-    mask = read_mask(args.mask) > MASK_THRESHOLD if args.mask else None
+    mask = read_holes(args.mask, args.mask_from).marked if args.mask else None
     edges = read_mask(args.edges) > EDGE_THRESHOLD if args.edges else None
 
     def prepare(session):

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from tf_inpaint.errors import InputError
-from tf_inpaint.io.images import ImageFile
+from tf_inpaint.io.images import ImageFile, as_seen
 from tf_inpaint.ops.levels import MASK_THRESHOLD
 
 MASK, EDGES = LAYERS = ("mask", "edges")
@@ -44,6 +45,15 @@ class Stroke:
     points: tuple
     size: float
     erase: bool = False
+
+
+class Task(NamedTuple):
+    """What an `Inpainter` is asked for: its image as a network is shown it, mask and edges; and the image as loaded."""
+
+    image: np.ndarray
+    mask: np.ndarray
+    edges: np.ndarray | None
+    original: ImageFile
 
 
 class _Change:
@@ -209,24 +219,23 @@ class Session:
             InputError: if there is no image, no hole, or nothing but hole.
         """
         task = self.task()
-        self.accept(task, inpainter.outputs(*task))
+        self.accept(task, inpainter.outputs(*task[:3]))
 
-    def task(self) -> tuple:
-        """What is to be completed as it is now, (image, mask, edges); errors as `complete`."""
+    def task(self) -> Task:
+        """What is to be completed as it is now; errors as `complete`."""
         mask = self.mask()
         if not mask.any():
             raise InputError("draw a hole first: where the image shall be completed")
         if mask.all():
             raise InputError("the hole covers the whole image and leaves nothing to complete it from")
-        return self.image.rgb, mask, self.edges()
+        return Task(as_seen(self.image, mask), mask, self.edges(), self.image)
 
-    def accept(self, task: tuple, outputs: dict) -> None:
+    def accept(self, task: Task, outputs: dict) -> None:
         """Take what `Inpainter.outputs` made of a task as the result; after another image was loaded, an InputError."""
-        image, mask, _ = task
-        if self.image is None or image is not self.image.rgb:
+        if task.original is not self.image:
             raise InputError("another image was loaded before this one was completed")
         self.result = {name: outputs[name] for name in RESULTS if name in outputs}
-        self.result_mask = mask
+        self.result_mask = task.mask
 
     # Showing
 

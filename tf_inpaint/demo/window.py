@@ -208,7 +208,8 @@ class Window:
         if session.takes_edges:
             layers[f"{stem}_edge.png"] = session.edges()
         if session.result is not None:
-            write_png(self._output, restore(session.image, session.result["completed"], session.result_mask))
+            completed = restore(session.image, session.result["completed"], session.result_mask)
+            write_png(self._output, completed, session.image.metadata)
         for path, layer in layers.items():
             write_png(path, layer)
         saved = [self._output] * (session.result is not None) + list(layers)

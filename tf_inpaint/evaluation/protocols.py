@@ -17,7 +17,7 @@ from PIL import Image
 from tf_inpaint.errors import InputError
 from tf_inpaint.evaluation.drawing import DRAWINGS, Draws
 from tf_inpaint.evaluation.named_files import NamedFiles
-from tf_inpaint.io.images import read_mask
+from tf_inpaint.io.holes import read_holes
 from tf_inpaint.io.listing import list_files, source_root
 from tf_inpaint.ops.levels import MASK_THRESHOLD
 
@@ -181,7 +181,7 @@ class Masks:
         file = self._files.of(name) if self._by_name else self._files.files[index % len(self._files.files)]
         if file is None:
             raise InputError("no mask file has its name")
-        levels = read_mask(file)
+        levels = np.where(read_holes(file).marked, np.uint8(255), np.uint8(0))
         if self._by_name and levels.shape not in (tuple(shape[:2]), (self._protocol.size,) * 2):
             has, needs = (f"{width} x {height}" for height, width in (levels.shape, shape[:2]))
             raise InputError(f"the mask {file} has {has} pixels, but the image has {needs}")

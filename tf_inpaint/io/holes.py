@@ -51,7 +51,7 @@ def read_holes(path, mask_from: str = "auto", pixel_limit: int = PIXEL_LIMIT) ->
     try:
         return holes_of(image, mask_from)
     except ValueError as error:
-        raise InputError(f"the mask {path} {error}") from error
+        raise InputError(f"the mask {'' if isinstance(path, bytes) else f'{path} '}{error}") from error
 
 
 def holes_of(image: ImageFile, mask_from: str = "auto") -> Holes:

@@ -16,6 +16,8 @@ from tf_inpaint.demo import visitors as visitors_module
 from tf_inpaint.demo import web
 from tf_inpaint.demo.app import MOST_WAITING, make_app
 from tf_inpaint.errors import InputError
+from tf_inpaint.io.images import encode_png
+from tf_inpaint.io.metadata import Metadata
 
 HEADERS = {"X-Requested-With": "tf_inpaint"}
 
@@ -129,6 +131,23 @@ def test_alpha_and_grey_come_back(visitor):
     visitor.post("/api/stroke", json=HOLE)
     visitor.post("/api/complete")
     assert _array(visitor.get("/api/completed.png")).shape == (60, 80)
+
+
+def test_what_the_photograph_says_comes_back_and_what_is_transparent_is_not_seen(visitor, monkeypatch):
+    array = np.full((60, 80, 4), 255, np.uint8)
+    array[10:, :, :3], array[:10, :, 3] = 90, 0
+    visitor.post("/api/picture", encode_png(array, Metadata(dpi=(300.0, 300.0), texts=(("Author", "somebody"),))))
+    visitor.post("/api/stroke", json=HOLE)
+    visitor.post("/api/complete")
+    completed = Image.open(io.BytesIO(visitor.get("/api/completed.png").data))
+    assert completed.text == {"Author": "somebody"} and round(completed.info["dpi"][0]) == 300
+    assert completed.mode == "RGBA" and np.asarray(completed)[:10, :, 3].max() == 0
+
+
+def test_an_upload_that_looks_like_no_mask_is_refused(loaded):
+    noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
+    said = loaded.says(loaded.post("/api/layer/mask", _bytes(noise)))
+    assert said.startswith("the mask has ") and "a photograph where a mask is expected?" in said
 
 
 def test_an_unguided_model_has_no_sketch(unguided, photo):

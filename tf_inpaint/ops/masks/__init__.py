@@ -64,7 +64,9 @@ class MaskOptions:
         files: for kind "files": masks as image files (white = hole): a folder, a glob, a list file, or a list of these;
             they are stretched to the size of the image. Others take the places of those that cannot be read, or have
             no hole or nothing known, up to `data.max_broken_fraction` of them.
-        invert_files: the holes of these files are black.
+        files_from: what of these files is the hole: "light", "dark", "alpha" (what is transparent), "colour" (all paint
+            on a plain or transparent ground); "auto" finds out, and files that look like no mask count as broken.
+        invert_files: what these files mark is known.
         flip_files: mirror every second of them left to right, and every second upside down.
         per_batch: True draws one hole for all images of a batch, as the releases do.
     """
@@ -90,6 +92,7 @@ class MaskOptions:
     noise_fraction: Tuple[float, float] = (0.2, 0.3)
     turn: int = 45
     files: Union[str, Tuple[str, ...]] = ""
+    files_from: Literal["auto", "light", "dark", "alpha", "colour"] = "auto"
     invert_files: bool = False
     flip_files: bool = True
     per_batch: bool = False
