@@ -77,6 +77,7 @@ def export(inpainter, output: str, precision: str = "float32", size=None, output
         "weights": precision,
         "arithmetic": "float32",
         "size": size,
+        "fixed_size": inpainter.engine.fixed_size,
         "max_pixels": max_pixels,
         "guided": model.guided,
         "residuals": inpainter.residuals,
@@ -160,6 +161,10 @@ def _check(inpainter, max_pixels, size, outputs):
     if size is not None and size[0] * size[1] > max_pixels:
         raise InputError(
             f"--size {size[0]} {size[1]} is more than the limit of {max_pixels} pixels: raise --max_pixels"
+        )
+    if size is not None and inpainter.engine.in_pieces(*size):
+        raise InputError(
+            f"--size {size[0]} {size[1]} is too thin to be completed at once: use test.py, which does it piece by piece"
         )
     largest = size or (round(max_pixels**0.5),) * 2
     needed = inpainter.memory(*largest)

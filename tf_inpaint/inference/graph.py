@@ -14,7 +14,7 @@ from tf_inpaint.errors import InputError
 from tf_inpaint.inference.engine import Engine
 from tf_inpaint.inference.large import boxes_apart, is_thin, thin_size
 from tf_inpaint.inference.memory import (
-    THIN_BYTES_PER_PIXEL,
+    GATHERED_BYTES_PER_PIXEL,
     attention_budget,
     installed_memory,
     memory_needed,
@@ -214,14 +214,14 @@ class KerasEngine(Engine):
         return None if size != mask.shape and self._margins(mask[np.newaxis]).any() else size
 
     def in_pieces(self, height, width):
-        return self.fixed_size is None and is_thin(height, width, self.recipe.generator.minimum_size)
+        return self.fixed_size is None and is_thin(height, width)
 
     def memory(self, height, width, batch=1, mask=None):
         generator, hole = self.recipe.generator, None
         if self.fixed_size is not None:
             return memory_needed(generator, self.fixed_size, self.fixed_size, self.max_memory, batch)
         if self.in_pieces(height, width):
-            return self.memory(*thin_size(height, width)) + THIN_BYTES_PER_PIXEL * height * width * batch
+            return self.memory(*thin_size(height, width)) + GATHERED_BYTES_PER_PIXEL * height * width * batch
         if mask is not None:
             mask = mask.reshape(-1, *mask.shape[-2:]).any(axis=0)  # [H, W]
             margins = self._margins(mask[np.newaxis])[0].sum(axis=1)

@@ -20,6 +20,7 @@ from tf_inpaint.inference.large import (
     group_parts,
     thin_parts,
 )
+from tf_inpaint.inference.memory import GATHERED_BYTES_PER_PIXEL
 from tf_inpaint.inference.network import PUBLISHED_SIZE, load_network
 from tf_inpaint.inference.refinement import Refinement, refined_memory, scales_of
 from tf_inpaint.inference.saved_model import SavedModelEngine
@@ -249,7 +250,11 @@ class Inpainter:
             height, width, batch: of the images.
             mask: bool [H, W] or [B, H, W], True = hole, if the holes alone are asked for; None predicts all there is.
         """
-        return self.engine.memory(height, width, batch, mask if self._blend is None else None)
+        if not self._is_large(height, width):
+            return self.engine.memory(height, width, batch, mask if self._blend is None else None)
+        side = max(round(self.exact_pixels**0.5), self.trained_size)  # the network sees no more at once
+        needed = self.engine.memory(min(side, height), min(side, width))
+        return None if needed is None else needed + GATHERED_BYTES_PER_PIXEL * height * width * batch
 
     def _refined(self, image, mask, edges, all_outputs):
         """`outputs` of one image by refinement; as by "exact" where that has one scale or nothing to fill."""

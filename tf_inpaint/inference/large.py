@@ -83,10 +83,14 @@ def complete_resized(run, image, mask, edges, trained_size, residuals=0.0):
     return results
 
 
-def is_thin(height, width, narrowest=1):
-    """Whether an image is completed in pieces; a network sees it at least `narrowest` pixels wide."""
-    shorter, longer = sorted((height, width))
-    return longer > max(_LONG, _THIN * max(shorter, narrowest))
+def is_thin(height, width):
+    """Whether an image is completed in pieces."""
+    return max(height, width) > longest_side(min(height, width))
+
+
+def longest_side(shorter, larger=max):
+    """How long an image may be that a network is shown whole; of a tensor with `larger=tf.maximum`."""
+    return larger(_LONG, _THIN * shorter)
 
 
 def thin_size(height, width):

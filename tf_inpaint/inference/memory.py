@@ -12,7 +12,7 @@ from tf_inpaint.ops.attention import attention_memory
 _PROGRAM = 0.75 * 2**30  # TensorFlow
 _COPIES = 4  # of weights: TensorFlow's and those that convolutions arrange for themselves, measured
 _SEEN_AROUND = 160  # pixels around a hole that what is predicted there depends on; attention sees farther
-THIN_BYTES_PER_PIXEL = 48  # of images that are completed in pieces: what is gathered from them
+GATHERED_BYTES_PER_PIXEL = 48  # of images that are completed in pieces: what is gathered from them
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 

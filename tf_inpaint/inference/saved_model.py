@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 
@@ -11,6 +12,7 @@ import tensorflow as tf
 from tf_inpaint.checkpoints.locate import EXTRA_FOLDER, NOTES_FILE, SAVED_MODEL_FILE
 from tf_inpaint.errors import InputError
 from tf_inpaint.inference.engine import Engine
+from tf_inpaint.inference.large import is_thin
 from tf_inpaint.logs import without_warnings
 
 # Operations that reach files or Python; exported models have none, but for those by which variables are restored.
@@ -63,6 +65,10 @@ class SavedModelEngine(Engine):
             raise InputError(f"{folder} is a SavedModel, but not one of this project: it takes {sorted(inputs)}")
         self.guided = "edges" in inputs
         self._size = inputs["image"].shape[1:3]
+        self._in_pieces = _notes(folder).get("fixed_size") is None and not self._size.is_fully_defined()
+
+    def in_pieces(self, height, width):
+        return self._in_pieces and is_thin(height, width)
 
     def run(self, image, mask, edges, all_outputs):
         if not self._size.is_compatible_with(image.shape[1:3]):
@@ -74,6 +80,16 @@ class SavedModelEngine(Engine):
             said = re.search(r"assertion failed: (.*)", str(error))
             raise InputError(f"the exported model refuses this: {said[1] if said else error}") from error
         return {"attention" if name == "attention_flow" else name: value for name, value in outputs.items()}
+
+
+def _notes(folder):
+    """What the command that exported a model wrote down of it; nothing of a foreign one."""
+    try:
+        with open(os.path.join(folder, EXTRA_FOLDER, NOTES_FILE), encoding="utf-8") as file:
+            notes = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return notes if isinstance(notes, dict) else {}
 
 
 def _to_levels(mask):

@@ -182,7 +182,8 @@ class Run:
             write_image(path, array, image.metadata, self.quality)
 
     def _is_done(self, job):
-        return self.skip_existing and not job.problem and os.path.isfile(job.output)
+        wanted = [job.output] + [job.coarse_output] * self.save_coarse + [job.attention_output] * self.save_attention
+        return self.skip_existing and not job.problem and all(map(os.path.isfile, wanted))
 
     def _fail(self, job, error):
         self._sentences[job.output].append(f"failed: {error}")

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from tf_inpaint.inference.large import longest_side
+
 
 class Checks:
     """Inputs of one request, handed on where they are right.
@@ -13,11 +15,13 @@ class Checks:
     Args:
         max_pixels: largest image accepted, height x width.
         size: (height, width) of all images; None is any.
+        thin: whether images may be of any shape, and not only of those that a network is shown whole.
     """
 
-    def __init__(self, max_pixels, size=None):
+    def __init__(self, max_pixels, size=None, thin=False):
         self._max_pixels = max_pixels
         self._size = size
+        self._thin = thin
 
     def array(self, name, value, channels):
         """A uint8 [N, H, W, channels], of an allowed size."""
@@ -46,7 +50,9 @@ class Checks:
             return tf.io.decode_raw(head, tf.int32, little_endian=False)[::-1]
 
         sides = tf.cond(is_jpeg, lambda: tf.image.extract_jpeg_shape(contents)[:2], sides_of_png)
-        value = decode(self._limited(name, contents, sides[0], sides[1]))
+        contents = self._limited(name, contents, sides[0], sides[1])
+        with tf.name_scope(name):  # of what decoders complain of, only their place can tell
+            value = decode.python_function(contents)
         if self._size is not None:
             message = f"`{name}` must be {self._size[0]} x {self._size[1]} pixels high and wide. Received:"
             sides = tf.shape(value)[:2]
@@ -58,7 +64,12 @@ class Checks:
         pixels = tf.cast(height, tf.int64) * tf.cast(width, tf.int64)
         fits = (height > 0) & (width > 0) & (pixels <= self._max_pixels)
         message = f"`{name}` must have 1 to {self._max_pixels} pixels. Received height and width:"
-        return require(fits, value, message, height, width)
+        value = require(fits, value, message, height, width)
+        if self._thin:
+            return value
+        longest = longest_side(tf.minimum(height, width), tf.maximum)
+        message = f"`{name}` must not be so thin. Received height, width and the longest side for it:"
+        return require(tf.maximum(height, width) <= longest, value, message, height, width, longest)
 
 
 def as_large_as(image, name, value):

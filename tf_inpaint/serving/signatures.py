@@ -44,7 +44,7 @@ class ServedModel:
         self.root = weights_module(recipe)
         self._completion = Completion(recipe, all_outputs=bool(outputs), residuals=residuals)
         self._size = None if size is None else tuple(size)
-        self._checks = Checks(max_pixels, self._size)
+        self._checks = Checks(max_pixels, self._size, thin=recipe.generator.fixed_size is not None)
         self._outputs = {"completed": "completed", **{name: OUTPUTS[name] for name in outputs}}
 
     def signatures(self):

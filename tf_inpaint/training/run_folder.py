@@ -305,10 +305,11 @@ def _state(names):
 
 
 def _lines_up_to(file, step):
-    """The lines of a scalars file whose step is at most `step`; a kill may have torn the last one."""
+    """The lines of a scalars file whose step is at most `step`; a kill may have torn the last one, a full disk any."""
     kept = []
-    for line in file.read_text(encoding="utf-8").splitlines(keepends=True) if file.is_file() else ():
-        with contextlib.suppress(ValueError):
+    text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+    for line in text.splitlines(keepends=True):
+        with contextlib.suppress(ValueError, TypeError, KeyError):
             if json.loads(line)["step"] <= step:
                 kept.append(line)
     return kept

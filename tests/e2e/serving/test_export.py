@@ -101,6 +101,8 @@ def test_wrong_files_are_refused_with_a_reason(exported, make_case):
     right, other = ({name: value[0] for name, value in make_case(20, side).files().items()} for side in (20, 21))
     huge = bytearray(right["image_bytes"])
     huge[16:24] = (1 << 20).to_bytes(4, "big") * 2
+    damaged = bytearray(right["image_bytes"])
+    damaged[len(damaged) // 2] ^= 255
     levels = tf.io.encode_png(np.eye(20, dtype=np.uint8)[..., np.newaxis]).numpy()
 
     def ask(**changes):
@@ -111,6 +113,7 @@ def test_wrong_files_are_refused_with_a_reason(exported, make_case):
         ({"image_bytes": [b""]}, "`image_bytes` must be a PNG or JPEG file"),
         ({"mask_bytes": [b"BM nonsense"]}, "`mask_bytes` must be a PNG or JPEG file"),
         ({"image_bytes": [right["image_bytes"][:70]]}, "`image_bytes` must be a whole file"),
+        ({"image_bytes": [bytes(damaged)]}, "/image_bytes/"),
         ({"image_bytes": [b"\x89PNG"]}, "`image_bytes` must be a whole file"),
         ({"image_bytes": [bytes(huge)]}, "`image_bytes` must have 1 to 1048576 pixels.*1048576"),
         ({"mask_bytes": [other["mask_bytes"]]}, "`mask` must have the size of the image"),
@@ -142,6 +145,23 @@ def test_files_are_read_as_test_py_reads_them(exported, make_case, tmp_path):
     got = exported("guided").ask(inputs, "encoded")["completed_bytes"][0]
     expected = exported("guided").inpainter.complete(read_image(str(tmp_path / "x.jpg")).rgb, layer[..., 3] > 0)
     np.testing.assert_array_equal(tf.io.decode_png(got), expected)
+
+
+def test_thin_images_are_refused_and_completed_piece_by_piece_by_inpainter(exported):
+    model = exported("deepfill_v2")
+    image = np.random.default_rng(0).integers(0, 256, (4, 5000, 3), np.uint8)
+    mask = np.zeros((4, 5000), bool)
+    mask[1:3, [10, 4980]] = True
+    arrays = {"image": image[np.newaxis], "mask": mask[np.newaxis, ..., np.newaxis] * np.uint8(255)}
+    files = {f"{name}_bytes": [tf.io.encode_png(array[0]).numpy()] for name, array in arrays.items()}
+    said = r"`image.* must not be so thin.*\[4\] \[5000\] \[4096\]"
+    for inputs, signature in ((arrays, "serving_default"), (files, "encoded")):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=said):
+            model.ask(inputs, signature)
+    completed = Inpainter.load(model.folder).complete(image, mask)
+    np.testing.assert_array_equal(completed, model.inpainter.complete(image, mask))
+    with pytest.raises(InputError, match="--size 4 5000 is too thin"):
+        command.export(model.inpainter, "unused", size=(4, 5000))
 
 
 def test_wrong_arrays_are_refused_where_nobody_looks_at_shapes(exported):

@@ -568,6 +568,7 @@ def test_of_large_images_the_network_sees_what_is_around_the_holes(inpainter, mo
     assert seen == [(300, 300)]
     with pytest.raises(InputError, match="more than the limit"):
         large.complete(*_example(500, 401))
+    assert large.memory(500, 400) < large.memory(300, 300) + 2e7 and large.memory(500, 400) < inpainter.memory(500, 400)
 
 
 def test_detail_lost_by_shrinking_is_never_that_of_the_hole_itself():

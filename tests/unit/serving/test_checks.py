@@ -34,3 +34,10 @@ def test_the_end_of_a_thumbnail_is_not_the_end():
     assert _decode(contents).shape == IMAGE.shape
     with pytest.raises(tf.errors.InvalidArgumentError, match="`mask_bytes` must be a whole file"):
         _decode(contents[: len(contents) * 3 // 4])
+
+
+def test_what_decoders_complain_of_names_the_input():
+    contents = bytearray(cv2.imencode(".png", IMAGE)[1].tobytes())
+    contents[len(contents) // 2] ^= 255
+    with pytest.raises(tf.errors.InvalidArgumentError, match="(?s)Invalid PNG data.*mask_bytes/"):
+        _decode(bytes(contents))

@@ -131,8 +131,8 @@ def test_going_on_drops_lines_after_the_checkpoint_and_torn_ones(tmp_path, start
         if step == 2:
             folder.save(checkpoint()[0], step)
     folder.close()
-    with open(tmp_path / "scalars.jsonl", "a") as file:
-        file.write('{"step": 4, "l')
+    with open(tmp_path / "scalars.jsonl", "ab") as file:
+        file.write(b'{}\n1\n\xff\0\n{"step": 4, "l')
     folder = started(tmp_path)
     folder.log(3, {"l1": 30.0})
     assert lines(tmp_path) == [{"step": 1, "l1": 1.0}, {"step": 2, "l1": 2.0}, {"step": 3, "l1": 30.0}]
