@@ -19,7 +19,14 @@ from PIL import Image, UnidentifiedImageError
 
 from tf_inpaint.errors import InputError, reason
 from tf_inpaint.io.atomic import write_whole
-from tf_inpaint.io.kinds import is_heic, tiff_numbers, unread_kind, webp_size
+from tf_inpaint.io.kinds import (
+    PNG_SIGNATURE,
+    is_heic,
+    tiff_numbers,
+    unread_kind,
+    webp_size,
+    without_damaged_extras,
+)
 from tf_inpaint.io.metadata import NO_METADATA, Metadata, metadata_of, with_chunks
 from tf_inpaint.ops.levels import MASK_THRESHOLD
 
@@ -310,7 +317,7 @@ def _open(path, pixel_limit):
     if is_heic(head):
         _read_heic()
     try:
-        image = Image.open(source, formats=_formats())
+        image = _image_of(source, head)
     except UnidentifiedImageError:
         if not head:
             raise InputError(f"{path} is empty (0 bytes)") from None
@@ -336,6 +343,17 @@ def _open(path, pixel_limit):
     return image
 
 
+def _image_of(source, head):
+    """Opened by Pillow, which unlike others refuses a PNG whose image is sound and whose texts are damaged."""
+    try:
+        return Image.open(source, formats=_formats())
+    except UnidentifiedImageError:
+        if not head.startswith(PNG_SIGNATURE):
+            raise
+    contents = source.getvalue() if isinstance(source, io.BytesIO) else _head(source, None)
+    return Image.open(io.BytesIO(without_damaged_extras(contents)), formats=_formats())
+
+
 def _check_size(path, width, height, pixel_limit):
     if width < 1 or height < 1:
         raise InputError(f"{path} has no pixels ({width} x {height})")
@@ -359,7 +377,9 @@ def _pixels(image) -> tuple[np.ndarray, np.ndarray | None, bool]:
         levels = np.asarray(image)
         if levels.min() < 0 or levels.max() > 0xFFFF:
             raise _Unread(_unread_numbers("32-bit whole numbers"))
-        return np.repeat((levels >> 8).astype(np.uint8)[:, :, np.newaxis], 3, axis=2), None, True
+        key = image.info.get("transparency")
+        alpha = np.where(levels == key, np.uint8(0), np.uint8(255)) if isinstance(key, int) else None
+        return np.repeat((levels >> 8).astype(np.uint8)[:, :, np.newaxis], 3, axis=2), alpha, True
     grey = image.mode in ("1", "L", "LA")
     if image.mode.lower().endswith("a") or "transparency" in image.info:
         rgba = _converted(image, "RGBA")
@@ -400,7 +420,8 @@ def _deep(image, path, rgb, alpha) -> np.ndarray | None:
     """The 16-bit levels of a decoded image, uint16 [H, W, 1 | 3 | 4] as stored; None where it has 8, or nobody reads
     them."""
     if image.mode.startswith("I"):
-        return np.asarray(image).astype(np.uint16)[..., np.newaxis]
+        levels = np.asarray(image).astype(np.uint16)[..., np.newaxis]
+        return levels if alpha is None else np.dstack([levels, levels, levels, alpha * np.uint16(257)])
     if _bits(image, path) != 16:
         return None
     import cv2  # Pillow reads colours in 8 bits only
@@ -464,6 +485,10 @@ def _read_heic() -> None:
 
 def _orientation(image) -> int:
     try:
-        return image.getexif().get(_ORIENTATION_TAG, 1)
+        if image.format not in ("JPEG", "MPO", "PNG"):
+            return image.getexif().get(_ORIENTATION_TAG, 1)
+        exif = Image.Exif()  # by itself, without what texts say beside it, as TensorFlow's reader in `ops.decode`
+        exif.load(image.info.get("exif", b""))
+        return exif.get(_ORIENTATION_TAG, 1)
     except Exception:  # a damaged EXIF block says nothing against the pixels
         return 1

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import struct
+import zlib
 
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CONVERT = "convert it to JPEG or PNG first"
 _HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 _UNREAD = (
@@ -64,6 +66,20 @@ def webp_size(head: bytes) -> tuple[int, int] | None:
     if head[12:16] == b"VP8 ":
         return tuple(side & 0x3FFF for side in struct.unpack_from("<HH", head, 26))
     return None
+
+
+def without_damaged_extras(png: bytes) -> bytes:
+    """A PNG without chunks that its image does not need (texts, profile, EXIF) and whose checksum is wrong."""
+    kept, place = [png[: len(PNG_SIGNATURE)]], len(PNG_SIGNATURE)
+    while place + 12 <= len(png):
+        length, kind = struct.unpack_from(">I4s", png, place)
+        end = place + 12 + length
+        checksum = png[end - 4 : end]
+        extra = kind[0] & 0x20
+        if not extra or checksum == struct.pack(">I", zlib.crc32(png[place + 4 : end - 4])):
+            kept.append(png[place:end])
+        place = end
+    return b"".join(kept)
 
 
 def tiff_numbers(head: bytes) -> str | None:

@@ -7,7 +7,8 @@ import tensorflow as tf
 
 from tf_inpaint.ops.levels import MASK_THRESHOLD
 
-_EXIF_BYTES = 65536  # searched for an orientation; JPEG keeps it in its first segment, of at most this length
+_EXIF_BYTES = 65536  # at both ends of a PNG that are searched for an orientation
+_ORIENTATION_TAG, _SHORT, _LONG = 0x0112, 3, 4  # a tag of EXIF, and kinds of numbers
 
 
 @tf.function(autograph=False, input_signature=[tf.TensorSpec([], tf.string)])
@@ -18,7 +19,7 @@ def decode_image(contents):
 
 @tf.function(autograph=False, input_signature=[tf.TensorSpec([], tf.string)])
 def decode_mask(contents):
-    """An encoded JPEG or PNG as grey levels uint8 [H, W, 1], as `pictures.read_mask` has them."""
+    """An encoded JPEG or PNG as grey levels uint8 [H, W, 1], as `io.images.read_mask` has them."""
     red, green, blue, alpha = tf.split(_decode(contents, 4), 4, axis=2)
     brightest = tf.maximum(tf.maximum(red, green), blue)
 
@@ -52,7 +53,7 @@ def _decode(contents, channels):
 
 
 def _upright(image, orientation):
-    """`pictures.upright` for tensors."""
+    """`io.images.upright` for tensors."""
 
     def is_one_of(*values):
         return tf.reduce_any(orientation == values)
@@ -66,24 +67,17 @@ def exif_orientation(contents):
     """The EXIF orientation of an encoded JPEG or PNG.
 
     Args:
-        contents: string scalar; its first 64 KiB are searched.
+        contents: string scalar. Of a JPEG, its segments up to the image are looked through; of a PNG, the first and the
+            last 64 KiB.
     Returns:
         int32 in 1 .. 8; 1 (upright) where the file has none or a damaged one. One that stands in XMP alone is not seen.
     """
-    # Ten bytes of zeros around, so that no window below leaves the data.
-    window = tf.io.decode_raw(tf.strings.substr(contents, 0, _EXIF_BYTES), tf.uint8)
-    window = tf.pad(window, [[10, 10]])  # [N + 20]
-    # A TIFF header, "II*\0" or "MM\0*", right after JPEG's or PNG's name of the block. Few bytes are a star.
-    stars = tf.where(window[10:-10] == ord("*"))[:, 0] + 10  # [S]
-    around = tf.gather(window, stars[:, tf.newaxis] + tf.range(-9, 2, dtype=tf.int64))  # [S, 11]
-    headers = [b"?Exif\0\0II*\0", b"???eXIfII*\0", b"Exif\0\0MM\0*?", b"??eXIfMM\0*?"]
-    patterns = np.array([list(header) for header in headers], np.uint8)  # [4, 11]
-    matches = tf.reduce_all((around[:, tf.newaxis] == patterns) | (patterns == ord("?")), axis=2)  # [S, 4]
-    found = tf.where(matches)  # [F, 2], in the order of the file
+    data = tf.cond(
+        tf.strings.substr(contents, 0, 4) == b"\x89PNG", lambda: _png_exif(contents), lambda: _jpeg_exif(contents)
+    )
 
     def parse():
-        little = found[0, 1] < 2
-        tiff = window[stars[found[0, 0]] - tf.where(little, tf.constant(2, tf.int64), 3) :]
+        little, tiff = data[0] == ord("I"), tf.pad(data, [[0, 10]])  # no window below leaves it
 
         def unsigned(data, first, length):
             """The number in bytes first .. first + length - 1 of the last axis."""
@@ -94,9 +88,49 @@ def exif_orientation(contents):
         directory = tiff[tf.minimum(unsigned(tiff, 4, 4), tf.size(tiff, tf.int64) - 2) :]
         entries = tf.minimum(unsigned(directory, 0, 2), (tf.size(directory, tf.int64) - 2) // 12)
         table = tf.reshape(directory[2 : 2 + 12 * entries], [entries, 12])
-        is_orientation = (unsigned(table, 0, 2) == 0x0112) & (unsigned(table, 2, 2) == 3)  # tag, type SHORT
-        values = tf.boolean_mask(unsigned(table, 8, 2), is_orientation)
-        value = tf.concat([values, [1]], axis=0)[0]
-        return tf.cast(tf.where(value <= 8, tf.maximum(value, 1), 1), tf.int32)
+        kind = unsigned(table, 2, 2)
+        value = tf.where(kind == _LONG, unsigned(table, 8, 4), unsigned(table, 8, 2))
+        counts = ((kind == _SHORT) | (kind == _LONG)) & (unsigned(table, 4, 4) == 1)
+        values = tf.boolean_mask(value, (unsigned(table, 0, 2) == _ORIENTATION_TAG) & counts)
+        value = tf.concat([values[::-1], [1]], axis=0)[0]  # the last of several
+        return tf.cast(tf.where((value >= 1) & (value <= 8), value, 1), tf.int32)
 
-    return tf.cond(tf.shape(found)[0] > 0, parse, lambda: tf.constant(1))
+    return tf.cond(_begins(data, b"II*\0") | _begins(data, b"MM\0*"), parse, lambda: tf.constant(1))
+
+
+def _begins(data, text):
+    """Whether bytes, uint8 [N], begin with a text."""
+    return tf.reduce_all(tf.pad(data[: len(text)], [[0, len(text)]])[: len(text)] == np.frombuffer(text, np.uint8))
+
+
+def _jpeg_exif(contents):
+    """What follows a JPEG's first mark of EXIF in its segment: uint8 [N], empty where there is none."""
+    data = tf.io.decode_raw(contents, tf.uint8)
+    size = tf.size(data)
+    data = tf.pad(data, [[0, 4]])
+
+    def more(place, first, _):
+        header = data[tf.minimum(place, size)] == 0xFF
+        return (first == 0) & (place + 4 <= size) & header & (data[tf.minimum(place, size) + 1] != 0xDA)
+
+    def step(place, first, end):
+        length = 256 * tf.cast(data[place + 2], tf.int32) + tf.cast(data[place + 3], tf.int32)
+        filler, after = data[place + 1] == 0xFF, tf.minimum(place + 2 + length, size)
+        found = (data[place + 1] == 0xE1) & _begins(data[place + 4 : after], b"Exif\0\0")
+        place = tf.where(filler, place + 1, tf.maximum(after, place + 2))
+        return place, tf.where(found, place - length + 8, first), tf.where(found, place, end)
+
+    _, first, end = tf.while_loop(more, step, (tf.constant(2), tf.constant(0), tf.constant(0)))
+    return data[first:end]
+
+
+def _png_exif(contents):
+    """What follows a PNG's mark of EXIF: uint8 [N], empty where there is none."""
+    length = tf.strings.length(contents)
+    beginning = tf.strings.substr(contents, 0, _EXIF_BYTES)
+    end = tf.strings.substr(contents, tf.minimum(length, tf.maximum(_EXIF_BYTES, length - _EXIF_BYTES)), length)
+    data = tf.io.decode_raw(tf.strings.join([beginning, end]), tf.uint8)
+    padded = tf.pad(data, [[0, 3]])
+    marks = [padded[place : tf.size(data) + place] == letter for place, letter in enumerate(b"eXIf")]
+    found = tf.where(tf.reduce_all(marks, axis=0))[:, 0]  # int64 [F]
+    return data[tf.concat([found, [tf.size(data, tf.int64)]], axis=0)[0] + 4 :]

@@ -70,6 +70,37 @@ def test_grey_in_8_and_16_bits_and_1(tmp_path):
     assert image.grey and image.alpha[-1, -1] == 255 and image.alpha[0, 0] == 0
 
 
+def test_a_grey_level_of_16_bits_may_mean_transparent(tmp_path):
+    levels = np.arange(240, dtype=np.uint16).reshape(12, 20) * 257
+    image = read_image(_saved(Image.fromarray(levels), tmp_path / "a.png", transparency=7 * 257))
+    assert image.alpha[0, 7] == 0 and np.count_nonzero(image.alpha == 255) == 239
+    mask = np.zeros((12, 20), bool)
+    mask[3:5, 3:5] = True
+    restored = restore(image, np.full((12, 20, 3), 99, np.uint8), mask)
+    assert restored.dtype == np.uint16 and restored.shape == (12, 20, 4)
+    np.testing.assert_array_equal(restored[~mask][:, :3], np.repeat(levels[~mask][:, np.newaxis], 3, axis=1))
+    assert restored[0, 7, 3] == 0 and (restored[mask] == [99 * 257] * 3 + [65535]).all()
+
+
+def test_damaged_texts_of_a_png_say_nothing_against_its_image(tmp_path):
+    rgb, texts = _photo(), PngInfo()
+    texts.add_text("Author", "somebody")
+    path = _saved(Image.fromarray(rgb), tmp_path / "a.png", pnginfo=texts)
+    contents = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "a.png").write_bytes(contents.replace(b"somebody", b"nobody!!"))
+    np.testing.assert_array_equal(read_image(path).rgb, rgb)
+    (tmp_path / "a.png").write_bytes(contents.replace(b"IDAT", b"IDAU", 1))
+    with pytest.raises(InputError):
+        read_image(path)
+
+
+def test_an_orientation_that_stands_in_texts_alone_is_not_seen(tmp_path):
+    texts = PngInfo()
+    texts.add_itxt("XML:com.adobe.xmp", '<x xmlns:tiff="t" tiff:Orientation="6"/>')
+    path = _saved(Image.fromarray(_photo()), tmp_path / "a.png", pnginfo=texts)
+    assert read_image(path).rgb.shape == (12, 20, 3)
+
+
 def test_cmyk_becomes_rgb(tmp_path):
     cmyk = Image.new("CMYK", (20, 12), (0, 255, 255, 0))
     image = read_image(_saved(cmyk, tmp_path / "a.jpg", quality=95))

@@ -18,10 +18,26 @@ def _tiff(order, entries, first=8):
     return order + b"".join(words)
 
 
+def _jpeg(*segments):
+    return b"\xff\xd8" + b"".join(
+        b"\xff" + bytes([kind]) + (len(body) + 2).to_bytes(2, "big") + body for kind, body in segments
+    )
+
+
 @pytest.mark.parametrize("order", [b"II", b"MM"])
 def test_orientation_in_both_byte_orders(order):
     tiff = _tiff(order, [(0x010F, 3, 1), (0x0112, 3, 6), (0x0128, 3, 2)])
-    assert exif_orientation(b"\xff\xd8 * \xff\xe1\0\x99Exif\0\0" + tiff + b"*" * 30).numpy() == 6
+    exif, end = (0xE1, b"Exif\0\0" + tiff), b"\xff\xda\0\x08" + b"*" * 30
+    assert exif_orientation(_jpeg(exif) + end).numpy() == 6
+    before = (0xE0, b"JFIF\0"), (0xFE, b"Exif\0\0II*\0"), (0xE2, bytes(65533))
+    assert exif_orientation(_jpeg(*before, exif) + end).numpy() == 6
+    assert exif_orientation(_jpeg(exif, (0xE1, b"Exif\0\0" + _tiff(order, [(0x0112, 3, 3)]))) + end).numpy() == 6
+    assert exif_orientation(b"\x89PNG...eXIf" + tiff).numpy() == 6
+    assert exif_orientation(b"\x89PNG" + b"x" * 200_000 + b"eXIf" + tiff + b"IEND").numpy() == 6
+
+
+def test_orientation_as_a_long_number():
+    tiff = b"II*\0\x08\0\0\0\1\0\x12\1\4\0\1\0\0\0\6\0\0\0"
     assert exif_orientation(b"\x89PNG...eXIf" + tiff).numpy() == 6
 
 
@@ -30,16 +46,24 @@ def test_orientation_in_both_byte_orders(order):
     [
         b"",
         b"*",
+        b"\xff\xd8",
         b"\xff\xd8\xff\xe0 no exif at all, but a II*\0",
-        b"Exif\0\0II*\0",
-        b"Exif\0\0MM\0*\xff\xff\xff\xff\xff\xff",
-        b"Exif\0\0" + _tiff(b"II", [(0x0112, 3, 6)], first=4000),
-        b"Exif\0\0" + _tiff(b"II", [(0x0112, 3, 6)])[:-9],
-        b"Exif\0\0" + _tiff(b"II", [(0x0112, 3, 9)]),
-        b"Exif\0\0" + _tiff(b"MM", [(0x0112, 3, 0)]),
-        b"Exif\0\0" + _tiff(b"MM", [(0x0112, 2, 6)]),
-        b"Exif\0\0" + _tiff(b"MM", []),
-        b"x" * 70000 + b"Exif\0\0" + _tiff(b"MM", [(0x0112, 3, 6)]),
+        _jpeg((0xFE, b"Exif\0\0" + _tiff(b"II", [(0x0112, 3, 6)]))),
+        _jpeg((0xDA, b""), (0xE1, b"Exif\0\0" + _tiff(b"II", [(0x0112, 3, 6)]))),
+        *(
+            _jpeg((0xE1, b"Exif\0\0" + tiff))
+            for tiff in (
+                b"II*\0",
+                b"MM\0*\xff\xff\xff\xff\xff\xff",
+                _tiff(b"II", [(0x0112, 3, 6)], first=4000),
+                _tiff(b"II", [(0x0112, 3, 6)])[:-9],
+                _tiff(b"II", [(0x0112, 3, 9)]),
+                _tiff(b"MM", [(0x0112, 3, 0)]),
+                _tiff(b"MM", [(0x0112, 2, 6)]),
+                _tiff(b"MM", []),
+            )
+        ),
+        b"\x89PNG" + b"x" * 70_000 + b"eXIf" + _tiff(b"MM", [(0x0112, 3, 6)]) + b"x" * 70_000,
     ],
 )
 def test_without_a_sound_orientation_pictures_stay(contents):
