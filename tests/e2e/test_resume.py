@@ -25,6 +25,7 @@ OPTIONS = {
     "context_encoder": {},
     "lama": {"augment": "diffaugment"},
     "partial_convolution": {"fine_tune_from": 6},
+    "global_local": {"completion_steps": 4, "discriminator_steps": 4},
 }
 TRAINING = {"steps": STEPS, "strategy": "one_device", "ema_decay": 0.9, "log_every": 1, "checkpoint_every": 3}
 

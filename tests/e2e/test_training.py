@@ -35,7 +35,9 @@ OPTIONS = {
     "dcgan": {},
     "lama": {},
     "partial_convolution": {"fine_tune_from": 2},
+    "global_local": {"adversarial_weight": 1.0, "completion_steps": 0, "discriminator_steps": 0},
 }
+BATCH_STATISTICS = ("context_encoder", "dcgan", "lama", "partial_convolution", "global_local")
 DATA = {"deepfill_v2": {"edges": "canny", "edges_drop": 0.3}}
 MASKS = {
     "deepfill_v1": "box",
@@ -45,6 +47,7 @@ MASKS = {
     "dcgan": "box",
     "lama": "union",
     "partial_convolution": "union",
+    "global_local": "box",
 }
 WEIGHTS = {  # of the generator, of the discriminator, of which not trained
     "deepfill_v1": (84, 20, 0),
@@ -54,6 +57,7 @@ WEIGHTS = {  # of the generator, of the discriminator, of which not trained
     "dcgan": (26, 22, 14),
     "lama": (133, 28, 56),
     "partial_convolution": (33, 0, 12),
+    "global_local": (98, 60, 50),
 }
 STATE = ("..u", "..v", "..moving_mean", "..moving_variance")
 
@@ -92,7 +96,7 @@ def one_device(recipe, images, tmp_path_factory):
     "training", [{"strategy": "mirrored"}, {"accumulation_steps": 2}], ids=["two replicas", "two parts"]
 )
 def test_batch_of_four_is_the_same_run_however_it_is_shared_out(recipe, images, one_device, tmp_path, training):
-    if recipe in ("context_encoder", "dcgan", "lama", "partial_convolution") and "accumulation_steps" in training:
+    if recipe in BATCH_STATISTICS and "accumulation_steps" in training:
         pytest.skip("batch normalisation takes the statistics of a part, and says so")
     scalars, saved = train(recipe, images, tmp_path / "run", **training)
     assert len(scalars) == STEPS
@@ -175,7 +179,7 @@ def test_checkpoint_holds_both_networks_the_optimiser_the_average_and_the_step(r
     trained = len(generator) + len(discriminator) - len(state)
     assert len([name for name in names if name.startswith("optimizer/")]) == 2 * trained + 1
     first = {"pen_net": "dw_conv01", "context_encoder": "enc1", "dcgan": "project", "lama": "up1"}
-    first = {**first, "partial_convolution": "enc1..conv"}.get(recipe, "coarse..conv1")
+    first = {**first, "partial_convolution": "enc1..conv", "global_local": "conv1..conv"}.get(recipe, "coarse..conv1")
     assert f"generator/{first}..kernel" in generator  # TensorFlow doubles the dots of a name
 
 
@@ -191,6 +195,7 @@ def test_every_loss_term_is_logged_under_its_name(recipe, one_device):
         "dcgan": {"adversarial", "critic"},
         "lama": {"l1", "adversarial", "feature_matching", "critic", "r1"},
         "partial_convolution": {"valid", "hole", "total_variation"},
+        "global_local": {"l2", "adversarial", "critic"},
     }
     assert terms[recipe] <= set(scalars[0])
 

@@ -1,4 +1,4 @@
-"""How far a training had come: Adam's moments and counts out of a checkpoint, the authors' or a run's."""
+"""How far a training had come: an optimizer's moments and counts out of a checkpoint, the authors' or a run's."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tf_inpaint.checkpoints.description import describe
 from tf_inpaint.checkpoints.runs import STEP_KEY, parse_slot
 from tf_inpaint.errors import InputError
 
+SLOTS = {"adam": ("m", "v"), "adadelta": ("squares", "changes")}  # what a checkpoint calls the moments
 _LEAST_POWER = 1e-30  # smaller ones have lost their digits
 
 
@@ -28,7 +29,7 @@ class TrainingState(NamedTuple):
     moments: Mapping[str, tuple]
 
 
-def read_training_state(checkpoint, beta2: float, n_critic: int) -> TrainingState:
+def read_training_state(checkpoint, beta2: float, n_critic: int, algorithm: str = "adam") -> TrainingState:
     """The optimizer's part of a checkpoint, the authors' or a run's, in our names and order of colours.
 
     The authors keep beta2^(t + 1) after t updates, which is 0 for float32 long before their trainings end; then t is
@@ -38,14 +39,19 @@ def read_training_state(checkpoint, beta2: float, n_critic: int) -> TrainingStat
         checkpoint: a `Checkpoint`, or what `open_checkpoint` takes.
         beta2: of the Adam that wrote it.
         n_critic: discriminator updates before each of the generator's there.
+        algorithm: "adam", or "adadelta", of a run alone.
     Raises:
-        InputError: if the checkpoint holds no optimizer.
+        InputError: if the checkpoint holds no such optimizer.
     """
     checkpoint = open_checkpoint(checkpoint)
     description, shapes = describe(checkpoint), checkpoint.shapes
-    moments, counts = _release_slots(description, shapes) if description.kind == "release" else _run_slots(shapes)
+    if description.kind == "release":
+        moments, counts = _release_slots(description, shapes) if algorithm == "adam" else ({}, {})
+    else:
+        moments, counts = _run_slots(shapes, SLOTS[algorithm])
     if not moments or "step" not in counts:
-        raise InputError(f"{checkpoint.path} holds no optimiser: leave out training.init_optimizer")
+        named = "" if algorithm == "adam" else f" for optimizer.algorithm: {algorithm}"
+        raise InputError(f"{checkpoint.path} holds no optimiser{named}: leave out training.init_optimizer")
     needed = [key for pair in moments.values() for key in pair] + list(counts.values())
     values = dict(checkpoint.read(needed))
     numbers = {what: values[key] for what, key in counts.items()}
@@ -72,7 +78,7 @@ def _release_slots(description, shapes):
     return moments, {what: name for what, name in counts.items() if name in shapes}
 
 
-def _run_slots(shapes):
+def _run_slots(shapes, names):
     """The same in a run's checkpoint, whose optimizer is one for both networks or one for each."""
     slots, counts = {}, {}
     for key in shapes:
@@ -85,4 +91,5 @@ def _run_slots(shapes):
             slots.setdefault(weight, {})[moment] = key
     if STEP_KEY in shapes:
         counts["step"] = STEP_KEY
-    return {name: (pair["m"], pair["v"]) for name, pair in slots.items() if set(pair) == {"m", "v"}}, counts
+    found = {weight: tuple(pair[name] for name in names) for weight, pair in slots.items() if set(names) <= set(pair)}
+    return found, counts

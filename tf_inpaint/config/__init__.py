@@ -81,12 +81,14 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """Adam, for generator and discriminator (section `optimizer`); the defaults are DeepFill v1's.
+    """How generator and discriminator are updated (section `optimizer`); the defaults are DeepFill v1's.
 
     Attributes:
+        algorithm: "adam"; or "adadelta", for which Torch's rate is 1, its rho 0.9 and its epsilon 1e-6.
         learning_rate: > 0, before schedule and warm-up.
         beta1, beta2: decay of the running mean of gradients and of their squares, in [0, 1).
-        epsilon: > 0, added to the root of the mean square.
+        rho: the same of AdaDelta's means of squares, in [0, 1).
+        epsilon: > 0, added to the root of the mean square; by AdaDelta to the mean squares.
         shared_count: count the updates of both together in the bias correction, as the release does with its
             one optimizer: after five discriminator updates the generator's first is corrected as a sixth.
         discriminator_learning_rate: > 0, the discriminator's own rate; null for the same. Only without `shared_count`.
@@ -99,9 +101,11 @@ class OptimizerConfig:
         warmup_steps: steps in which the rates rise linearly from 0; fewer than `training.steps`.
     """
 
+    algorithm: Literal["adam", "adadelta"] = "adam"
     learning_rate: float = 1e-4
     beta1: float = 0.5
     beta2: float = 0.9
+    rho: float = 0.9
     epsilon: float = 1e-8
     shared_count: bool = True
     discriminator_learning_rate: Optional[float] = None
@@ -141,8 +145,9 @@ class TrainingConfig:
             beside them and preferred for completing images; 0 keeps none.
         init_from: checkpoint whose weights a new run starts from: ours or the authors' (folder, prefix, .index, .npz,
             .pth or .ckpt file), or the name of weights that ship with the package.
-        init_optimizer: take Adam's moments, its count and the step along from there, so that a run of the authors goes
-            on where they stopped; the generator then starts from its own weights, not from their running mean.
+        init_optimizer: take the optimizer's moments, its count and the step along from there, so that a run of the
+            authors goes on where they stopped; the generator then starts from its own weights, not from their running
+            mean.
         deterministic: run the same twice, bit for bit, at some cost in speed on GPUs.
         log_every: steps between progress lines and scalars.
         view_every: steps between sheets of fixed views; 0 writes none.

@@ -12,6 +12,7 @@ _KEYS = {  # interval: keys whose values lie in it, each element of a list by it
     "[2, inf)": "options.width options.depth mask.brush_width",
     "[8, inf)": "options.image_size",
     "[1, inf)": """
+        options.critic_layers
         options.critic_width options.blocks options.code_size options.n_generator options.bottleneck options.local_patch
         data.image_size data.batch_size mask.height mask.width mask.strokes mask.segments mask.shapes
         training.steps training.accumulation_steps training.steps_per_call training.log_every training.view_count
@@ -22,16 +23,17 @@ _KEYS = {  # interval: keys whose values lie in it, each element of a list by it
         options.valid_weight options.pyramid_weight options.autoencoder_weight options.perceptual_weight
         options.style_weight options.total_variation_weight options.adversarial_weight options.global_weight
         options.penalty_weight options.l1_known_weight options.l1_missing_weight options.r1_weight
-        options.feature_matching_weight options.fine_tune_from data.shorter_side mask.max_delta_height
+        options.feature_matching_weight options.fine_tune_from options.completion_steps
+        options.discriminator_steps data.shorter_side mask.max_delta_height
         mask.max_delta_width mask.vertical_margin mask.horizontal_margin optimizer.clip_norm optimizer.decay_every
         optimizer.decay_until optimizer.warmup_steps training.epochs training.view_every training.validate_every""",
     "[-1, inf)": "data.parallel_calls",
     "(0, inf)": """
         data.zoom options.search_rate optimizer.learning_rate optimizer.discriminator_learning_rate
         optimizer.epsilon""",
-    "[0, 1]": "data.edges_drop data.max_broken_fraction mask.noise_fraction",
+    "[0, 1]": "options.mean data.edges_drop data.max_broken_fraction mask.noise_fraction",
     "(0, 1]": "options.discount_gamma mask.shape_radius optimizer.decay_rate",
-    "[0, 1)": "optimizer.beta1 optimizer.beta2 training.ema_decay",
+    "[0, 1)": "optimizer.beta1 optimizer.beta2 optimizer.rho training.ema_decay",
     "[0, 0.5]": "data.colour_jitter",
     "(0, 0.5)": "mask.border",
     "(0, 1)": "options.global_ratio",
@@ -40,7 +42,7 @@ _KEYS = {  # interval: keys whose values lie in it, each element of a list by it
     "[0, 2147483647]": "training.seed",
 }
 _MOST = {  # far more than any machine can do, and few enough for TensorFlow's whole numbers
-    14: "options.depth",
+    14: "options.depth options.critic_layers",
     10_000: "training.steps_per_call options.n_critic options.n_generator options.blocks mask.strokes mask.segments",
     16_384: """
         options.width options.critic_width options.image_size options.code_size options.bottleneck options.local_patch
@@ -48,7 +50,8 @@ _MOST = {  # far more than any machine can do, and few enough for TensorFlow's w
         training.accumulation_steps training.view_count mask.height mask.width mask.brush_width mask.shapes
         mask.max_delta_height mask.max_delta_width mask.vertical_margin mask.horizontal_margin""",
     10**12: """
-        options.fine_tune_from training.steps training.epochs training.log_every training.view_every
+        options.fine_tune_from options.completion_steps options.discriminator_steps
+        training.steps training.epochs training.log_every training.view_every
         training.checkpoint_every training.keep_checkpoints training.validate_every training.validation_count
         optimizer.decay_every optimizer.decay_until optimizer.warmup_steps""",
 }

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tf_inpaint.checkpoints import open_checkpoint
 from tf_inpaint.errors import InputError
-from tf_inpaint.inference.blending import blend
+from tf_inpaint.inference.blending import blend, blend_into_marched
 from tf_inpaint.inference.graph import KerasEngine
 from tf_inpaint.inference.large import (
     STRATEGIES,
@@ -29,7 +29,7 @@ from tf_inpaint.ops.holes import feather
 from tf_inpaint.ops.images import to_uint8
 from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD
 
-BLENDINGS = {"none": None, "feather": feather, "poisson": blend}
+BLENDINGS = {"none": None, "feather": feather, "poisson": blend, "fast_marching": blend_into_marched}
 
 
 class Inpainter:
@@ -44,8 +44,8 @@ class Inpainter:
         trained_size: side of the images that the network was trained on, which "crop" and "resize" go by.
         exact_pixels: largest image that "exact" shows the network whole, height x width; of larger ones it sees
             what is around each group of holes, at the size of its training where even that is larger. None shows all.
-        blending: "none"; "feather" or "poisson", by which the hole is brought to the colours around it; None is as the
-            engine does it.
+        blending: "none"; "feather" or "poisson", by which the hole is brought to the colours around it;
+            "fast_marching", to those that fast marching brings into it; None is as the engine does it.
     Attributes:
         recipe, residuals, takes_edges: the engine's; `takes_edges` says whether it is guided by edges.
     Raises:
@@ -128,7 +128,7 @@ class Inpainter:
                 a weight file says suits it, and 0 for everything else.
             exact_pixels: largest image that "exact" shows the network whole, height x width; of larger ones it
                 sees what is around the holes.
-            blending: "none", "feather" or "poisson", see `Inpainter`; by default as the model does it.
+            blending: "none", "feather", "poisson" or "fast_marching", see `Inpainter`; by default as the model does it.
             trust_saved_model: take a SavedModel that this project did not export, too. TensorFlow runs whatever it
                 contains, which can write files and more: only if you trust who made it.
         Raises:

@@ -49,6 +49,11 @@ def minimax_generator_loss(fake_scores):
     return tf.reduce_mean(tf.nn.softplus(-fake_scores))
 
 
+def saturating_generator_loss(fake_scores):
+    """mean(log(1 - sigmoid(fake))), the other side of `minimax_discriminator_loss`."""
+    return -tf.reduce_mean(tf.nn.softplus(fake_scores))
+
+
 def least_squares_discriminator_loss(real_scores, fake_scores):
     """Half the mean of (real - 1)^2, half that of fake^2.
 

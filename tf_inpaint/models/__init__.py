@@ -6,6 +6,7 @@ from tf_inpaint.models.deepfill_v1 import DeepFillV1Discriminator, DeepFillV1Gen
 from tf_inpaint.models.deepfill_v2 import DeepFillV2Discriminator, DeepFillV2Generator
 from tf_inpaint.models.feature_discriminator import FeatureDiscriminator
 from tf_inpaint.models.generator import Attention, Generator
+from tf_inpaint.models.global_local import GlobalLocalDiscriminator, GlobalLocalGenerator
 from tf_inpaint.models.lama import LaMaDiscriminator, LaMaGenerator
 from tf_inpaint.models.partial_convolution import PartialConvolutionGenerator
 from tf_inpaint.models.pen_net import PENNetDiscriminator, PENNetGenerator
@@ -22,6 +23,8 @@ __all__ = [
     "DeepFillV2Generator",
     "FeatureDiscriminator",
     "Generator",
+    "GlobalLocalDiscriminator",
+    "GlobalLocalGenerator",
     "LaMaDiscriminator",
     "LaMaGenerator",
     "PENNetDiscriminator",

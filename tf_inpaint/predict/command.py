@@ -134,8 +134,9 @@ def _parser() -> cli.Parser:
     add("--grow", type=int, default=0, metavar="PIXELS", help="let holes grow, for soft edges around what is removed")
     add(
         "--blend",
-        choices=("none", "feather", "poisson"),
-        help="bring the hole to the colours around it, at its rim or all through (default: as the model does, or none)",
+        choices=("none", "feather", "poisson", "fast_marching"),
+        help="bring the hole to the colours around it, at its rim or all through, or to what fast marching fills it "
+        "with (default: as the model does, or none)",
     )
     add("--format", choices=tuple(_ENDINGS), default="png", help="of outputs; JPEG changes known pixels a little too")
     add("--quality", type=int, help="1 to 100, of jpg (default: 95) or webp (default: without loss)")

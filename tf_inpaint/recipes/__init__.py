@@ -4,6 +4,7 @@ from tf_inpaint.recipes.context_encoder import ContextEncoderRecipe
 from tf_inpaint.recipes.dcgan import DCGANRecipe
 from tf_inpaint.recipes.deepfill_v1 import DeepFillV1Recipe
 from tf_inpaint.recipes.deepfill_v2 import DeepFillV2Recipe
+from tf_inpaint.recipes.global_local import GlobalLocalRecipe
 from tf_inpaint.recipes.lama import LaMaRecipe
 from tf_inpaint.recipes.partial_convolution import PartialConvolutionRecipe
 from tf_inpaint.recipes.pen_net import PENNetRecipe
@@ -16,6 +17,7 @@ RECIPES = {
     "dcgan": DCGANRecipe,
     "lama": LaMaRecipe,
     "partial_convolution": PartialConvolutionRecipe,
+    "global_local": GlobalLocalRecipe,
 }
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "DCGANRecipe",
     "DeepFillV1Recipe",
     "DeepFillV2Recipe",
+    "GlobalLocalRecipe",
     "LaMaRecipe",
     "PENNetRecipe",
     "PartialConvolutionRecipe",

@@ -1,4 +1,4 @@
-"""Adam for both networks, and learning rates as pure functions of the step.
+"""Adam, or AdaDelta, for both networks, and learning rates as pure functions of the step.
 
 The TF1 releases drive both networks with one Adam object, whose bias correction counts the updates of both: with five
 of the discriminator first, the generator's first is corrected as the sixth. `shared_count` keeps that: one Keras
@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 
 import tensorflow as tf
+
+from tf_inpaint.checkpoints.training_state import SLOTS
 
 
 def learning_rate_factor(options, step, steps):
@@ -43,7 +45,7 @@ def learning_rate_factor(options, step, steps):
 
 
 class Optimizers:
-    """The Adam of the generator and the Adam of the discriminator: one object or two.
+    """The optimizer of the generator and that of the discriminator: one object or two.
 
     Must be made inside the scope of the strategy that made the weights.
 
@@ -52,19 +54,19 @@ class Optimizers:
         generator, discriminator: dicts of the networks' trainable tf.Variables by name; no discriminator is none.
 
     Attributes:
-        generator, discriminator: `tf.keras.optimizers.Adam`; the same object if the count is shared.
+        generator, discriminator: Keras optimizers; the same object if the count is shared.
     """
 
     def __init__(self, options, generator, discriminator=None):
         self._options = options
         discriminator = discriminator or {}
         if options.shared_count:
-            self.generator = self.discriminator = adam(options)
+            self.generator = self.discriminator = _optimizer(options)
             weights = {f"generator.{name}": weight for name, weight in generator.items()}
             weights.update({f"discriminator.{name}": weight for name, weight in discriminator.items()})
             self._built = {"optimizer": (self.generator, weights)}
         else:
-            self.generator, self.discriminator = adam(options), adam(options)
+            self.generator, self.discriminator = _optimizer(options), _optimizer(options)
             self._built = {"generator_optimizer": (self.generator, generator)}
             if discriminator:
                 self._built["discriminator_optimizer"] = (self.discriminator, discriminator)
@@ -91,7 +93,8 @@ class Optimizers:
 
         Args:
             updates: done there, by "generator" and "discriminator"; both the same if the count was shared.
-            moments: weight name -> (first, second), arrays; names are unique over both networks.
+            moments: weight name -> (first, second), arrays, in the order of `SLOTS`; names are unique over both
+                networks.
         Returns:
             Names of our weights that have none there, or of another shape; theirs stay 0.
         """
@@ -101,7 +104,7 @@ class Optimizers:
             state["iterations"].assign(updates.get(network, 0))
             for name in self._built[key][1]:
                 weight = name.partition(".")[2] if self._options.shared_count else name
-                first, second = state[f"m.{name}"], state[f"v.{name}"]
+                first, second = (state[f"{slot}.{name}"] for slot in SLOTS[self._options.algorithm])
                 values = moments.get(weight)
                 if values is None or values[0].shape != tuple(first.shape):
                     lacking.append(weight)
@@ -115,24 +118,36 @@ class Optimizers:
 
         Returns:
             dict of "optimizer" (shared count), or of "generator_optimizer" and "discriminator_optimizer": dict of
-            "iterations" and, for every weight, "m.<name>" and "v.<name>", its first and second moment.
+            "iterations" and, for every weight, "m.<name>" and "v.<name>", its first and second moment; of AdaDelta
+            "squares.<name>" and "changes.<name>", its mean squares of gradients and of changes.
         """
-        return {key: _state(optimizer, weights) for key, (optimizer, weights) in self._built.items()}
+        slots = SLOTS[self._options.algorithm]
+        return {key: _state(optimizer, weights, slots) for key, (optimizer, weights) in self._built.items()}
 
 
-def adam(options):
-    """Keras Adam in the TF1 form: w -= rate * sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + epsilon)."""
-    optimizer = tf.keras.optimizers.Adam(
-        float(options.learning_rate), beta_1=options.beta1, beta_2=options.beta2, epsilon=options.epsilon
-    )
+def _optimizer(options):
+    """Keras Adam in the TF1 form: w -= rate * sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + epsilon).
+
+    Or AdaDelta: w -= rate * change, where change = sqrt(d + epsilon) / sqrt(a + epsilon) * g, and a and d are running
+    means of g^2 and of change^2.
+    """
+    rate, epsilon = float(options.learning_rate), options.epsilon
+    if options.algorithm == "adadelta":
+        optimizer = tf.keras.optimizers.Adadelta(rate, rho=options.rho, epsilon=epsilon)
+    else:
+        optimizer = tf.keras.optimizers.Adam(rate, beta_1=options.beta1, beta_2=options.beta2, epsilon=epsilon)
     if hasattr(optimizer, "jit_compile"):
         optimizer.jit_compile = False  # Keras 2 compiles every weight's update by itself where there is a GPU
     return optimizer
 
 
-def _state(optimizer, weights):
+def _state(optimizer, weights, slots):
     # The lists of moments have no public accessor; both Keras generations call them by these names, in build order.
+    if slots == SLOTS["adadelta"]:
+        moments = optimizer._accumulated_grads, optimizer._accumulated_delta_vars
+    else:
+        moments = optimizer._momentums, optimizer._velocities
     state = {"iterations": optimizer.iterations}
-    for name, first, second in zip(weights, optimizer._momentums, optimizer._velocities):
-        state[f"m.{name}"], state[f"v.{name}"] = first, second
+    for slot, variables in zip(slots, moments):
+        state.update((f"{slot}.{name}", variable) for name, variable in zip(weights, variables))
     return {name: value if isinstance(value, tf.Variable) else value.value for name, value in state.items()}

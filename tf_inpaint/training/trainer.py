@@ -179,7 +179,8 @@ class Trainer:
         checkpoint, goes_on = open_checkpoint(training.init_from, exported=False), training.init_optimizer
         self.report(str(load_weights(checkpoint, recipe.generator, recipe.discriminator, averaged=not goes_on)))
         if goes_on:
-            state = read_training_state(checkpoint, self.config.optimizer.beta2, recipe.n_critic)
+            optimizer = self.config.optimizer
+            state = read_training_state(checkpoint, optimizer.beta2, recipe.n_critic, optimizer.algorithm)
             lacking = self.learner.take_over(state)
             self.report(
                 f"going on after their step {state.step} with the moments of {len(state.moments)} weights"

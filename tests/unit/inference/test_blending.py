@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tf_inpaint.inference.blending import blend
+from tf_inpaint.inference.blending import blend, blend_into_marched
 
 
 def _ramp(height=40, width=50):
@@ -43,3 +43,13 @@ def test_two_holes_and_extremes():
     assert np.abs(blended[32:36, 34:44].astype(int) - image[32:36, 34:44]).max() < 25
     np.testing.assert_array_equal(blend(image, drawn, np.zeros([40, 50], bool)), image)
     np.testing.assert_array_equal(blend(image, drawn, np.ones([40, 50], bool)), drawn)
+
+
+def test_into_what_fast_marching_fills():
+    image, hole = _ramp(), _hole((10, 25), (12, 31))
+    blended = blend_into_marched(image, image + np.uint8(30), hole)
+    np.testing.assert_array_equal(blended[~hole], image[~hole])
+    assert np.abs(blended.astype(int) - image).max() < 15  # of 30
+    rim = _hole((0, 1), (0, 50))  # OpenCV finds nothing to blend there
+    np.testing.assert_array_equal(blend_into_marched(image, image + np.uint8(30), rim)[rim], image[rim] + 30)
+    np.testing.assert_array_equal(blend_into_marched(image, image, np.zeros([40, 50], bool)), image)

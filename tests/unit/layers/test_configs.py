@@ -32,6 +32,8 @@ ARGUMENTS = {
     models.DeepFillV2Discriminator: {"width": 4},
     models.DeepFillV2Generator: {"width": 4, "guided": True},
     models.FeatureDiscriminator: {"heads": 2, "width": 4},
+    models.GlobalLocalDiscriminator: {"width": 4, "layers": (4, 5)},
+    models.GlobalLocalGenerator: {"width": 4, "order": "conv_relu_bn", "mean": (0.1, 0.2, 0.3)},
     models.LaMaDiscriminator: {"width": 4},
     models.LaMaGenerator: {"width": 4, "blocks": 1, "kind": "dilated", "guided": True},
     models.PENNetDiscriminator: {"width": 4},

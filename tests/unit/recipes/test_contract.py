@@ -25,6 +25,7 @@ V1_TERMS = (
 V2_TERMS = ["l1", "adversarial"], ["critic"]
 PEN_TERMS = ["hole", "valid", "pyramid", "adversarial"], ["critic"]
 CONTEXT_TERMS = ["l2", "adversarial"], ["critic"]
+GLOBAL_LOCAL_TERMS = ["l2", "adversarial"], ["critic"]
 PARTIAL_TERMS = ["valid", "hole", "total_variation"], []
 LAMA_TERMS = ["l1", "adversarial", "feature_matching"], ["critic", "r1"]
 
@@ -56,12 +57,15 @@ CASES = [
     ("lama", {"kind": "regular", "gan": "hinge", "l1_missing_weight": 1.0}, LAMA_TERMS),
     ("lama", {"kind": "dilated", "r1_weight": 0.0}, (LAMA_TERMS[0], ["critic"])),
     ("partial_convolution", {}, PARTIAL_TERMS),
+    ("global_local", {}, GLOBAL_LOCAL_TERMS),
+    ("global_local", {"order": "conv_relu_bn", "gan": "saturating", "shown": "predicted"}, GLOBAL_LOCAL_TERMS),
 ]
 WITH_DISCRIMINATOR = {"adversarial", "adversarial_global", "adversarial_local", "feature_matching"}
 HOLES = {"centre": MaskOptions("centre", 12, 12, 0, 0), "box": MaskOptions("box", 16, 16, 0, 0)}
-BATCH_STATISTICS = ("context_encoder", "dcgan", "lama", "partial_convolution")
+BATCH_STATISTICS = ("context_encoder", "dcgan", "lama", "partial_convolution", "global_local")
 # Biases before a normalisation never learn.
 UNTRAINED = {"context_encoder": r".*\.bias", "dcgan": r"(up|down)\d\.bias"}
+UNTRAINED["global_local"] = r"(\w+_critic\.)?conv([1-9]|1[0-6])\.bias"
 
 
 @functools.lru_cache(maxsize=None)

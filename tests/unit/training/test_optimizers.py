@@ -50,6 +50,22 @@ def test_shared_count_is_one_object_that_counts_both_networks_updates():
     np.testing.assert_allclose(generator["conv.kernel"].numpy(), expected, rtol=1e-6)
 
 
+def test_adadelta_by_hand():
+    """The first change is sqrt(epsilon) / sqrt((1 - rho) g^2 + epsilon) * g, whatever Keras' defaults."""
+    options = {"algorithm": "adadelta", "learning_rate": 1.0, "rho": 0.9, "epsilon": 1e-6, "shared_count": False}
+    optimizers, generator, _ = make(**options)
+    optimizers.generator.apply_gradients([(tf.constant([1.0, -2.0]), generator["conv.kernel"])])
+    squares = 0.1 * np.array([1.0, 4.0])
+    change = 1e-3 / np.sqrt(squares + 1e-6) * np.array([1.0, -2.0])
+    np.testing.assert_allclose(generator["conv.kernel"], np.array([1.0, 2.0]) - change, rtol=1e-6)
+    state = optimizers.variables()["generator_optimizer"]
+    np.testing.assert_allclose(state["squares.conv.kernel"], squares, rtol=1e-6)
+    np.testing.assert_allclose(state["changes.conv.kernel"], 0.1 * change**2, rtol=1e-5)
+    moments = {"conv.kernel": (np.ones(2), np.zeros(2))}
+    assert optimizers.take_over({"generator": 3}, moments) == ["head.kernel"]
+    np.testing.assert_array_equal(state["squares.conv.kernel"], np.ones(2))
+
+
 def test_separate_counts_have_an_optimiser_each():
     optimizers, _, discriminator = make(shared_count=False, discriminator_learning_rate=4e-4)
     optimizers.discriminator.apply_gradients([(tf.constant([1.0]), discriminator["head.kernel"])])
