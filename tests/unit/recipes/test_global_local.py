@@ -47,11 +47,12 @@ def test_holes_are_of_the_mean_colour_and_the_error_is_theirs(recipe):
 
 
 def test_true_patches_lie_anywhere_in_the_image_and_belong_to_their_example(recipe):
-    batch = make_batch(200)
+    seeds = tf.constant([[5, index] for index in range(200)])
+    batch = {"image": tf.zeros([200, 64, 64, 3]), "seed": seeds}
     corners = recipe.true_patches(batch).numpy()
     assert corners.shape == (200, 2) and corners.min() == 0 and corners.max() == 32
     assert len(np.unique(corners[:, 0])) > 25 and np.any(corners[:, 0] != corners[:, 1])
-    alone = {**batch, "image": batch["image"][7:8], "seed": batch["seed"][7:8]}
+    alone = {"image": batch["image"][7:8], "seed": seeds[7:8]}
     np.testing.assert_array_equal(recipe.true_patches(alone)[0], corners[7])
 
 
