@@ -115,8 +115,8 @@ class MirrorConv2D(MixedPrecision):
         return tf.nn.bias_add(outputs, tf.cast(self.bias, outputs.dtype)) if self.use_bias else outputs
 
     def effective_kernel(self):
-        """What the inputs are convolved with: float32 [kernel_size, kernel_size, C, filters]."""
-        return tf.cast(self.kernel, tf.float32)  # exported models may keep it in half the bytes
+        """What the inputs are convolved with: float [kernel_size, kernel_size, C, filters]."""
+        return tf.cast(self.kernel, self.compute_dtype)  # exported models may keep it in half the bytes
 
     def compute_output_shape(self, input_shape):
         batch, height, width, _ = input_shape
