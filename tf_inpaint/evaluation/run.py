@@ -208,7 +208,10 @@ class Evaluation:
         run = {
             "command": [os.path.basename(sys.argv[0]), *sys.argv[1:]],
             "images": str(self.images),
-            "checkpoints": {name: os.path.abspath(folder) for name, folder in _folders(methods).items()},
+            "checkpoints": {
+                name: os.path.abspath(folder) if os.path.exists(folder) else folder  # shipped weights are named
+                for name, folder in _folders(methods).items()
+            },
             "finished": time.strftime("%Y-%m-%d %H:%M:%S %z"),
             "seconds": round(time.time() - started, 1),
             "seconds_per_picture": {name: round(value, 4) for name, value in seconds.items()},
