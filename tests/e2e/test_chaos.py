@@ -1,4 +1,4 @@
-"""`test.py` killed at random moments and on full disks."""
+"""`train.py` and `test.py` killed at random moments, on full disks, on damaged files, and beside each other."""
 
 import errno
 import random
@@ -15,14 +15,43 @@ from PIL import Image
 from runs import (
     ROOT,
     TINY,
+    assert_same_bits,
+    ends,
+    last_checkpoint,
+    logged_scalars,
+    saved_arrays,
+    small_config,
+    started,
     until,
+    until_saved,
     write_images,
     write_untrained_run,
 )
 
 pytestmark = pytest.mark.slow
 
+STEPS = 20
 COUNT = 40  # images of a folder to complete
+
+
+def _config(images, run_folder, **training):
+    training = {"steps": STEPS, "strategy": "one_device", "log_every": 1, "checkpoint_every": 1, **training}
+    return small_config("dcgan", {}, images, run_folder, training, {"batch_size": 2})
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Run folder of a training that nothing happened to; its images lie beside it."""
+    folder = tmp_path_factory.mktemp("whole")
+    write_images(folder / "images", 5)
+    with started(_config(folder / "images", folder / "run")) as processes:
+        ends(processes)
+    return folder / "run"
+
+
+def _assert_same_run(folder, whole):
+    assert_same_bits(saved_arrays(folder), saved_arrays(whole))
+    assert logged_scalars(folder) == logged_scalars(whole)
 
 
 class _Disk:
@@ -55,6 +84,74 @@ def disk(tmp_path):
     yield disk
     if disk.is_small:
         subprocess.run(["umount", "-l", str(tmp_path)], check=True)
+
+
+def _read_steps(process, count):
+    """Read what it says until it has told of so many steps."""
+    for line in process.stdout:
+        count -= line.startswith("step ")
+        if not count:
+            return
+    pytest.fail(f"it ended: {process.communicate()}")
+
+
+def test_training_killed_at_random_moments_is_the_same_run(tmp_path, whole):
+    draw, folder = random.Random(0), tmp_path / "run"
+    config = _config(whole.parent / "images", folder)
+    for _ in range(3):
+        with started(config) as (process,):
+            _read_steps(process, draw.randint(1, 4))
+            time.sleep(draw.uniform(0, 0.05))  # a step and its checkpoint take about as long
+            process.send_signal(signal.SIGKILL)
+            assert process.wait() == -signal.SIGKILL
+    with started(config) as processes:
+        ends(processes)
+    _assert_same_run(folder, whole)
+    checkpoints = ({path.name for path in (run / "checkpoints").iterdir()} for run in (folder, whole))
+    assert next(checkpoints) == next(checkpoints)  # no remains of unfinished ones
+
+
+def test_a_truncated_checkpoint_and_an_emptied_state_file_cost_a_step(tmp_path, whole):
+    folder = tmp_path / "run"
+    shutil.copytree(whole, folder)
+    with open(last_checkpoint(folder) + ".data-00000-of-00001", "r+b") as file:
+        file.truncate(1000)
+    (folder / "checkpoints" / "checkpoint").write_text("")
+    with started(_config(whole.parent / "images", folder)) as processes:
+        ((output, _),) = ends(processes)
+    assert f"warning: checkpoint step-{STEPS:08d} is damaged" in output
+    assert f"going on after step {STEPS - 1}" in output
+    assert len(list((folder / "checkpoints" / "broken").iterdir())) == 2
+    _assert_same_run(folder, whole)
+
+
+def test_training_on_a_full_disk_ends_in_a_sentence_and_goes_on(disk, whole):
+    folder = disk.folder / "run"
+    config = _config(whole.parent / "images", folder)
+    with started(config) as (process,):
+        _read_steps(process, 3)
+        disk.fill(process)
+        ((_, said),) = ends([process], code=2)
+    assert said.startswith("error: cannot write ") and said.count("\n") == 1
+    assert f"the last whole checkpoint is {last_checkpoint(folder)}" in said
+    disk.free()
+    with started(config) as processes:
+        ends(processes)
+    _assert_same_run(folder, whole)
+
+
+def test_the_second_training_in_a_folder_hears_of_the_first(tmp_path, whole):
+    config = _config(whole.parent / "images", tmp_path / "run", steps=10**6)
+    with started(config) as (first,):
+        until_saved(tmp_path / "run", first)
+        first.stdout.close()  # whose pipe would be full after a while; the work goes on without
+        with started(config) as processes:
+            ((_, said),) = ends(processes, code=2)
+        assert f"{tmp_path / 'run'} is being trained in by process {first.pid} of " in said and said.count("\n") == 1
+        first.send_signal(signal.SIGTERM)
+        assert first.wait(60) == 0
+    steps = [line["step"] for line in logged_scalars(tmp_path / "run")]
+    assert steps == list(range(1, len(steps) + 1))
 
 
 @pytest.fixture(scope="module")

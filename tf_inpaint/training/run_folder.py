@@ -276,7 +276,7 @@ class RunFolder:
         """Turn a failure to write, such as a full disk, into a sentence."""
         try:
             yield
-        except (OSError, tf.errors.OpError) as error:
+        except (OSError, InputError, tf.errors.OpError) as error:
             last = self.last_checkpoint()
             intact = f"the last whole checkpoint is {last}" if last else "no checkpoint has been written so far"
             raise InputError(
