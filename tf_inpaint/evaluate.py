@@ -145,6 +145,14 @@ def _parser() -> cli.Parser:
         help="as test.py takes them; of several, each checkpoint is measured with each (default: as the weights say)",
     )
     add(
+        "--texture",
+        dest="textures",
+        nargs="+",
+        choices=("none", "patches"),
+        default=["none"],
+        help="as test.py takes it; of several, each checkpoint is measured with each (default: none)",
+    )
+    add(
         "--trust_saved_model",
         action="store_true",
         help="take SavedModels that this project did not export, too: they run whatever they contain, which can write "

@@ -55,7 +55,7 @@ class Trained(Method):
 
     Args:
         name: of its column.
-        checkpoint_dir, padding, strategy, residuals, trust_saved_model: as `Inpainter.load` takes them.
+        checkpoint_dir, padding, strategy, residuals, texture, trust_saved_model: as `Inpainter.load` takes them.
     Raises:
         InputError: if there is no checkpoint.
     """
@@ -63,16 +63,24 @@ class Trained(Method):
     threaded = False
 
     def __init__(
-        self, name: str, checkpoint_dir: str, padding=None, strategy="exact", residuals=None, trust_saved_model=False
+        self,
+        name: str,
+        checkpoint_dir: str,
+        padding=None,
+        strategy="exact",
+        residuals=None,
+        texture="none",
+        trust_saved_model=False,
     ):
         self.name, self.folder = name, checkpoint_dir
-        self._options = {"padding": padding, "strategy": strategy, "residuals": residuals}
+        self._options = {"padding": padding, "strategy": strategy, "residuals": residuals, "texture": texture}
         self._options["trust_saved_model"] = trust_saved_model
         self._checkpoint = open_checkpoint(checkpoint_dir)
         self.about = f"checkpoint {os.path.basename(self._checkpoint.path)}"
         self.about += f", padding {padding}" if padding else ""
         self.about += f", strategy {strategy}" if strategy != "exact" else ""
         self.about += f", residuals {residuals:g}" if residuals is not None else ""
+        self.about += f", texture {texture}" if texture != "none" else ""
         self.weights_sha256 = files_digest(self._checkpoint.files)
         self.identity = f"{self.about} {self.weights_sha256}"
 

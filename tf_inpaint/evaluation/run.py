@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import platform
@@ -52,7 +53,8 @@ class Evaluation:
         batch_size: images completed at once by a checkpoint.
         padding: of the convolutions, as `Inpainter.load` takes it.
         trust_saved_model: as `Inpainter.load` takes it.
-        strategies, residuals: of completing, see `Inpainter.load`; of several, each checkpoint is measured with each.
+        strategies, residuals, textures: of completing, see `Inpainter.load`; of several, each checkpoint is measured
+            with each.
         inception_weights, vgg_weights: Keras' weights without top for FID and the VGG distance: a file, "download", or
             None for what an earlier download has left.
         lpips_trunk: torchvision's file of AlexNet or VGG16, for LPIPS.
@@ -76,6 +78,7 @@ class Evaluation:
     padding: str | None = None
     strategies: Sequence[str] = ("exact",)
     residuals: Sequence[float | None] = (None,)
+    textures: Sequence[str] = ("none",)
     trust_saved_model: bool = False
     inception_weights: str | None = None
     vgg_weights: str | None = None
@@ -148,11 +151,12 @@ class Evaluation:
         pairs = named([*self.checkpoints, *self.completions], "--checkpoint_dir or --completions")
         methods = []
         for name, path in pairs[: len(self.checkpoints)]:
-            for strategy in self.strategies:
-                for strength in self.residuals:
-                    column = f"{name} {strategy}" if len(self.strategies) > 1 else name
-                    column += f" {strength:g}" if len(self.residuals) > 1 else ""
-                    methods.append(Trained(column, path, self.padding, strategy, strength, self.trust_saved_model))
+            for strategy, strength, texture in itertools.product(self.strategies, self.residuals, self.textures):
+                column = f"{name} {strategy}" if len(self.strategies) > 1 else name
+                column += f" {strength:g}" if len(self.residuals) > 1 else ""
+                column += f" {texture}" if len(self.textures) > 1 else ""
+                settings = {"padding": self.padding, "strategy": strategy, "residuals": strength, "texture": texture}
+                methods.append(Trained(column, path, **settings, trust_saved_model=self.trust_saved_model))
         methods += [Completions(name, path, names) for name, path in pairs[len(self.checkpoints) :]]
         missing = self._missing()
         methods += [Untrained(name) for name in self._baselines() if name not in missing]

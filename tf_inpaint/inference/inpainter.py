@@ -24,11 +24,13 @@ from tf_inpaint.inference.memory import GATHERED_BYTES_PER_PIXEL
 from tf_inpaint.inference.network import PUBLISHED_SIZE, load_network
 from tf_inpaint.inference.refinement import Refinement, refined_memory, scales_of
 from tf_inpaint.inference.saved_model import SavedModelEngine
+from tf_inpaint.inference.texture import redraw
 from tf_inpaint.ops.boxes import mirrored
 from tf_inpaint.ops.holes import feather
 from tf_inpaint.ops.images import to_uint8
 from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD
 
+TEXTURES = {"none": None, "patches": redraw}
 BLENDINGS = {"none": None, "feather": feather, "poisson": blend, "fast_marching": blend_into_marched}
 
 
@@ -46,6 +48,8 @@ class Inpainter:
             what is around each group of holes, at the size of its training where even that is larger. None shows all.
         blending: "none"; "feather" or "poisson", by which the hole is brought to the colours around it;
             "fast_marching", to those that fast marching brings into it; None is as the engine does it.
+        texture: "none"; or "patches", by which holes are drawn anew from patches of the image, guided by what the
+            network predicts, see `tf_inpaint.inference.texture`.
     Attributes:
         recipe, residuals, takes_edges: the engine's; `takes_edges` says whether it is guided by edges.
     Raises:
@@ -63,6 +67,7 @@ class Inpainter:
         trained_size=PUBLISHED_SIZE,
         exact_pixels=None,
         blending=None,
+        texture="none",
     ):
         if strategy not in STRATEGIES:
             raise ValueError(f"`strategy` must be one of {', '.join(STRATEGIES)}. Received: {strategy!r}")
@@ -75,6 +80,9 @@ class Inpainter:
             )
         if blending not in (None, *BLENDINGS):
             raise ValueError(f"`blending` must be one of {', '.join(BLENDINGS)}. Received: {blending!r}")
+        if texture not in TEXTURES:
+            raise ValueError(f"`texture` must be one of {', '.join(TEXTURES)}. Received: {texture!r}")
+        self._redraw = TEXTURES[texture]
         self._blend = BLENDINGS[blending or ("poisson" if engine.blending else "none")]
         self.engine = engine
         self._process = os.getpid()
@@ -105,6 +113,7 @@ class Inpainter:
         residuals=None,
         exact_pixels=None,
         blending=None,
+        texture="none",
         trust_saved_model=False,
     ):
         """An Inpainter from a checkpoint of this project or of the authors.
@@ -129,6 +138,8 @@ class Inpainter:
             exact_pixels: largest image that "exact" shows the network whole, height x width; of larger ones it
                 sees what is around the holes.
             blending: "none", "feather", "poisson" or "fast_marching", see `Inpainter`; by default as the model does it.
+            texture: "none"; or "patches", which draws holes anew from patches of the image, guided by the network:
+                sharp where that is smooth, as in wide holes, for a second or so an image.
             trust_saved_model: take a SavedModel that this project did not export, too. TensorFlow runs whatever it
                 contains, which can write files and more: only if you trust who made it.
         Raises:
@@ -143,20 +154,23 @@ class Inpainter:
                 raise InputError(f"{checkpoint.path} is an exported model, whose {name} is its own: leave out {name}")
             origin = f"{checkpoint.path}: exported model"
             engine = SavedModelEngine(checkpoint.path, trust_saved_model)
-            return cls(engine, max_pixels, origin, strategy, exact_pixels=exact_pixels, blending=blending)
+            settings = {"exact_pixels": exact_pixels, "blending": blending, "texture": texture}
+            return cls(engine, max_pixels, origin, strategy, **settings)
         network = load_network(checkpoint, padding)
         residuals = network.residuals if residuals is None else residuals
+        origin = network.origin + (f", residuals {residuals:g}" if residuals else "")
         return cls.of(
             network.recipe,
             max_memory=max_memory,
             precision=precision,
             residuals=residuals,
             max_pixels=max_pixels,
-            origin=network.origin + (f", residuals {residuals:g}" if residuals else ""),
+            origin=origin + (f", texture {texture}" if texture != "none" else ""),
             strategy=strategy,
             trained_size=network.trained_size,
             exact_pixels=exact_pixels,
             blending=blending,
+            texture=texture,
         )
 
     @property
@@ -205,6 +219,7 @@ class Inpainter:
             results = _stacked(self._refined(*example, all_outputs) for example in zip(*batch))
         else:
             results = _stacked(self._complete_around(run, *example) for example in zip(*batch))
+        results = self._textured(results, batch[0], batch[1])
         return results if np.ndim(image) == 4 else {name: value[0] for name, value in results.items()}
 
     def joint_size(self, mask):
@@ -233,10 +248,12 @@ class Inpainter:
             raise ValueError(f"`examples` must share a `joint_size`. Received: {joint_sizes}")
         padded = [_padded(batch, *next(iter(joint_sizes))) for batch in batches]
         together = self._run(*(np.concatenate(arrays) for arrays in zip(*padded)), all_outputs)
-        return [
-            {name: value[index, :height, :width] for name, value in together.items()}
+        cut = [
+            {name: value[np.newaxis, index, :height, :width] for name, value in together.items()}
             for index, (height, width) in enumerate(sizes)
         ]
+        textured = (self._textured(one, *batch[:2]) for one, batch in zip(cut, batches))
+        return [{name: value[0] for name, value in one.items()} for one in textured]
 
     def most_at_once(self, height, width, wanted):
         """How many images of a joint size, `wanted` at most, `max_memory` allows in one pass; at least 1."""
@@ -349,6 +366,12 @@ class Inpainter:
         for name in outputs.keys() & {"completed", "coarse"}:
             outputs[name] = np.where(mask[..., np.newaxis], outputs[name], image)
         return outputs
+
+    def _textured(self, results, images, masks):
+        """Results of images [B, H, W, 3] whose completion has a texture of its own, if that is asked for."""
+        if self._redraw is None:
+            return results
+        return {**results, "completed": np.stack([*map(self._redraw, images, results["completed"], masks)])}
 
     def _check_pixels(self, height, width):
         if self.max_pixels is not None and height * width > self.max_pixels:

@@ -25,6 +25,13 @@ def add_model_options(parser: cli.Parser, weights: str, most: str = "any") -> No
         "(default: as the weights say)",
     )
     add(
+        "--texture",
+        choices=("none", "patches"),
+        default="none",
+        help="patches draws holes anew from patches of the image, guided by the network: sharp where that is smooth, "
+        "as in wide holes; a second or so an image (default: none)",
+    )
+    add(
         "--trust_saved_model",
         action="store_true",
         help="take a SavedModel that this project did not export, too: it runs whatever it contains, which can write "
@@ -38,6 +45,7 @@ def load_inpainter(checkpoint, args, **limits):
     from tf_inpaint.inference.inpainter import Inpainter
 
     limits = {"max_pixels": args.max_pixels, "trust_saved_model": args.trust_saved_model, **limits}
-    inpainter = Inpainter.load(checkpoint, padding=args.padding, residuals=args.residuals, **limits)
+    shared = {"padding": args.padding, "residuals": args.residuals, "texture": args.texture}
+    inpainter = Inpainter.load(checkpoint, **shared, **limits)
     print(inpainter.origin)
     return inpainter

@@ -187,6 +187,16 @@ def test_a_checkpoint_with_several_strengths_of_residuals(images, run_folder, tm
     assert len(set(numbers.values())) > len(numbers) / 2 + 1, "the two differ"
 
 
+@pytest.mark.slow
+def test_a_checkpoint_with_and_without_texture(images, run_folder, tmp_path):
+    options = {"size": 64, "limit": 1, "checkpoints": [run_folder], "baselines": [], "textures": ["none", "patches"]}
+    results = evaluate(images, tmp_path / "out", "deepfill_v1_rect", **options)
+    (plain, drawn), numbers = results["methods"], _numbers(results)
+    assert [plain["name"], drawn["name"]] == ["tiny none", "tiny patches"]
+    assert drawn["about"].endswith(", texture patches") and "texture" not in plain["about"]
+    assert len(set(numbers.values())) > len(numbers) / 2 + 1, "the two differ"
+
+
 def test_what_others_completed_is_measured_by_the_same_ruler(images, tmp_path, capsys):
     tasks = tmp_path / "tasks"
     command = _command(images, tmp_path / "out", "--protocol", "nvidia_ratio_bins")

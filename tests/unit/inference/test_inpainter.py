@@ -15,6 +15,7 @@ from tf_inpaint.errors import InputError
 from tf_inpaint.inference.inpainter import Inpainter
 from tf_inpaint.inference.large import boxes_apart, complete_resized
 from tf_inpaint.inference.refinement import Refinement, Settings
+from tf_inpaint.inference.texture import redraw
 from tf_inpaint.io.images import read_image, write_png
 from tf_inpaint.layers.precision import set_precision
 from tf_inpaint.models.weights import named_weights
@@ -386,6 +387,25 @@ def test_coarse_pretraining_completes_with_the_coarse_stage(tmp_path, recipe):
     _save_run(tmp_path, recipe, {"pretrain_coarse": True})
     outputs = Inpainter.load(tmp_path).outputs(*_example(64, 64))
     np.testing.assert_array_equal(outputs["completed"], outputs["coarse"])
+
+
+def test_textures_are_drawn_after_whatever_completes(recipe):
+    image, mask = RNG.integers(0, 256, (2, 72, 96, 3), np.uint8), np.zeros((2, 72, 96), bool)
+    mask[0, 20:50, 30:70], mask[1, 10:20, 5:60] = True, True
+    plain, textured = (Inpainter.of(recipe, texture=texture) for texture in ("none", "patches"))
+    predicted, drawn = plain.outputs(image, mask), textured.outputs(image, mask)
+    assert set(drawn) == set(predicted)
+    for index in range(2):
+        expected = redraw(image[index], predicted["completed"][index], mask[index])
+        assert not np.array_equal(expected, predicted["completed"][index])
+        np.testing.assert_array_equal(drawn["completed"][index], expected)
+    np.testing.assert_array_equal(drawn["coarse"], predicted["coarse"])
+    together = [(image[index], mask[index], None) for index in range(2)]
+    for one, other in zip(textured.outputs_together(together), plain.outputs_together(together)):
+        assert one["completed"].shape == (72, 96, 3) and not np.array_equal(one["completed"], other["completed"])
+    np.testing.assert_array_equal(drawn["completed"][~mask], image[~mask])
+    with pytest.raises(ValueError, match="`texture` must be one of none, patches"):
+        Inpainter.of(recipe, texture="oil")
 
 
 def test_the_moving_average_is_what_completes(tmp_path, recipe):
