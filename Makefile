@@ -34,7 +34,7 @@ test: install
 test-fast: install
 	$(MAKE) test TESTS="tests/unit tests/test_architecture.py -m 'not slow'"
 
-# Thousands of broken configs and checkpoints; make test tries some hundreds.
+# Thousands of broken files and requests; make test tries some hundreds.
 fuzz: install
 	FUZZ_CASES=$(FUZZ_CASES) $(MAKE) test TESTS="tests/fuzz"
 

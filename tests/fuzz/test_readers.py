@@ -116,7 +116,10 @@ def _mutated(random, data):
 
 
 def file_of(random):
-    return _mutated(random, random.choice([_jpeg, _png])(random))
+    """(contents, whether they are sound)."""
+    data = random.choice([_jpeg, _png])(random)
+    mutated = _mutated(random, data)
+    return mutated, mutated == data
 
 
 def _either(read, *refusals):
@@ -126,9 +129,12 @@ def _either(read, *refusals):
         return None, error
 
 
-def differences(data):
-    """What TensorFlow's reader and Python's make differently of a file that TensorFlow takes: sentences."""
-    found = []
+def differences(data, sound):
+    """What TensorFlow's reader and Python's make differently of a file that TensorFlow takes: sentences.
+
+    What is guessed where a JPEG is damaged differs between versions of its library, and so does what is refused.
+    """
+    found, is_jpeg = [], data[:2] == b"\xff\xd8"
     for name, decode, read in (
         ("image", decode_image, lambda: read_image(data, PIXELS).rgb),
         ("mask", lambda contents: decode_mask(contents)[..., 0], lambda: read_mask(data, PIXELS)),
@@ -137,13 +143,15 @@ def differences(data):
         theirs, why = _either(read, InputError)
         if ours is None:
             continue
+        if theirs is None and not sound and is_jpeg:
+            continue
         if theirs is None:
             found.append(f"{name}: refused by Python alone: {why}")
         elif ours.shape != theirs.shape:
             found.append(f"{name}: {ours.shape} by TensorFlow, {theirs.shape} by Python")
-        else:
+        elif sound or not is_jpeg:
             apart = np.abs(ours.astype(int) - theirs).max()
-            if apart > (2 if data[:2] == b"\xff\xd8" else 0):
+            if apart > 2 * is_jpeg:
                 found.append(f"{name}: {apart} levels apart")
     return found
 
@@ -152,14 +160,14 @@ def test_the_two_readers_see_the_same(cases, within_time):
     found = []
     for number, random in cases(300):
         begun = within_time()
-        found += [f"case {number}: {sentence}" for sentence in differences(file_of(random))]
+        found += [f"case {number}: {sentence}" for sentence in differences(*file_of(random))]
         assert time.monotonic() - begun < SECONDS, f"case {number}"
     assert not found, "\n".join(found)
 
 
 def test_files_end_in_a_sentence_or_an_image(cases, within_time):
     for number, random in cases(300):
-        begun, data, source = within_time(), file_of(random), random.choice(MASK_SOURCES)
+        begun, (data, _), source = within_time(), file_of(random), random.choice(MASK_SOURCES)
         for read in (check_image, read_image, partial(read_holes, mask_from=source)):
             try:
                 read(data, pixel_limit=PIXELS)

@@ -69,14 +69,19 @@ def webp_size(head: bytes) -> tuple[int, int] | None:
 
 
 def without_damaged_extras(png: bytes) -> bytes:
-    """A PNG without chunks that its image does not need (texts, profile, EXIF) and whose checksum is wrong."""
+    """A PNG without chunks that its image does not need (texts, profile) and whose checksum is wrong.
+
+    Of EXIF it is put right: TensorFlow's reader in `ops.decode` looks at no checksums, and both have to see the same.
+    """
     kept, place = [png[: len(PNG_SIGNATURE)]], len(PNG_SIGNATURE)
     while place + 12 <= len(png):
         length, kind = struct.unpack_from(">I4s", png, place)
         end = place + 12 + length
-        checksum = png[end - 4 : end]
+        checksum = struct.pack(">I", zlib.crc32(png[place + 4 : end - 4]))
         extra = kind[0] & 0x20
-        if not extra or checksum == struct.pack(">I", zlib.crc32(png[place + 4 : end - 4])):
+        if kind == b"eXIf":
+            kept.append(png[place : end - 4] + checksum)
+        elif not extra or checksum == png[end - 4 : end]:
             kept.append(png[place:end])
         place = end
     return b"".join(kept)

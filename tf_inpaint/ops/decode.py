@@ -8,6 +8,7 @@ import tensorflow as tf
 from tf_inpaint.ops.levels import MASK_THRESHOLD
 
 _EXIF_BYTES = 65536  # at both ends of a PNG that are searched for an orientation
+_MOST_SEGMENTS = 10_000  # of a JPEG, or bytes between them that are none
 _ORIENTATION_TAG, _SHORT, _LONG = 0x0112, 3, 4  # a tag of EXIF, and kinds of numbers
 
 
@@ -109,18 +110,21 @@ def _jpeg_exif(contents):
     size = tf.size(data)
     data = tf.pad(data, [[0, 4]])
 
-    def more(place, first, _):
-        header = data[tf.minimum(place, size)] == 0xFF
-        return (first == 0) & (place + 4 <= size) & header & (data[tf.minimum(place, size) + 1] != 0xDA)
+    def more(place, _, end):
+        image = (data[tf.minimum(place, size)] == 0xFF) & (data[tf.minimum(place, size) + 1] == 0xDA)
+        return (end == 0) & (place + 4 <= size) & ~image
 
     def step(place, first, end):
-        length = 256 * tf.cast(data[place + 2], tf.int32) + tf.cast(data[place + 3], tf.int32)
-        filler, after = data[place + 1] == 0xFF, tf.minimum(place + 2 + length, size)
-        found = (data[place + 1] == 0xE1) & _begins(data[place + 4 : after], b"Exif\0\0")
-        place = tf.where(filler, place + 1, tf.maximum(after, place + 2))
-        return place, tf.where(found, place - length + 8, first), tf.where(found, place, end)
+        kind, length = data[place + 1], 256 * tf.cast(data[place + 2], tf.int32) + tf.cast(data[place + 3], tf.int32)
+        after = tf.minimum(place + 2 + length, size)
+        junk = (data[place] != 0xFF) | (kind == 0xFF)  # as all readers do, they are passed over
+        alone = (kind < 0x02) | (kind >= 0xD0) & (kind <= 0xD8)
+        found = ~junk & (kind == 0xE1) & _begins(data[place + 4 : after], b"Exif\0\0")
+        following = tf.where(junk, place + 1, tf.where(alone, place + 2, tf.maximum(after, place + 2)))
+        return following, tf.where(found, place + 10, first), tf.where(found, after, end)
 
-    _, first, end = tf.while_loop(more, step, (tf.constant(2), tf.constant(0), tf.constant(0)))
+    start = tf.constant(2), tf.constant(0), tf.constant(0)
+    _, first, end = tf.while_loop(more, step, start, maximum_iterations=_MOST_SEGMENTS)
     return data[first:end]
 
 
