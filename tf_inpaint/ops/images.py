@@ -66,7 +66,8 @@ def enlarge_twice(image):
         [B, 2H, 2W, C].
     """
     batch, height, width, channels = (tf.shape(image)[i] for i in range(4))
-    blocks = tf.broadcast_to(image[:, :, tf.newaxis, :, tf.newaxis, :], [batch, height, 2, width, 2, channels])
-    enlarged = tf.reshape(blocks, [batch, 2 * height, 2 * width, channels])
+    # In few dimensions, which TensorFlow Lite has operations for.
+    rows = tf.reshape(tf.concat([image, image], axis=-1), [batch, height, 2 * width * channels])
+    enlarged = tf.reshape(tf.concat([rows, rows], axis=-1), [batch, 2 * height, 2 * width, channels])
     double = [None if side is None else 2 * side for side in image.shape[1:3]]
     return tf.ensure_shape(enlarged, [image.shape[0], *double, image.shape[3]])
