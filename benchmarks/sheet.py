@@ -1,4 +1,4 @@
-"""A sheet of completed sample photographs: input, OpenCV's Telea, completed, truth, side by side.
+"""A sheet of completed sample photographs: input, OpenCV's Telea, completed without and with textures, truth.
 
 python -m tf_inpaint.samples --output data/samples
 PYTHONPATH=. python benchmarks/sheet.py
@@ -6,13 +6,14 @@ PYTHONPATH=. python benchmarks/sheet.py
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from tf_inpaint import Inpainter, cli
-from tf_inpaint.evaluation.methods import telea
+from tf_inpaint.evaluation.baselines import telea
 from tf_inpaint.io.grid import image_grid
 from tf_inpaint.io.images import read_image, read_mask, write_png
 
@@ -26,17 +27,18 @@ def main(argv):
     )
     parser.add_argument("--samples", default="data/samples")
     parser.add_argument("--output", default="docs/photos.png")
-    parser.add_argument("--names", nargs="+", default=["hopper", "camera", "grass", "coffee"])
+    parser.add_argument("--names", nargs="+", default=["brick", "gravel", "hubble", "hopper"])
     parser.add_argument(
         "--residuals", type=float, nargs="+", default=[None], help="a column for each strength (default: the weights')"
     )
+    parser.add_argument("--texture", nargs="+", default=["none", "patches"], help="a column for each too")
     parser.add_argument("--strategy", choices=("exact", "crop", "resize"), default="exact")
     parser.add_argument("--height", type=int, default=160, help="of a row, in pixels")
     arguments = parser.parse_args(argv)
 
     inpainters = [
-        Inpainter.load(arguments.checkpoint_dir, residuals=strength, strategy=arguments.strategy)
-        for strength in arguments.residuals
+        Inpainter.load(arguments.checkpoint_dir, residuals=strength, strategy=arguments.strategy, texture=texture)
+        for strength, texture in itertools.product(arguments.residuals, arguments.texture)
     ]
     rows = []
     for name in arguments.names:
