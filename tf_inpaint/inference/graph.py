@@ -82,16 +82,20 @@ class Completion:
             detailed = add_residuals(pasted, mask, offsets, stride, self._residuals, wanted)
             completed = composite(detailed, completed, mask)  # blending looks at what is predicted beside the hole
             results["offsets"] = offsets
-        if self._recipe.generator.keeps_levels:
-            limited = keep_to_levels_beside(completed, image, mask, wanted)
-            drawn = tf.reduce_any(edges * mask > 0.0, axis=[1, 2, 3], keepdims=True)  # lines need not occur beside it
-            completed = tf.where(drawn, completed, limited)
-        results["completed"] = to_uint8(completed)
+        drawn = tf.reduce_any(edges * mask > 0.0, axis=[1, 2, 3], keepdims=True)
+
+        def limited(predicted):
+            if not self._recipe.generator.keeps_levels:
+                return predicted
+            # Lines that are drawn need not occur beside the hole.
+            return tf.where(drawn, predicted, keep_to_levels_beside(predicted, image, mask, wanted))
+
+        results["completed"] = to_uint8(limited(completed))
         if not self._all_outputs:
             return results
         results["predicted"] = outputs["predicted"]
         if "coarse" in outputs:
-            results["coarse"] = to_uint8(outputs["coarse"])
+            results["coarse"] = to_uint8(limited(outputs["coarse"]))
         if "offsets" in outputs:
             flow = to_uint8(flow_to_image(outputs["offsets"]))  # [B, h, w, 3]
             stride = tf.shape(image)[1] // tf.shape(flow)[1]

@@ -40,8 +40,8 @@ def load_network(checkpoint, padding=None) -> Network:
     """
     description = describe(checkpoint)
     name, options, trained_size = _recipe_of(checkpoint, description)
-    as_released = padding is None and description.kind == "release" and options.padding is not None
-    if as_released:
+    as_released = padding is None and description.kind == "release"
+    if as_released and options.padding is not None:
         padding = RELEASE_PADDING
     if padding is not None:
         if options.padding is None:

@@ -19,7 +19,7 @@ def diffaugment(images, masks, seed):
 
     Args:
         images: float [B, H, W, 3] in [-1, 1].
-        masks: float [B, H, W, 1].
+        masks: float [B, H, W, C], masks and what else lies over the image, such as edges.
         seed: int32 [B, 2].
     Returns:
         (images, masks): what comes from beyond the border, and the box, is 0.
@@ -35,7 +35,7 @@ def diffaugment(images, masks, seed):
     cut_rows = _within(drawn[5], height)[:, :, tf.newaxis]  # [B, H, 1]
     cut_columns = _within(drawn[6], width)[:, tf.newaxis, :]  # [B, 1, W]
     both *= 1.0 - tf.cast(cut_rows & cut_columns, both.dtype)[..., tf.newaxis]
-    return tuple(tf.split(both, [3, 1], axis=-1))  # not by indices, whose gradient takes long
+    return tuple(tf.split(both, [3, masks.shape[-1]], axis=-1))  # not by indices, whose gradient takes long
 
 
 def _recoloured(images, brightness, saturation, contrast):

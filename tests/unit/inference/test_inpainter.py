@@ -184,7 +184,7 @@ def test_no_more_go_together_than_memory_allows(recipe):
     assert counts[0] == 1 < counts[1] < 8 == counts[-1] and counts == sorted(counts)
 
 
-@pytest.mark.parametrize("precision, fraction", [("mixed_bfloat16", 0.98), ("mixed_float16", 0.999)])
+@pytest.mark.parametrize("precision, fraction", [("mixed_bfloat16", 0.95), ("mixed_float16", 0.999)])
 def test_in_16_bits_levels_hardly_change(recipe, inpainter, precision, fraction):
     image, mask = _example(64, 80)
     expected = inpainter.complete(image, mask)
