@@ -123,12 +123,12 @@ def test_two_machines_and_batches_give_the_pictures_of_one_by_one(tmp_path, run_
     together = ["--output", tmp_path / "together", "--batch_size", 4, "--verbose"]
     first = _run(*arguments, *together, "--shard", "1/2")
     assert first.returncode == 1 and first.stdout.endswith("3 of 4 images completed\n")
-    assert "3 of 64 x 64: " in first.stdout and " s an image" in first.stdout and "graphs built: 1\n" in first.stdout
+    assert "2 of 64 x 64: " in first.stdout and " s an image" in first.stdout and "graphs built: 1\n" in first.stdout
     second = _run(*arguments, *together, "--shard", "2/2")
     assert (second.returncode, second.stderr) == (0, "") and second.stdout.endswith("3 of 3 images completed\n")
     few = _run(*arguments, "--output", tmp_path / "few", "--limit", 2)
     assert (few.returncode, few.stderr) == (0, "") and few.stdout.endswith("2 of 2 images completed\n")
-    assert sorted(path.name for path in (tmp_path / "few").iterdir()) == ["0_completed.png", "1_completed.png"]
+    assert sorted(path.name for path in (tmp_path / "few").iterdir()) == ["0.png", "1.png"]
     names = sorted(path.name for path in (tmp_path / "alone").iterdir())
     assert names == sorted(path.name for path in (tmp_path / "together").iterdir()) and len(names) == 6
     for name in names:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from runs import ROOT, free_ports
 
-from tf_inpaint.io.images import read_image, read_mask
+from tf_inpaint.io.images import read_image, read_mask, write_png
 
 pytestmark = pytest.mark.slow
 
@@ -162,7 +162,14 @@ def test_mistakes_are_shown_and_the_page_goes_on(address, browser, photo, tmp_pa
     browser.find_element(By.ID, "open").send_keys(str(text))
     _wait(browser, lambda: "the upload is not an image" in _message(browser), "the sentence")
     _open(browser, photo)
-    browser.find_element(By.ID, "open-mask").send_keys(str(photo.parent / "photo.png"))
+    browser.find_element(By.ID, "open-mask").send_keys(str(photo))
+    _wait(browser, lambda: "mask" in _message(browser), "that a photograph is no mask")
+    assert not browser.find_element(By.ID, "undo").is_enabled()
+    holes = np.zeros(read_image(photo).rgb.shape, np.uint8)
+    holes[10:20, 10:30] = 255
+    write_png(tmp_path / "holes.png", holes)
+    browser.find_element(By.ID, "open-mask").send_keys(str(tmp_path / "holes.png"))
+    _wait(browser, lambda: browser.find_element(By.ID, "undo").is_enabled(), "the mask")
     _idle(browser)
     ActionChains(browser).key_down(Keys.CONTROL).send_keys("z").key_up(Keys.CONTROL).perform()
     _idle(browser)
