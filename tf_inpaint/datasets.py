@@ -108,11 +108,7 @@ def split_of(name: str, folder) -> Split:
     root = Path(os.path.abspath(os.path.expanduser(folder)))
     if not root.is_dir():
         raise InputError(f"{folder} is not a folder")
-    found = {part: [str(file) for file in files] for part, files in DATA_SETS[name].lists(root).items()}
-    absent = next((file for files in found.values() for file in files if not os.path.isfile(file)), None)
-    if absent:
-        raise InputError(f"{absent} is missing, though {name}'s own split names it: is {folder} unpacked whole?")
-    return found
+    return {part: [str(file) for file in files] for part, files in DATA_SETS[name].lists(root).items()}
 
 
 def _find(root, *names):
@@ -122,6 +118,14 @@ def _find(root, *names):
             if path.exists():
                 return path
     raise InputError(f"{root} holds no {' or '.join(names)}: name the folder in which that lies")
+
+
+def _present(split, name, root):
+    """A split that a list of the data set names; of folders that were walked, nobody need look again."""
+    absent = next((file for files in split.values() for file in files if not file.is_file()), None)
+    if absent:
+        raise InputError(f"{absent} is missing, though {name}'s own split names it: is {root} unpacked whole?")
+    return split
 
 
 def _images(folder, pattern="*"):
@@ -152,7 +156,7 @@ def _celeba(root):
         if len(words) != 2 or words[1] not in parts:
             raise InputError(f"{partition}:{number}: is not a file's name and 0, 1 or 2")
         split[parts[words[1]]].append(images / words[0])
-    return split
+    return _present(split, "celeba", root)
 
 
 def _celebahq(root):
@@ -179,7 +183,8 @@ def _dtd(root):
     missing = [name for name in ("train1.txt", "val1.txt", "test1.txt") if not (labels / name).is_file()]
     if missing:
         raise InputError(f"{labels} holds no {missing[0]}")
-    return {"train": named_in("train1.txt"), "validation": named_in("val1.txt"), "test": named_in("test1.txt")}
+    split = {"train": named_in("train1.txt"), "validation": named_in("val1.txt"), "test": named_in("test1.txt")}
+    return _present(split, "dtd", root)
 
 
 def _paris(root):

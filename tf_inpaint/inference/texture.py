@@ -71,10 +71,10 @@ def _synthesize(image, guide, mask):
             drawn = level.vote(matches)
         for round_ in range(_ROUNDS[min(index, len(_ROUNDS) - 1)] if searched else 0):
             if found is None and round_ < _WHOLE_ROUNDS:
-                matches = level.compare_all(drawn)
+                matches, distances = level.compare_all(drawn)
             else:
-                matches = level.search_near(drawn, matches)
-            drawn = level.vote(matches, level.distances(drawn, matches))
+                matches, distances = level.search_near(drawn, matches)
+            drawn = level.vote(matches, distances)
         found = level, matches
     return drawn if drawn.shape == image.shape else guide
 
@@ -141,12 +141,8 @@ class _Level:
         pixels = _at(patches, positions).reshape(len(positions), 3 * _PATCH * _PATCH)
         return np.concatenate([pixels, _at(self.colours, positions)], axis=1)
 
-    def distances(self, drawn, matches):
-        """float32 [N]: how unlike each target is its match."""
-        return _squares(self.compared(_patches(drawn), self.targets) - self.compared(self.patches, matches))
-
     def compare_all(self, drawn):
-        """Each target's match among all known patches, or among those on a grid where they are too many."""
+        """(match of each target, how unlike it is): among all known patches, or every few where they are too many."""
         sources = np.argwhere(self.whole)
         sources = sources[:: -(-len(sources) * len(self.targets) // _MOST_PAIRS)]
         targets, known = self.compared(_patches(drawn), self.targets), self.compared(self.patches, sources)
@@ -155,10 +151,11 @@ class _Level:
             np.argmin(lengths - 2.0 * targets[first : first + _AT_ONCE] @ known.T, axis=1)
             for first in range(0, len(targets), _AT_ONCE)
         ]
-        return sources[np.concatenate(best)]
+        best = np.concatenate(best)
+        return sources[best], _squares(targets - known[best])
 
     def search_near(self, drawn, matches):
-        """Matches, or better ones: those that continue a neighbour's match, or lie a pixel beside."""
+        """(matches, how unlike they are): those given, or better ones that continue a neighbour's, or lie beside."""
         targets, best = self.compared(_patches(drawn), self.targets), matches.copy()
         distances = _squares(targets - self.compared(self.patches, best))
 
@@ -175,7 +172,7 @@ class _Level:
             attempt(best[neighbours] - step, neighbours >= 0)
         for step in _STEPS:
             attempt(best + step, np.ones(len(best), bool))
-        return best
+        return best, distances
 
     def enlarged(self, coarser, matches):
         """The matches of a coarser level here: each target goes as far as the nearest one did there."""

@@ -177,6 +177,11 @@ class Recipe(abc.ABC):
         return None  # most recipes have nothing to do here
 
 
+def mean_loss(losses):
+    """Of a list of scalars, as of the scores at several depths."""
+    return tf.add_n(losses) / len(losses)
+
+
 def with_completed(outputs, inputs):
     """A generator's outputs, and "completed": predicted in the holes, as given beside them."""
     masked_image, mask = inputs[:2]

@@ -20,7 +20,7 @@ from tf_inpaint.models.deepfill_v2 import DeepFillV2Discriminator, DeepFillV2Gen
 from tf_inpaint.models.feature_discriminator import FeatureDiscriminator
 from tf_inpaint.models.two_stages import minimum_size
 from tf_inpaint.ops.diffaugment import diffaugment
-from tf_inpaint.recipes.base import Recipe, RecipeOptions, check_image_size
+from tf_inpaint.recipes.base import Recipe, RecipeOptions, check_image_size, mean_loss
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class DeepFillV2Recipe(Recipe):
             terms["hole_l1"] = options.hole_l1_weight * of_both_stages(lambda drawn: hole_l1(drawn, image, mask))
         if options.adversarial_weight:
             losses = [hinge_generator_loss(scores) for scores in self._judge([outputs["completed"]], batch)[0]]
-            terms["adversarial"] = options.adversarial_weight * _mean(losses)
+            terms["adversarial"] = options.adversarial_weight * mean_loss(losses)
         if options.perceptual_weight:
             seen = [self._features(shown) for shown in (outputs["completed"], image)]
             terms["perceptual"] = options.perceptual_weight * tf.reduce_mean(feature_distance(*seen))
@@ -133,7 +133,7 @@ class DeepFillV2Recipe(Recipe):
             losses = [masked_discriminator_loss(real, fake, mask, "hinge") for real, fake in pairs]
         else:
             losses = [hinge_discriminator_loss(real, fake) for real, fake in pairs]
-        return {"critic": _mean(losses)}
+        return {"critic": mean_loss(losses)}
 
     def advance(self, network, statistics=()):
         self.discriminator.advance()
@@ -159,7 +159,3 @@ class DeepFillV2Recipe(Recipe):
     def _seen_by_discriminator(self, image, planes):
         """concat[image, planes]: [B, H, W, 4 or 5]; or the features of the image."""
         return self._features(image) if self._on_features else tf.concat([image, planes], axis=-1)
-
-
-def _mean(losses):
-    return tf.add_n(losses) / len(losses)

@@ -24,7 +24,7 @@ from tf_inpaint.losses.reconstruction import weighted_l1
 from tf_inpaint.models.feature_discriminator import FeatureDiscriminator
 from tf_inpaint.models.lama import LaMaDiscriminator, LaMaGenerator, least_size
 from tf_inpaint.ops.diffaugment import diffaugment
-from tf_inpaint.recipes.base import Recipe, RecipeOptions, check_image_size
+from tf_inpaint.recipes.base import Recipe, RecipeOptions, check_image_size, mean_loss
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ class LaMaRecipe(Recipe):
             fake_scores, fake_features, of_fake = self._judge(fake)
             statistics["discriminator"] = [of_real, of_fake]
             losses = [masked_generator_loss(scores, options.gan) for scores in fake_scores]
-            terms["adversarial"] = options.adversarial_weight * _mean(losses)
+            terms["adversarial"] = options.adversarial_weight * mean_loss(losses)
             if options.feature_matching_weight:
                 targets = [tf.stop_gradient(features) for features in real_features]
                 matching = feature_matching_loss(fake_features, targets)
@@ -173,7 +173,7 @@ class LaMaRecipe(Recipe):
             real_scores, _, of_real = self._judge(real)
         fake_scores, _, of_fake = self._judge(fake)
         losses = [masked_discriminator_loss(*scores, mask, options.gan) for scores in zip(real_scores, fake_scores)]
-        terms = {"critic": _mean(losses)}
+        terms = {"critic": mean_loss(losses)}
         if options.r1_weight:
             terms["r1"] = 4.0 * options.r1_weight * penalty  # a slope over [0, 1] is twice that over [-1, 1]
         return terms, {"generator": outputs["statistics"], "discriminator": [of_real, of_fake]}
@@ -196,10 +196,6 @@ class LaMaRecipe(Recipe):
         else:
             for of_pass in statistics["discriminator"]:
                 advance_statistics(self.discriminator, of_pass)
-
-
-def _mean(losses):
-    return tf.add_n(losses) / len(losses)
 
 
 def _perceptual_distance(options, efficientnet):

@@ -109,7 +109,7 @@ def test_a_match_is_the_nearest_patch_by_pixels_and_colour():
     image, mask = _noise(24, 24), _hole(24, 24, (10, 13), (10, 13))
     completed = _filled(image, mask).astype(np.float32) / 255
     level = texture._Level.of(image.astype(np.float32) / 255, completed, mask, mask.shape)
-    matches, radius = level.compare_all(completed), texture._RADIUS
+    (matches, distances), radius = level.compare_all(completed), texture._RADIUS
     padded = np.pad(completed, ((radius, radius), (radius, radius), (0, 0)), mode="edge")
 
     def patch(row, column):
@@ -121,10 +121,11 @@ def test_a_match_is_the_nearest_patch_by_pixels_and_colour():
         for column in range(radius, 24 - radius)
         if not mask[row - radius : row + radius + 1, column - radius : column + radius + 1].any()
     ]
-    for target, match in zip(level.targets, matches):
+    for target, match, distance in zip(level.targets, matches, distances):
         costs = [
             ((patch(*target) - patch(*place)) ** 2).sum()
             + ((level.colours[tuple(target)] - level.colours[place]) ** 2).sum()
             for place in known
         ]
         assert tuple(match) == known[int(np.argmin(costs))]
+        np.testing.assert_allclose(distance, min(costs), rtol=1e-4)
