@@ -150,7 +150,9 @@ class ImageFiles:
         for index in indices.tolist():
             if self.failure is not None:
                 raise self.failure
-            if index in self._unreadable:
+            with self._lock:  # whoever adds a file judges, too, before another thread passes it over
+                unreadable = index in self._unreadable
+            if unreadable:
                 continue
             try:
                 layers = self.read(index)

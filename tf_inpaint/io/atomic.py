@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
+from pathlib import Path
 
 from tf_inpaint.errors import InputError, reason
+
+_UNFINISHED = re.compile(r"\..*\.[0-9a-f]{12}\.part", re.DOTALL)
 
 
 def write_whole(path: str | os.PathLike, contents) -> None:
@@ -47,6 +51,14 @@ def replace(path: str | os.PathLike, contents, durable: bool = False) -> None:
     finally:
         with contextlib.suppress(OSError):
             os.unlink(temporary)  # gone already where all went well
+
+
+def remove_unfinished(folder: str | os.PathLike) -> None:
+    """Deletes what killed processes left of `replace` in a folder in which nobody else writes; it need not be there."""
+    for remains in Path(folder).glob(".*.part"):
+        if _UNFINISHED.fullmatch(remains.name):
+            with contextlib.suppress(OSError):
+                remains.unlink()
 
 
 def _start(name: str) -> str:

@@ -28,7 +28,7 @@ import tensorflow as tf
 from tf_inpaint.checkpoints.index import find_damage
 from tf_inpaint.config import flat_config, load_config, to_yaml
 from tf_inpaint.errors import InputError, first_line, shortened
-from tf_inpaint.io.atomic import replace
+from tf_inpaint.io.atomic import remove_unfinished, replace
 from tf_inpaint.io.images import write_png
 from tf_inpaint.training.loss_graph import loss_graph
 from tf_inpaint.training.sources import SOURCES, changes, fingerprints
@@ -90,6 +90,7 @@ class RunFolder:
         """
         self.check(config)
         lines = self._set_damaged_aside()
+        self._sweep()
         step = self.last_step()
         starts, scalars = [], []
         if step is not None:
@@ -265,6 +266,13 @@ class RunFolder:
             )
         return lines
 
+    def _sweep(self):
+        """Delete what a killed process had not finished writing; the lock says that nobody else writes here."""
+        for folder in (self.path, self._checkpoints, self.path / "views"):
+            remove_unfinished(folder)
+        for remains in self._checkpoints.glob("step-*_temp*"):
+            _delete(remains)
+
     def _read_starts(self):
         try:
             return list(json.loads(self._versions.read_text(encoding="utf-8")))
@@ -318,8 +326,12 @@ def _lines_up_to(file, step):
 def _remove(prefix):
     """Delete a checkpoint's files, finished or not."""
     for path in [*prefix.parent.glob(f"{prefix.name}.*"), *prefix.parent.glob(f"{prefix.name}_temp*")]:
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            with contextlib.suppress(OSError):
-                path.unlink()
+        _delete(path)
+
+
+def _delete(path):
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()

@@ -270,6 +270,18 @@ def test_a_damaged_newest_checkpoint_is_put_aside_and_the_one_before_counts(tmp_
     assert len(lines(tmp_path)) == 1
 
 
+def test_what_a_kill_left_unfinished_goes_at_the_next_start(tmp_path, started):
+    kept = [tmp_path / ".my.part", tmp_path / "checkpoints" / "notes.part"]
+    remains = [tmp_path / ".config.yml.0123456789ab.part", tmp_path / "checkpoints" / ".checkpoint.f42d57f16b9a.part"]
+    unfinished = tmp_path / "checkpoints" / "step-00000007_temp"
+    unfinished.mkdir(parents=True)
+    for file in (*kept, *remains, unfinished / "part-00000-of-00001.index"):
+        file.write_text("half")
+    started(tmp_path)
+    assert all(file.exists() for file in kept)
+    assert not any(file.exists() for file in (*remains, unfinished))
+
+
 @pytest.mark.parametrize("contents", ["", "model_checkpoint_path", None])
 def test_a_lost_state_file_begins_no_run_over_the_old_one(tmp_path, started, contents):
     checkpoints = _two(started, tmp_path)
