@@ -83,6 +83,8 @@ _SPECTRAL = {
     "conv1.1": "norm1",
     "fu.conv_layer": "unit.conv",
     "fu.bn": "unit.norm",
+    "lfu.conv_layer": "local_unit.conv",
+    "lfu.bn": "local_unit.norm",
     "conv2": "conv2",
 }
 
@@ -106,7 +108,7 @@ def _layer(file, case):
     if file == "fourier_unit":
         return FourierUnit(case["channels_out"]), _by({"conv_layer": "conv", "bn": "norm"}.get)
     if file == "spectral_transform":
-        return SpectralTransform(case["channels_out"], case["stride"]), _by(_SPECTRAL.get)
+        return SpectralTransform(case["channels_out"], case["stride"], case["enable_lfu"]), _by(_SPECTRAL.get)
     if file in ("ffc", "ffc_bn_act"):
         cls = FourierConv2D if file == "ffc" else NormFourierConv2D
         layer = cls(case["channels_out"], case["kernel"], case["stride"], border=case["padding"], **ratios)
@@ -124,7 +126,7 @@ def _layer(file, case):
     "file, name",
     [
         *_cases("fourier_unit", "case0", "case1", "case2", "case3", "case4", "case5"),
-        *_cases("spectral_transform", "case0", "case1", "case2", "case3"),
+        *_cases("spectral_transform", "case0", "case1", "case2", "case3", "case4"),
         *_cases("ffc", "case0", "case1", "case2", "case3"),
         *_cases("ffc_bn_act", "case0", "case1", "case2", "case3", "case4"),
         *_cases("blocks", "ffc0", "ffc1", "regular0", "upsample0", "upsample1"),

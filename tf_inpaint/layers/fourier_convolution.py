@@ -76,29 +76,46 @@ class SpectralTransform(Composite):
     Args:
         filters: channels of the output, even.
         strides: 2 averages pairs of rows and columns first.
+        local: whether there is a local Fourier unit, which no published network switches on: of a quarter of the
+            narrowed channels the spectrum of the map's four quarters, and its result repeated for each of them.
     Call:
-        inputs: float [B, H, W, C].
+        inputs: float [B, H, W, C]; with `local` H / strides and W / strides are even.
         training: as in `BatchNorm`.
         returns: (float [B, H / strides, W / strides, filters], statistics by attribute).
-    Reference: Suvorov et al. 2022, figure 2.
-    Deviations: no local Fourier unit, which no published network switches on.
+    Raises:
+        ValueError: if `local` has no multiple of 8 `filters`.
+    Reference: Suvorov et al. 2022, figure 2; Chi et al. 2020, section 3.3.
     """
 
-    def __init__(self, filters, strides=1, name=None, **kwargs):
+    def __init__(self, filters, strides=1, local=False, name=None, **kwargs):
         super().__init__(name=name, **kwargs)
+        if local and filters % 8:
+            raise ValueError(f"`filters` must be a multiple of 8 with `local`. Received: {filters}")
         self.strides = strides
         self.conv1 = convolution(filters // 2, 1, "conv1", padding="SAME")
         self.norm1 = norm("norm1")
         self.unit = FourierUnit(filters // 2, name="unit")
+        self.local_unit = FourierUnit(filters // 2, name="local_unit") if local else None
         self.conv2 = convolution(filters, 1, "conv2", padding="SAME")
 
     def call(self, inputs, training=False):
         if self.strides > 1:
             inputs = tf.nn.avg_pool2d(inputs, self.strides, self.strides, "VALID")
         x, seen = self.norm1(tf.cast(self.conv1(inputs), tf.float32), training=training)
-        x = tf.nn.relu(x)
-        transformed, seen_by_unit = self.unit(x, training=training)
-        return self.conv2(x + transformed), {"norm1": seen, "unit": seen_by_unit}
+        x, seen = tf.nn.relu(x), {"norm1": seen}
+        transformed, seen["unit"] = self.unit(x, training=training)
+        if self.local_unit:
+            repeated, seen["local_unit"] = self.local_unit(_quarters(x), training=training)
+            transformed += tf.tile(repeated, [1, 2, 2, 1])
+        return self.conv2(x + transformed), seen
+
+
+def _quarters(x):
+    """[B, H, W, C] -> [B, H / 2, W / 2, C]: the first quarter of the channels, in each quarter of the map."""
+    x = tf.split(x, 4, axis=-1)[0]
+    for axis in (1, 2):
+        x = tf.concat(tf.split(x, 2, axis=axis), axis=-1)
+    return x
 
 
 class FourierConv2D(Composite):
