@@ -13,6 +13,7 @@ from tf_inpaint.evaluation import PROTOCOLS, Evaluation
 from tf_inpaint.evaluation.baselines import BASELINES, CHEAP
 from tf_inpaint.evaluation.ranking import sentences
 from tf_inpaint.evaluation.table import bins_table, terminal_table
+from tf_inpaint.io.holes import MASK_SOURCES
 from tf_inpaint.io.shards import Shard
 
 _FIT_NOTES = {"crop": "", "stretch": ", of the whole image squashed to a square"}
@@ -125,6 +126,12 @@ def _parser() -> cli.Parser:
     add("--seed", type=int, help="draws other masks (default: the protocol's)")
     add("--masks", help="for from_files: mask files, white = hole; a folder, a glob or a list")
     add("--invert_masks", action="store_true", help="the holes of --masks are black")
+    add(
+        "--mask_from",
+        choices=MASK_SOURCES,
+        default="auto",
+        help="what of --masks is the hole: light or dark, alpha, colour, as test.py takes it (default: auto)",
+    )
     add("--limit", type=int, help="evaluate only the first so many images")
     add("--batch_size", type=int, default=8, help="images completed at once by a checkpoint (default: 8)")
     add("--padding", choices=("SAME", "SYMMETRIC", "REFLECT"), help="border of the convolutions (default: as trained)")

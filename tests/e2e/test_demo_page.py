@@ -13,6 +13,7 @@ import pytest
 from runs import ROOT, free_ports
 
 from tf_inpaint.io.images import read_image, read_mask, write_png
+from tf_inpaint.ops.holes import grown
 
 pytestmark = pytest.mark.slow
 
@@ -28,7 +29,7 @@ from selenium.webdriver.common.actions.action_builder import ActionBuilder
 from selenium.webdriver.common.actions.mouse_button import MouseButton
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import WebDriverWait
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
 PROGRAM = ROOT / "guided_demo.py"
 SCREENSHOTS = os.environ.get("TF_INPAINT_SCREENSHOTS")  # a folder, to look at the page
@@ -146,6 +147,18 @@ def test_upload_paint_complete_compare_download(address, browser, photo, tmp_pat
     original, completed = read_image(photo).rgb, read_image(_downloaded(browser, tmp_path, "save", "completed.png")).rgb
     np.testing.assert_array_equal(completed[~mask], original[~mask])
     assert (completed[mask] != original[mask]).mean() > 0.5
+
+    browser.execute_script("$('grow').value = 6; $('grow').oninput()")
+    Select(browser.find_element(By.ID, "blend")).select_by_visible_text("Poisson")
+    Select(browser.find_element(By.ID, "format")).select_by_visible_text("WebP")
+    browser.find_element(By.ID, "view-draw").click()
+    browser.find_element(By.ID, "complete").click()
+    _wait(browser, lambda: browser.find_element(By.ID, "after").is_displayed(), "the completion")
+    _idle(browser)
+    _look(browser, "grown")
+    larger, grown_out = grown(mask, 6), read_image(_downloaded(browser, tmp_path, "save", "completed.webp")).rgb
+    np.testing.assert_array_equal(grown_out[~larger], original[~larger])
+    assert (grown_out[larger & ~mask] != original[larger & ~mask]).mean() > 0.5
     browser.set_window_size(390, 844)
     browser.find_element(By.ID, "view-draw").click()
     _look(browser, "phone")

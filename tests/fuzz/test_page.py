@@ -14,7 +14,7 @@ from tf_inpaint.demo.app import make_app
 HEADERS = {"X-Requested-With": "tf_inpaint"}
 PATHS = ["picture", "layer/mask", "layer/edges", "layer/sky", "stroke", "undo", "redo", "clear", "complete", "nothing"]
 VIEWS = ["state", "view/picture.png", "view/overlay.png", "view/completed.png"]
-VIEWS += ["completed.png", "mask.png", "edges.png"]
+VIEWS += ["completed.png", "completed.jpg", "completed.webp", "mask.png", "edges.png"]
 NUMBERS = [0, 1, -1, 0.5, 7, 60, 1e3, 40_000, 1e9, 1e308, float("nan"), float("inf"), "7", None, [], {}, True, 10**400]
 SHAPES = [(1, 1), (2, 2), (60, 80), (1, 4000), (4000, 1), (300, 200)]
 
@@ -24,7 +24,7 @@ class StandIn:
 
     takes_edges, max_pixels, origin = True, 100_000, "a stand-in"
 
-    def outputs(self, image, mask, edges=None):
+    def outputs(self, image, mask, edges=None, *, blending=None):
         return {"completed": np.where(mask[..., np.newaxis], np.uint8(7), image), "attention": image}
 
 
@@ -62,6 +62,12 @@ def _stroke(random):
     return text if random.random() < 0.8 else text[: random.randrange(len(text))]
 
 
+def _settings(random):
+    """How to complete, or something like it."""
+    blending = random.choice([None, "poisson", "x", *NUMBERS])
+    return json.dumps({"grow": random.choice([0, 3, *NUMBERS]), "blend": blending})
+
+
 def test_requests(cases):
     app = make_app(StandIn())
     app.testing = False
@@ -73,7 +79,9 @@ def test_requests(cases):
             answer = client.get(f"/api/{random.choice(VIEWS)}")
         else:
             data = _stroke(random) if path == "stroke" or random.random() < 0.1 else _file(random)
-            if path == "stroke":
+            if path == "complete":
+                data = random.choice([b"", data, _settings(random), _settings(random)])
+            if path in ("stroke", "complete"):
                 headers["Content-Type"] = random.choice(["application/json"] * 9 + ["text/plain"])
             answer = client.post(f"/api/{path}", data=data, headers=headers)
         assert answer.status_code < 500, (number, path, answer.data[:300])

@@ -20,9 +20,10 @@ from werkzeug.exceptions import HTTPException
 from tf_inpaint.demo.session import MASK, Session, Stroke
 from tf_inpaint.demo.visitors import Turns, Visitors
 from tf_inpaint.errors import InputError, one_line
+from tf_inpaint.inference.blending import BLENDINGS
 from tf_inpaint.io.holes import read_holes
-from tf_inpaint.io.images import check_image, encode_png, read_image, read_mask, restore
-from tf_inpaint.io.metadata import NO_METADATA
+from tf_inpaint.io.images import check_image, encode_image, encode_png, read_image, read_mask, restore
+from tf_inpaint.ops.holes import MOST_GROWTH
 from tf_inpaint.ops.levels import EDGE_THRESHOLD
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -33,6 +34,7 @@ MOST_DECODED = 2  # uploads at a time
 SESSION_BYTES_PER_PIXEL = 24
 MOST_HELD = 1 << 30  # bytes of all sessions, or two of the largest images
 VIEW_SIDE = 1200  # images are shown at most so large
+KINDS = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}  # of downloads
 _COOKIE = "tf_inpaint_session"  # with the port: cookies are shared by all ports of a machine
 _HEADER = "X-Requested-With"  # a page of another site cannot send it without asking first
 _POLICY = "default-src 'self'; img-src 'self' blob: data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
@@ -40,7 +42,7 @@ _POLICY = "default-src 'self'; img-src 'self' blob: data:; frame-ancestors 'none
 _log = logging.getLogger(__name__)
 
 
-def make_app(inpainter, host: str = "127.0.0.1", prepare=None) -> flask.Flask:
+def make_app(inpainter, host: str = "127.0.0.1", prepare=None, mask_from: str = "auto") -> flask.Flask:
     """The application.
 
     Args:
@@ -48,13 +50,14 @@ def make_app(inpainter, host: str = "127.0.0.1", prepare=None) -> flask.Flask:
         host: address it will listen at. At a loopback address, requests under any other name are refused, lest a page
             elsewhere reach it by a name of its own.
         prepare: function of a new session, such as to load an image into it.
+        mask_from: what of masks that are uploaded is the hole, one of `io.holes.MASK_SOURCES`.
     Raises:
         InputError: what `prepare` says about a session; visitors shall not be the first to see it.
     """
     here = os.path.dirname(os.path.abspath(__file__))
     app = flask.Flask("tf_inpaint.demo", static_folder="page", static_url_path="/page", root_path=here)
     app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES
-    page = _Page(inpainter, prepare)
+    page = _Page(inpainter, prepare, mask_from)
     app.before_request(lambda: _guard(host))
     app.after_request(_harden)
     app.register_error_handler(InputError, lambda error: _problem(error, 400))
@@ -69,15 +72,17 @@ def make_app(inpainter, host: str = "127.0.0.1", prepare=None) -> flask.Flask:
     app.post("/api/<any(undo, redo, clear):change>")(page.change)
     app.post("/api/complete")(page.complete)
     app.get("/api/view/<any(picture, completed, attention, overlay):name>.png")(page.view)
-    app.get("/api/<any(completed, mask, edges):name>.png")(page.download)
+    app.get("/api/<any(mask, edges):layer>.png")(page.download_layer)
+    app.get("/api/completed.<any(png, jpg, webp):ending>")(page.download)
     return app
 
 
 class _Page:
     """The answers to requests, each from and about the visitor's own session."""
 
-    def __init__(self, inpainter, prepare=None):
+    def __init__(self, inpainter, prepare, mask_from):
         self._inpainter = inpainter
+        self._mask_from = mask_from
         self._prepare = prepare or (lambda session: None)
         self._begin()  # where it cannot be prepared, that is told at once
         most_pixels = inpainter.max_pixels or 0
@@ -107,7 +112,9 @@ class _Page:
         data = flask.request.get_data()
         with self._session() as session, self._decoding:
             session.check_size(*check_image(data))
-            session.fill(layer, read_holes(data).marked if layer == MASK else read_mask(data) > EDGE_THRESHOLD)
+            is_mask = layer == MASK
+            values = read_holes(data, self._mask_from).marked if is_mask else read_mask(data) > EDGE_THRESHOLD
+            session.fill(layer, values)
             return _state(session)
 
     def draw(self):
@@ -122,11 +129,13 @@ class _Page:
             return _state(session)
 
     def complete(self):
+        grow, blending = _settings()
         with self._turns.take():
             start = time.monotonic()
             with self._session() as session:
-                task = session.task()
-            outputs = self._inpainter.outputs(*task[:3])  # the session is free meanwhile, or it would hold all threads
+                task = session.task(grow)
+            # The session is free meanwhile, or it would hold all threads.
+            outputs = self._inpainter.outputs(*task[:3], blending=blending)
             with self._session() as session:
                 session.accept(task, outputs)
             return {**self._changed(), "seconds": round(time.monotonic() - start, 2)}
@@ -137,15 +146,18 @@ class _Page:
             shown = {"picture": session.image_at, "overlay": session.overlay}.get(name)
             return _png(shown(scale) if shown else session.output_at(name, scale))
 
-    def download(self, name):
+    def download(self, ending):
+        name = f"completed.{ending}"
         with self._session() as session:
-            if name == "completed":
-                completed = restore(session.image, session.output_at(name), session.result_mask)
-                return _png(completed, "completed.png", session.image.metadata)
-            layer = session.mask() if name == MASK else session.edges()
-            if layer is None:
+            completed = restore(session.image, session.output_at("completed"), session.result_mask)
+            return _file(encode_image(name, completed, session.image.metadata), KINDS[ending], name)
+
+    def download_layer(self, layer):
+        with self._session() as session:
+            values = session.mask() if layer == MASK else session.edges()
+            if values is None:
                 raise InputError("this model takes no edges")
-            return _png(layer, f"{name}.png")
+            return _png(values, f"{layer}.png")
 
     def _changed(self):
         """The state after a session has grown, for which others that rest make room."""
@@ -212,6 +224,17 @@ def _stroke(data) -> Stroke:
         raise InputError("a stroke is {layer, points: [[x, y], ...], size, erase}") from error
 
 
+def _settings():
+    """(grow, blending) of a request that says how to complete, or leaves it to the model."""
+    data = _json() if flask.request.content_length else {}
+    grow, blending = data.get("grow", 0), data.get("blend")
+    if type(grow) is not int or not 0 <= grow <= MOST_GROWTH:
+        raise InputError(f"holes grow by 0 to {MOST_GROWTH} pixels")
+    if blending is not None and blending not in [*BLENDINGS]:
+        raise InputError(f"a blending is one of {', '.join(BLENDINGS)}")
+    return grow, blending
+
+
 # Responses
 
 
@@ -226,9 +249,13 @@ def _state(session) -> dict:
     return state
 
 
-def _png(array, name=None, metadata=NO_METADATA):
-    encoded = encode_png(array, metadata, compress_level=3)
-    return flask.send_file(io.BytesIO(encoded), "image/png", as_attachment=name is not None, download_name=name)
+def _png(array, name=None):
+    return _file(encode_png(array, compress_level=3), KINDS["png"], name)
+
+
+def _file(contents, kind, name):
+    """An image, or a download where it has a name."""
+    return flask.send_file(io.BytesIO(contents), kind, as_attachment=name is not None, download_name=name)
 
 
 def _harden(response):

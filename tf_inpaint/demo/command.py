@@ -50,7 +50,7 @@ def main(argv) -> int:
     inpainter = load_inpainter(checkpoint, args, exact_pixels=WHOLE_PIXELS)
     inpainter.max_pixels = args.max_pixels or _most_pixels()
     if args.web:
-        face.serve(inpainter, args.host, args.port, prepare)
+        face.serve(inpainter, args.host, args.port, prepare, args.mask_from)
         return cli.DONE
     session = Session(inpainter.takes_edges, inpainter.max_pixels)
     prepare(session)
@@ -75,7 +75,7 @@ def _parser() -> cli.Parser:
     add(
         "--mask", help="a mask to begin with (white = hole); with --image and --output it is completed without a window"
     )
-    add("--mask_from", choices=MASK_SOURCES, default="auto", help="what of it is the hole, as for test.py")
+    add("--mask_from", choices=MASK_SOURCES, default="auto", help="what of masks is the hole, as for test.py")
     add("--edges", help="edges to begin with (white lines), for guided models")
     add("--output", help="where the completed image is saved, a PNG (default: x_completed.png beside x)")
     add("--web", action="store_true", help="a page for the browser instead of a window")
@@ -88,7 +88,7 @@ def _parser() -> cli.Parser:
 def _as_test(args) -> list[str]:
     """The arguments of the same completion by test.py."""
     files, model = ("image", "mask", "edges", "output"), ("checkpoint_dir", "weights", "padding", "residuals")
-    names = (*files, *model, "texture", "mask_from", "max_pixels")
+    names = (*files, *model, "texture", "blend", "mask_from", "max_pixels")
     given = [(f"--{name}", getattr(args, name)) for name in names]
     words = [str(word) for option, value in given if value is not None for word in (option, value)]
     return words + ["--trust_saved_model"] * args.trust_saved_model

@@ -16,6 +16,7 @@ import numpy as np
 
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.images import ImageFile, as_seen
+from tf_inpaint.ops.holes import grown
 from tf_inpaint.ops.levels import MASK_THRESHOLD
 
 MASK, EDGES = LAYERS = ("mask", "edges")
@@ -213,21 +214,24 @@ class Session:
     # Completing
 
     def complete(self, inpainter) -> None:
-        """Fill `result` by an `Inpainter`, or anything with its `outputs`.
+        """Fill `result` by an `Inpainter`, or anything with its `outputs`; errors as `task`."""
+        task = self.task()
+        self.accept(task, inpainter.outputs(*task[:3]))
+
+    def task(self, grow: int = 0) -> Task:
+        """What is to be completed as it is now, its hole grown by so many pixels.
 
         Raises:
             InputError: if there is no image, no hole, or nothing but hole.
         """
-        task = self.task()
-        self.accept(task, inpainter.outputs(*task[:3]))
-
-    def task(self) -> Task:
-        """What is to be completed as it is now; errors as `complete`."""
         mask = self.mask()
         if not mask.any():
             raise InputError("draw a hole first: where the image shall be completed")
         if mask.all():
             raise InputError("the hole covers the whole image and leaves nothing to complete it from")
+        mask = grown(mask, grow)
+        if mask.all():
+            raise InputError(f"the hole, grown by {grow} pixels, covers the whole image: grow it less")
         return Task(as_seen(self.image, mask), mask, self.edges(), self.image)
 
     def accept(self, task: Task, outputs: dict) -> None:

@@ -15,7 +15,7 @@ def check_installed() -> None:
         raise InputError(f"the page needs {' and '.join(missing)}: pip install 'tf_inpaint[demo]'")
 
 
-def serve(inpainter, host: str, port: int, prepare=None) -> None:
+def serve(inpainter, host: str, port: int, prepare=None, mask_from: str = "auto") -> None:
     """Serve the page until interrupted, having printed its address; arguments as `make_app`.
 
     Raises:
@@ -28,7 +28,7 @@ def serve(inpainter, host: str, port: int, prepare=None) -> None:
 
     if host not in LOOPBACK:
         cli.warn(f"anyone who reaches {host} can use this page, which has no passwords")
-    app, most, parts = make_app(inpainter, host, prepare), MOST_BYTES + 4096, {}
+    app, most, parts = make_app(inpainter, host, prepare, mask_from), MOST_BYTES + 4096, {}
     try:
         server = waitress.create_server(
             app,

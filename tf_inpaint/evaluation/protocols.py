@@ -146,6 +146,7 @@ class Masks:
         names: of the images, with endings.
         source: of files, what `list_files` takes.
         invert: holes are black.
+        mask_from: what of files is the hole, see `io.holes.read_holes`.
     Attributes:
         origin: a line for people.
         identity: what changes when the masks do.
@@ -153,10 +154,12 @@ class Masks:
         InputError: if there are files where the protocol draws, or none where it needs them.
     """
 
-    def __init__(self, protocol: Protocol, names: Sequence[str], source=None, invert: bool = False):
-        self._protocol, self._invert = protocol, invert
+    def __init__(
+        self, protocol: Protocol, names: Sequence[str], source=None, invert: bool = False, mask_from: str = "auto"
+    ):
+        self._protocol, self._invert, self._mask_from = protocol, invert, mask_from
         if not protocol.from_files:
-            if source is not None or invert:
+            if source is not None or invert or mask_from != "auto":
                 raise InputError(f"the protocol {protocol.name} draws its holes: masks are for the protocol from_files")
             self.origin = self.identity = f"drawn, seed {protocol.seed}"
             return
@@ -167,7 +170,8 @@ class Masks:
         matched = self._files.count(names)
         self._by_name = matched > 0
         how = f"by name ({matched} of {len(names)} pictures have one)" if self._by_name else "by turns"
-        self.origin = f"{len(files)} files, {how}{', black = hole' if invert else ''}"
+        told = ", black = hole" * invert + f", {mask_from} = hole" * (mask_from != "auto")
+        self.origin = f"{len(files)} files, {how}{told}"
         self.identity = f"{self.origin} {self._files.digest}"
 
     def mask(self, index: int, name: str, shape) -> np.ndarray:
@@ -181,7 +185,7 @@ class Masks:
         file = self._files.of(name) if self._by_name else self._files.files[index % len(self._files.files)]
         if file is None:
             raise InputError("no mask file has its name")
-        levels = np.where(read_holes(file).marked, np.uint8(255), np.uint8(0))
+        levels = np.where(read_holes(file, self._mask_from).marked, np.uint8(255), np.uint8(0))
         if self._by_name and levels.shape not in (tuple(shape[:2]), (self._protocol.size,) * 2):
             has, needs = (f"{width} x {height}" for height, width in (levels.shape, shape[:2]))
             raise InputError(f"the mask {file} has {has} pixels, but the image has {needs}")

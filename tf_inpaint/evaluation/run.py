@@ -49,6 +49,7 @@ class Evaluation:
         seed: of the masks; the protocol's by default.
         masks: for from_files: a folder, a glob or a list.
         invert_masks: the holes of these are black.
+        mask_from: what of these is the hole, as `io.holes.read_holes` takes it.
         limit: evaluate the first of the images only.
         batch_size: images completed at once by a checkpoint.
         padding: of the convolutions, as `Inpainter.load` takes it.
@@ -73,6 +74,7 @@ class Evaluation:
     seed: int | None = None
     masks: str | Sequence[str] | None = None
     invert_masks: bool = False
+    mask_from: str = "auto"
     limit: int | None = None
     batch_size: int = 8
     padding: str | None = None
@@ -145,7 +147,7 @@ class Evaluation:
     def tasks(self) -> Tasks:
         """Images and masks by the protocol."""
         protocol = choose(self.protocol, self.size, self.seed)
-        return Tasks(self.images, protocol, self.masks, self.invert_masks, self.limit)
+        return Tasks(self.images, protocol, self.masks, self.invert_masks, self.limit, self.mask_from)
 
     def _methods(self, names):
         pairs = named([*self.checkpoints, *self.completions], "--checkpoint_dir or --completions")

@@ -37,7 +37,7 @@ class Tasks:
         images: what `list_files` takes.
         protocol: of their size and masks.
         mask_files: for the protocol from_files, what `list_files` takes.
-        invert_masks: the holes of these are black.
+        invert_masks, mask_from: as `Masks` takes them.
         limit: take the first of the images only.
     Attributes:
         names: of the images, in order.
@@ -47,7 +47,7 @@ class Tasks:
         InputError: if there are no images or no masks, or two images have the same name.
     """
 
-    def __init__(self, images, protocol: Protocol, mask_files=None, invert_masks=False, limit: int | None = None):
+    def __init__(self, images, protocol: Protocol, mask_files=None, invert_masks=False, limit=None, mask_from="auto"):
         self.protocol = protocol
         files, _ = split_edges(list_files(images))
         root = source_root(images, files)
@@ -62,7 +62,7 @@ class Tasks:
             if stem(name) in stems:
                 raise InputError(f"two images have the same name: {stems[stem(name)]} and {name}")
             stems[stem(name)] = name
-        self.masks = Masks(protocol, self.names, mask_files, invert_masks)
+        self.masks = Masks(protocol, self.names, mask_files, invert_masks, mask_from)
 
     def __len__(self):
         return len(self._files.files)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from tf_inpaint.ops.holes import feather
+
 # OpenCV takes gradients from three pixels inside of the mask on, and the values on the mask's bounding box for granted:
 # the mask has to reach as far into what is known.
 _REACH = 4
@@ -63,3 +65,6 @@ def blend_into_marched(image, predicted, mask):
     levels = mask.astype(np.uint8) * 255  # OpenCV writes into it
     blended = cv2.seamlessClone(pasted, march(pasted, mask), levels, centre, cv2.NORMAL_CLONE)
     return np.where(hole, blended, image)
+
+
+BLENDINGS = {"none": None, "feather": feather, "poisson": blend, "fast_marching": blend_into_marched}

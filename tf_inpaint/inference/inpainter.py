@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from functools import partial
 
@@ -10,7 +11,7 @@ import tensorflow as tf
 
 from tf_inpaint.checkpoints import open_checkpoint
 from tf_inpaint.errors import InputError
-from tf_inpaint.inference.blending import blend, blend_into_marched
+from tf_inpaint.inference.blending import BLENDINGS
 from tf_inpaint.inference.graph import KerasEngine
 from tf_inpaint.inference.large import (
     STRATEGIES,
@@ -26,12 +27,11 @@ from tf_inpaint.inference.refinement import Refinement, refined_memory, scales_o
 from tf_inpaint.inference.saved_model import SavedModelEngine
 from tf_inpaint.inference.texture import redraw
 from tf_inpaint.ops.boxes import mirrored
-from tf_inpaint.ops.holes import feather
+from tf_inpaint.ops.holes import grown
 from tf_inpaint.ops.images import to_uint8
 from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD
 
 TEXTURES = {"none": None, "patches": redraw}
-BLENDINGS = {"none": None, "feather": feather, "poisson": blend, "fast_marching": blend_into_marched}
 
 
 class Inpainter:
@@ -78,12 +78,10 @@ class Inpainter:
                 "the strategy refine changes features of LaMa's: it takes no other model, none guided by edges, none "
                 "that was exported"
             )
-        if blending not in (None, *BLENDINGS):
-            raise ValueError(f"`blending` must be one of {', '.join(BLENDINGS)}. Received: {blending!r}")
         if texture not in TEXTURES:
             raise ValueError(f"`texture` must be one of {', '.join(TEXTURES)}. Received: {texture!r}")
         self._redraw = TEXTURES[texture]
-        self._blend = BLENDINGS[blending or ("poisson" if engine.blending else "none")]
+        self._blend = _blending(blending or ("poisson" if engine.blending else "none"))
         self.engine = engine
         self._process = os.getpid()
         self._refinement = Refinement(engine.recipe.generator) if strategy == "refine" else None
@@ -178,7 +176,7 @@ class Inpainter:
         """How many graphs have been built, whatever the sizes: one of those that complete, one of all outputs."""
         return self.engine.graphs
 
-    def complete(self, image, mask, edges=None):
+    def complete(self, image, mask, edges=None, *, grow=0, blending=None):
         """Completes one image or a batch.
 
         Args:
@@ -186,15 +184,17 @@ class Inpainter:
             mask: bool (True = hole) or uint8 (above half = hole), [H, W] or [B, H, W]; one mask serves a whole batch.
             edges: for guided models only: bool (True = line) or uint8 (above 0.6 of white =
                 line), [H, W] or [B, H, W]; one map serves a whole batch, None is an empty one.
+            grow: pixels, 0 to 1,000, by which holes are larger than `mask` says, for soft edges around what is removed.
+            blending: another one than this Inpainter's, see there.
         Returns:
             uint8 of the shape of `image`.
         Raises:
             InputError: if the image is too large.
             ValueError: if an argument has another type or shape.
         """
-        return self.outputs(image, mask, edges, all_outputs=False)["completed"]
+        return self.outputs(image, mask, edges, all_outputs=False, grow=grow, blending=blending)["completed"]
 
-    def outputs(self, image, mask, edges=None, all_outputs=True):
+    def outputs(self, image, mask, edges=None, all_outputs=True, *, grow=0, blending=None):
         """Everything the networks say about one image or a batch; arguments as `complete`.
 
         Args:
@@ -208,7 +208,11 @@ class Inpainter:
             "predicted": float32 in [-1, 1], the last stage's raw prediction, known pixels included, without residuals.
             A model without a coarse stage or attention lacks that entry.
         """
-        batch = self._batch(image, mask, edges)
+        if blending is not None:
+            other = copy.copy(self)
+            other._blend = _blending(blending)
+            return other.outputs(image, mask, edges, all_outputs, grow=grow)
+        batch = self._batch(image, mask, edges, grow)
         run = partial(self._run, all_outputs=all_outputs, with_offsets=self.strategy == "resize")
         if self._is_large(*batch[1].shape[1:]):
             self._check_pixels(*batch[1].shape[1:])
@@ -320,13 +324,14 @@ class Inpainter:
 
         return complete_by_parts(run, image, mask, edges, group_parts(mask, self.trained_size))
 
-    def _batch(self, image, mask, edges):
+    def _batch(self, image, mask, edges, grow=0):
         """(uint8 [B, H, W, 3], bool [B, H, W], bool [B, H, W]) of what `complete` takes."""
         image = np.asarray(image)
         if image.dtype != np.uint8 or image.ndim not in (3, 4) or image.shape[-1] != 3 or 0 in image.shape:
             raise ValueError(f"`image` must be uint8 [H, W, 3] or [B, H, W, 3]. Received: {_describe(image)}")
         images = image if image.ndim == 4 else image[np.newaxis]
         mask = _as_bool("mask", mask, MASK_THRESHOLD, images.shape[:3])
+        mask = np.stack([grown(example, grow) for example in mask]) if grow else mask
         if edges is None:
             return images, mask, np.zeros_like(mask)
         if not self.takes_edges:
@@ -393,6 +398,12 @@ class Inpainter:
                 f"{allowed / 2**30:.1f} GiB allowed; raise max_memory, take a smaller image, "
                 "or the strategy crop or resize"
             )
+
+
+def _blending(name):
+    if name not in BLENDINGS:
+        raise ValueError(f"`blending` must be one of {', '.join(BLENDINGS)}. Received: {name!r}")
+    return BLENDINGS[name]
 
 
 def _stacked(examples):

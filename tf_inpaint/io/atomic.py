@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import secrets
+import time
 from pathlib import Path
 
 from tf_inpaint.errors import InputError, reason
@@ -53,12 +54,18 @@ def replace(path: str | os.PathLike, contents, durable: bool = False) -> None:
             os.unlink(temporary)  # gone already where all went well
 
 
-def remove_unfinished(folder: str | os.PathLike) -> None:
-    """Deletes what killed processes left of `replace` in a folder in which nobody else writes; it need not be there."""
+def remove_unfinished(folder: str | os.PathLike, rested: float = 0) -> None:
+    """Deletes what killed processes left of `replace` in a folder, which need not be there.
+
+    Args:
+        folder: where nobody else writes, unless `rested` says how old remains are.
+        rested: seconds since their last change, by the clock of this machine.
+    """
     for remains in Path(folder).glob(".*.part"):
         if _UNFINISHED.fullmatch(remains.name):
             with contextlib.suppress(OSError):
-                remains.unlink()
+                if time.time() - remains.stat().st_mtime >= rested:
+                    remains.unlink()
 
 
 def _start(name: str) -> str:

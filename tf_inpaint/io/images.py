@@ -170,9 +170,17 @@ def write_image(path, array: np.ndarray, metadata: Metadata = NO_METADATA, quali
         InputError: as `write_png`.
     """
     path = os.fspath(path)
-    kind = _WRITTEN.get(os.path.splitext(path)[1].lower())
-    if kind not in ("JPEG", "WEBP"):
-        return write_png(path, array, metadata)
+    if _WRITTEN.get(os.path.splitext(path)[1].lower()) in ("JPEG", "WEBP"):
+        write_whole(path, encode_image(path, array, metadata, quality))
+    else:
+        write_png(path, array, metadata)
+
+
+def encode_image(path, array: np.ndarray, metadata: Metadata = NO_METADATA, quality: int | None = None) -> bytes:
+    """The bytes of the PNG, JPEG or WebP that `write_image` writes; of PNG unless the name ends otherwise."""
+    kind = _WRITTEN.get(os.path.splitext(path)[1].lower(), "PNG")
+    if kind == "PNG":
+        return encode_png(array, metadata)
     array = np.asarray(array)
     if array.dtype == np.uint16:
         array = (array >> 8).astype(np.uint8)
@@ -190,7 +198,7 @@ def write_image(path, array: np.ndarray, metadata: Metadata = NO_METADATA, quali
         Image.fromarray(array).save(encoded, kind, **options)
     except (OSError, ValueError) as error:  # more than 65,500 or 16,383 pixels a side
         raise InputError(f"{path} cannot be written: {reason(error)}; PNG takes it") from error
-    write_whole(path, encoded.getvalue())
+    return encoded.getvalue()
 
 
 def encode_png(array: np.ndarray, metadata: Metadata = NO_METADATA, **options) -> bytes:

@@ -5,9 +5,17 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+MOST_GROWTH = 1000
+
 
 def grown(mask, pixels):
-    """A mask with so many pixels more on each side: bool [H, W]."""
+    """A mask with so many pixels, 0 to `MOST_GROWTH`, more on each side: bool [H, W].
+
+    Raises:
+        ValueError: if that is no such number.
+    """
+    if isinstance(pixels, bool) or not isinstance(pixels, (int, np.integer)) or not 0 <= pixels <= MOST_GROWTH:
+        raise ValueError(f"holes grow by 0 to {MOST_GROWTH} pixels. Received: {pixels!r}")
     if not pixels:
         return mask
     return cv2.distanceTransform(np.uint8(255) * ~mask, cv2.DIST_L2, 5) <= pixels if mask.any() else mask

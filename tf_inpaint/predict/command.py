@@ -14,13 +14,13 @@ from tf_inpaint.errors import InputError
 from tf_inpaint.io.holes import MASK_SOURCES
 from tf_inpaint.io.listing import left_out
 from tf_inpaint.io.shards import Shard
+from tf_inpaint.ops.holes import MOST_GROWTH
 from tf_inpaint.predict.jobs import check_outputs, jobs_from_list, jobs_from_paths
 from tf_inpaint.predict.options import add_model_options, load_inpainter
 from tf_inpaint.predict.run import Run
 from tf_inpaint.predict.tasks import Reading
 
 _ENDINGS = {"png": (".png",), "jpg": (".jpg", ".jpeg"), "webp": (".webp",)}
-_MOST_GROWTH = 1000
 
 
 def main(argv) -> int:
@@ -55,7 +55,6 @@ def main(argv) -> int:
             max_memory=args.max_memory,
             strategy=args.strategy,
             precision=args.precision,
-            blending=args.blend,
         ),
         batch_size=args.batch_size,
         reading=Reading(args.invert_mask, args.mask_from, args.grow, args.fit_mask),
@@ -73,8 +72,8 @@ def main(argv) -> int:
 def _check_numbers(args):
     if args.batch_size < 1:
         raise InputError(f"--batch_size must be at least 1, not {args.batch_size}")
-    if not 0 <= args.grow <= _MOST_GROWTH:
-        raise InputError(f"--grow must be 0 to {_MOST_GROWTH} pixels, not {args.grow}")
+    if not 0 <= args.grow <= MOST_GROWTH:
+        raise InputError(f"--grow must be 0 to {MOST_GROWTH} pixels, not {args.grow}")
     if args.limit is not None and args.limit < 1:
         raise InputError(f"--limit must be at least 1, not {args.limit}")
     if args.quality is not None and not 1 <= args.quality <= 100:
@@ -132,12 +131,6 @@ def _parser() -> cli.Parser:
     add("--invert_mask", action="store_true", help="holes are black")
     add("--fit_mask", action="store_true", help="resize masks to the sizes of their images")
     add("--grow", type=int, default=0, metavar="PIXELS", help="let holes grow, for soft edges around what is removed")
-    add(
-        "--blend",
-        choices=("none", "feather", "poisson", "fast_marching"),
-        help="bring the hole to the colours around it, at its rim or all through, or to what fast marching fills it "
-        "with (default: as the model does, or none)",
-    )
     add("--format", choices=tuple(_ENDINGS), default="png", help="of outputs; JPEG changes known pixels a little too")
     add("--quality", type=int, help="1 to 100, of jpg (default: 95) or webp (default: without loss)")
     add("--skip_existing", action="store_true", help="go on with a folder or list: leave out what has been written")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tf_inpaint import cli
+from tf_inpaint.inference.blending import BLENDINGS
 
 
 def add_model_options(parser: cli.Parser, weights: str, most: str = "any") -> None:
@@ -32,6 +33,12 @@ def add_model_options(parser: cli.Parser, weights: str, most: str = "any") -> No
         "as in wide holes; a second or so an image (default: none)",
     )
     add(
+        "--blend",
+        choices=tuple(BLENDINGS),
+        help="bring the hole to the colours around it, at its rim or all through, or to what fast marching fills it "
+        "with (default: as the model does, or none)",
+    )
+    add(
         "--trust_saved_model",
         action="store_true",
         help="take a SavedModel that this project did not export, too: it runs whatever it contains, which can write "
@@ -45,7 +52,7 @@ def load_inpainter(checkpoint, args, **limits):
     from tf_inpaint.inference.inpainter import Inpainter
 
     limits = {"max_pixels": args.max_pixels, "trust_saved_model": args.trust_saved_model, **limits}
-    shared = {"padding": args.padding, "residuals": args.residuals, "texture": args.texture}
+    shared = {"padding": args.padding, "residuals": args.residuals, "texture": args.texture, "blending": args.blend}
     inpainter = Inpainter.load(checkpoint, **shared, **limits)
     print(inpainter.origin)
     return inpainter

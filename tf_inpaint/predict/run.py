@@ -13,12 +13,14 @@ from typing import Any, Callable
 
 from tf_inpaint import cli
 from tf_inpaint.errors import InputError
+from tf_inpaint.io.atomic import remove_unfinished
 from tf_inpaint.io.images import restore, write_image
 from tf_inpaint.predict.batches import grouped
 from tf_inpaint.predict.jobs import Job, check_inputs
 from tf_inpaint.predict.tasks import Reading, Task, read_task
 
 LARGE_IMAGE = 1 << 21  # pixels from which memory is told beforehand
+_ABANDONED = 3600  # seconds: no image takes so long to be written, so that other processes may write there, too
 _LOOK_AHEAD = 4  # batches' worth of images that may be held to be completed together
 
 
@@ -69,6 +71,8 @@ class Run:
             jobs = missing
             if not jobs:
                 return cli.DONE
+        for folder in {os.path.dirname(job.output) for job in jobs}:
+            remove_unfinished(folder or os.curdir, _ABANDONED)
         ready, self._sentences = [], {job.output: [] for job in jobs}
         for job in jobs:
             try:

@@ -18,7 +18,9 @@ import numpy as np
 
 from tf_inpaint import cli
 from tf_inpaint.errors import InputError, one_line
-from tf_inpaint.io.images import encode_png, read_image, write_png
+from tf_inpaint.io.holes import MASK_SOURCES, read_holes
+from tf_inpaint.io.images import check_image, encode_png, read_image, write_png
+from tf_inpaint.ops.holes import MOST_GROWTH, grown
 
 REST, GRPC = ("http://", "https://"), "grpc://"
 _MOST_BYTES = 1 << 28  # of a gRPC message
@@ -160,6 +162,12 @@ def _png(array):
     return encode_png(array, compress_level=1)
 
 
+def _contents(path):
+    check_image(path)
+    with open(path, "rb") as file:
+        return file.read()
+
+
 def main(argv) -> int:
     """Runs the command; returns its exit code (see `tf_inpaint.cli`)."""
     parser = cli.Parser(prog="python -m tf_inpaint.serving.client", description="Complete an image on a server.")
@@ -168,15 +176,19 @@ def main(argv) -> int:
     add("--model", default="deepfill", help="its name on the server (default: deepfill)")
     add("--version", type=int, help="of the model (default: the newest)")
     add("--image", required=True, help="PNG or JPEG")
-    add("--mask", required=True, help="white where the hole is, PNG or JPEG")
+    add("--mask", required=True, help="white where the hole is, an image of any kind")
+    add("--mask_from", choices=MASK_SOURCES, default="auto", help="what of it is the hole, as for test.py")
+    add("--grow", type=int, default=0, metavar="PIXELS", help="let holes grow, as for test.py")
     add("--edges", help="for guided models: white edges on black, PNG or JPEG")
     add("--output", required=True, help="the completed image, a PNG")
     add("--timeout", type=float, default=60.0, help="seconds to wait for an answer (default: 60)")
     args = parser.parse_args(argv)
-    files = []
-    for path in filter(None, (args.image, args.mask, args.edges)):
-        with open(path, "rb") as file:
-            files.append(file.read())
+    if not 0 <= args.grow <= MOST_GROWTH:
+        raise InputError(f"--grow must be 0 to {MOST_GROWTH} pixels, not {args.grow}")
+    holes = read_holes(args.mask, args.mask_from)
+    if holes.warning:
+        cli.warn(f"the mask {args.mask} {holes.warning}")
+    files = [_contents(args.image), _png(grown(holes.marked, args.grow)), *map(_contents, filter(None, [args.edges]))]
     client = Client(args.address, args.model, args.version, args.timeout)
     write_png(args.output, read_image(client.complete_files(*files)).rgb)
     print(args.output)

@@ -17,9 +17,9 @@ import pytest
 import tensorflow as tf
 
 from tf_inpaint.errors import InputError
-from tf_inpaint.io.images import read_image
+from tf_inpaint.io.images import read_image, write_png
 from tf_inpaint.serving import messages
-from tf_inpaint.serving.client import Client
+from tf_inpaint.serving.client import Client, main
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[3]
@@ -49,6 +49,22 @@ def test_arrays_and_files_are_completed(client, exported, make_case):
     np.testing.assert_array_equal(client.complete(image, mask > 127, edges > 153), expected)
     files = _first_files(case)
     np.testing.assert_array_equal(read_image(client.complete_files(*files)).rgb, expected)
+
+
+def test_the_command_reads_masks_as_test_py_does_and_lets_them_grow(client, exported, make_case, tmp_path):
+    image, _, _ = make_case(40, 70).first()
+    hole = np.zeros((40, 70), bool)
+    hole[10:20, 30:50] = True
+    for name, array in (("x", image), ("m", ~hole), ("e", np.zeros_like(hole))):
+        write_png(tmp_path / f"{name}.png", array)
+    words = ["--address", client.address, "--model", "guided", "--mask_from", "dark", "--grow", "3"]
+    for name, letter in (("image", "x"), ("mask", "m"), ("edges", "e"), ("output", "o")):
+        words += [f"--{name}", str(tmp_path / f"{letter}.png")]
+    assert main(words) == 0
+    expected = exported("guided").inpainter.complete(image, hole, grow=3)
+    np.testing.assert_array_equal(read_image(tmp_path / "o.png").rgb, expected)
+    with pytest.raises(InputError, match="--grow must be 0 to 1000 pixels, not -1"):
+        main([*words, "--grow", "-1"])
 
 
 def test_refusals_are_a_sentence_and_the_server_lives_on(client, make_case):

@@ -16,12 +16,13 @@ class FakeInpainter:
         self.seen, self.started, self.go, self._turn = [], threading.Semaphore(0), threading.Event(), threading.Lock()
         self.go.set()
 
-    def outputs(self, image, mask, edges=None):
+    def outputs(self, image, mask, edges=None, *, blending=None):
         assert self._turn.acquire(blocking=False)  # one at a time
         self.started.release()
         self.go.wait(20)
         self._turn.release()
         self.seen.append((image, mask, edges))
+        self.blending = blending  # of the last
         completed = image.copy()
         completed[mask] = (10, 20, 30)
         if edges is not None:

@@ -18,6 +18,7 @@ from tf_inpaint.demo.app import MOST_WAITING, make_app
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.images import encode_png
 from tf_inpaint.io.metadata import Metadata
+from tf_inpaint.ops.holes import grown
 
 HEADERS = {"X-Requested-With": "tf_inpaint"}
 
@@ -142,6 +143,36 @@ def test_what_the_photograph_says_comes_back_and_what_is_transparent_is_not_seen
     completed = Image.open(io.BytesIO(visitor.get("/api/completed.png").data))
     assert completed.text == {"Author": "somebody"} and round(completed.info["dpi"][0]) == 300
     assert completed.mode == "RGBA" and np.asarray(completed)[:10, :, 3].max() == 0
+
+
+def test_holes_grow_are_blended_and_saved_as_is_asked_for(ready, image_file, inpainter):
+    drawn = _array(ready.get("/api/mask.png")) > 127
+    ready.post("/api/complete", json={"grow": 4, "blend": "feather"})
+    _, mask, _ = inpainter.seen[-1]
+    np.testing.assert_array_equal(mask, grown(drawn, 4))
+    assert inpainter.blending == "feather" and mask.sum() > drawn.sum()
+    for ending, kind in (("png", "PNG"), ("webp", "WEBP"), ("jpg", "JPEG")):
+        answer = ready.get(f"/api/completed.{ending}")
+        assert Image.open(io.BytesIO(answer.data)).format == kind and ending in answer.headers["Content-Disposition"]
+        off = np.abs(_array(answer).astype(int) - np.where(mask[..., np.newaxis], (10, 20, 30), image_file.rgb))
+        assert off.max() <= 40 * (kind == "JPEG")
+    ready.post("/api/complete", json={"grow": 0, "blend": None})
+    assert inpainter.blending is None and inpainter.seen[-1][1].sum() == drawn.sum()
+    for wrong in ({"grow": -1}, {"grow": 1.5}, {"grow": True}, {"grow": 10**9}):
+        assert "grow by 0 to 1000 pixels" in ready.says(ready.post("/api/complete", json=wrong))
+    for wrong in ("sharp", [], 7):
+        assert "one of none, feather" in ready.says(ready.post("/api/complete", json={"blend": wrong}))
+    assert "grow it less" in ready.says(ready.post("/api/complete", json={"grow": 90}))
+    ready.says(ready.get("/api/completed.gif"), 404)
+
+
+def test_what_of_an_uploaded_mask_is_the_hole_is_said_at_the_start(inpainter, photo):
+    visitor = Visitor(make_app(inpainter, mask_from="dark"))
+    visitor.post("/api/picture", photo)
+    layer = np.full((60, 80), 255, np.uint8)
+    layer[10:20] = 0
+    visitor.post("/api/layer/mask", _bytes(layer))
+    np.testing.assert_array_equal(_array(visitor.get("/api/mask.png")) > 0, layer == 0)
 
 
 def test_an_upload_that_looks_like_no_mask_is_refused(loaded):

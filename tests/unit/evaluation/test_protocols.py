@@ -72,6 +72,17 @@ def test_masks_by_turns_and_inverted(masks):
     assert files.mask(1, "y.jpg", (9, 9)).sum() == 16 * 16 - 16
 
 
+def test_what_of_mask_files_is_the_hole_may_be_said(masks):
+    paths, protocol = [f"{masks}/a.png"], choose("from_files", 16)
+    dark = Masks(protocol, ["x.jpg"], paths, mask_from="dark")
+    assert dark.mask(0, "x.jpg", (9, 9)).sum() == 16 * 16 - 16
+    assert dark.identity != Masks(protocol, ["x.jpg"], paths).identity and ", dark = hole" in dark.origin
+    with pytest.raises(InputError, match="a.png has no transparent part"):
+        Masks(protocol, ["x.jpg"], paths, mask_from="alpha").mask(0, "x.jpg", (9, 9))
+    with pytest.raises(InputError, match="draws its holes"):
+        Masks(choose("centre", 16), ["x.jpg"], mask_from="dark")
+
+
 @pytest.mark.parametrize("name, size, said", [("celeba", None, "choose from deepfill_v1_rect"), ("centre", 8, "16 to")])
 def test_what_cannot_be_is_said(name, size, said):
     with pytest.raises(InputError, match=said):

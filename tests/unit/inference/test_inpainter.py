@@ -19,6 +19,7 @@ from tf_inpaint.inference.texture import redraw
 from tf_inpaint.io.images import read_image, write_png
 from tf_inpaint.layers.precision import set_precision
 from tf_inpaint.models.weights import named_weights
+from tf_inpaint.ops.holes import grown
 from tf_inpaint.ops.images import to_float
 from tf_inpaint.predict import command as predict
 from tf_inpaint.recipes import RECIPES
@@ -172,6 +173,23 @@ def test_images_of_one_padded_size_go_together(inpainter):
     with pytest.raises(ValueError, match="`examples` must share a `joint_size`"):
         inpainter.outputs_together([*examples, (*_example(64, 64), None)])
     assert Inpainter(inpainter.engine, strategy="crop").joint_size(examples[0][1]) is None
+
+
+def test_holes_grow_and_are_blended_by_the_call(inpainter):
+    image, mask = np.random.default_rng(0).integers(0, 256, (2, 60, 70, 3), np.uint8), np.zeros((60, 70), bool)
+    mask[20:30, 30:44] = True
+    larger = np.stack([grown(mask, 5)] * 2)
+    plain, together = inpainter.complete(image, larger), inpainter.complete(image, mask, grow=5)
+    np.testing.assert_array_equal(together, plain)
+    feathered = inpainter.complete(image, mask, grow=5, blending="feather")
+    np.testing.assert_array_equal(feathered[~larger], image[~larger])
+    assert (feathered[larger] != plain[larger]).any()
+    np.testing.assert_array_equal(inpainter.complete(image, mask, grow=5), plain)  # of the call alone
+    for wrong in (-1, 1001, 2.5):
+        with pytest.raises(ValueError, match="holes grow by 0 to 1000 pixels. Received: "):
+            inpainter.complete(image, mask, grow=wrong)
+    with pytest.raises(ValueError, match="`blending` must be one of none, feather, poisson, fast_marching. Received: "):
+        inpainter.complete(image, mask, blending="sharp")
 
 
 def test_no_more_go_together_than_memory_allows(recipe):

@@ -193,7 +193,7 @@ function complete() {
   inTurn(async () => {
     $("busy").hidden = false;
     try {
-      const next = await request("/api/complete");
+      const next = await request("/api/complete", { grow: Number($("grow").value), blend: $("blend").value || null });
       await show(next);
       await loaded($("after"), "/api/view/completed.png");
       if (next.attention) await loaded($("attention"), "/api/view/attention.png");
@@ -217,13 +217,18 @@ $("clear").onclick = () => back("/api/clear");
 $("complete").onclick = complete;
 for (const name of ["draw", "after", "attention"]) $(`view-${name}`).onclick = () => useView(name);
 $("split").oninput = split;
+$("grow").oninput = () => ($("grow-shown").textContent = $("grow").value);
+$("format").onchange = () => {
+  const name = `completed.${$("format").value}`;
+  Object.assign($("save"), { href: `/api/${name}`, download: name });
+};
 $("size").oninput = () => {
   sizes[tool] = Number($("size").value);
   $("size-shown").textContent = $("size").value;
 };
 
 document.addEventListener("keydown", (event) => {
-  if (!state.loaded) return;
+  if (!state.loaded || event.target.matches("select")) return;
   const key = event.key.toLowerCase();
   if (event.ctrlKey || event.metaKey) {
     if (key === "z") back(event.shiftKey ? "/api/redo" : "/api/undo");
