@@ -26,6 +26,7 @@ MASK = {"height": 32, "width": 32, "max_delta_height": 8, "max_delta_width": 8}
 AT_64 = {  # of the smallest networks, where they differ from `small_recipes`
     "context_encoder": {"image_size": 64, "region": "whole", "overlap": 0, "bottleneck": 20},
     "dcgan": {"image_size": 64, "code_size": 10},
+    "pix2pix": {"image_size": 64},
 }
 OPTIONS = {recipe: {**options, **AT_64.get(recipe, {})} for recipe, options in small_recipes.OPTIONS.items()}
 TINY = {

@@ -14,6 +14,7 @@ OPTIONS = {
     "dcgan": {"image_size": 32, "code_size": 8, "width": 4, "critic_width": 4, "search_steps": 2},
     "lama": {"width": 4, "blocks": 2, "critic_width": 4, "perceptual_weight": 0.0},
     "partial_convolution": {"width": 4, "depth": 4, "perceptual_weight": 0.0, "style_weight": 0.0},
+    "pix2pix": {"image_size": 32, "width": 4, "critic_width": 4},
     "global_local": {"width": 4, "critic_width": 4, "local_patch": (32, 32), "critic_layers": (4, 5)},
 }
 BOX = MaskOptions("box", 32, 32, 8, 8)

@@ -36,8 +36,9 @@ OPTIONS = {
     "lama": {},
     "partial_convolution": {"fine_tune_from": 2},
     "global_local": {"adversarial_weight": 1.0, "completion_steps": 0, "discriminator_steps": 0},
+    "pix2pix": {},
 }
-BATCH_STATISTICS = ("context_encoder", "dcgan", "lama", "partial_convolution", "global_local")
+BATCH_STATISTICS = ("context_encoder", "dcgan", "lama", "partial_convolution", "global_local", "pix2pix")
 DATA = {"deepfill_v2": {"edges": "canny", "edges_drop": 0.3}}
 MASKS = {
     "deepfill_v1": "box",
@@ -48,6 +49,7 @@ MASKS = {
     "lama": "union",
     "partial_convolution": "union",
     "global_local": "box",
+    "pix2pix": "centre",
 }
 WEIGHTS = {  # of the generator, of the discriminator, of which not trained
     "deepfill_v1": (84, 20, 0),
@@ -58,7 +60,9 @@ WEIGHTS = {  # of the generator, of the discriminator, of which not trained
     "lama": (133, 28, 56),
     "partial_convolution": (33, 0, 12),
     "global_local": (98, 60, 50),
+    "pix2pix": (44, 16, 0),
 }
+BRIEFLY = ("pix2pix",)  # without a state of their own: replicas alone are compared
 STATE = ("..u", "..v", "..moving_mean", "..moving_variance")
 
 
@@ -103,6 +107,11 @@ def test_batch_of_four_is_the_same_run_however_it_is_shared_out(recipe, images, 
     assert_same_run((scalars, saved), one_device, chaotic=recipe in ("lama", "global_local"))
 
 
+def _skip_if_brief(recipe):
+    if recipe in BRIEFLY:
+        pytest.skip(f"the steps of {recipe} are those of the others")
+
+
 def assert_same_run(run, expected_run, chaotic=False):
     """But for rounding, which ReLUs behind batch statistics and Adam's first updates, of the learning rate each,
     make more of: its first step is compared 20 times as widely, the later ones 2,000 times, as its reference asks."""
@@ -121,11 +130,13 @@ def assert_same_run(run, expected_run, chaotic=False):
 
 
 def test_several_steps_in_a_call_are_the_same_run(recipe, images, one_device, tmp_path):
+    _skip_if_brief(recipe)
     _, found = train(recipe, images, tmp_path / "run", steps_per_call=STEPS, log_every=STEPS)
     assert_same_bits(found, one_device[1])
 
 
 def test_in_16_bits_the_losses_are_nearly_the_same(recipe, images, one_device, tmp_path):
+    _skip_if_brief(recipe)
     scalars, saved = train(recipe, images, tmp_path / "run", precision="mixed_bfloat16")
     for line, expected in zip(scalars, one_device[0]):
         for name in {"generator_loss", "discriminator_loss"} & set(expected):
@@ -179,7 +190,8 @@ def test_checkpoint_holds_both_networks_the_optimiser_the_average_and_the_step(r
     trained = len(generator) + len(discriminator) - len(state)
     assert len([name for name in names if name.startswith("optimizer/")]) == 2 * trained + 1
     first = {"pen_net": "dw_conv01", "context_encoder": "enc1", "dcgan": "project", "lama": "up1"}
-    first = {**first, "partial_convolution": "enc1..conv", "global_local": "conv1..conv"}.get(recipe, "coarse..conv1")
+    first.update({"partial_convolution": "enc1..conv", "global_local": "conv1..conv", "pix2pix": "encoder_1"})
+    first = first.get(recipe, "coarse..conv1")
     assert f"generator/{first}..kernel" in generator  # TensorFlow doubles the dots of a name
 
 
@@ -196,6 +208,7 @@ def test_every_loss_term_is_logged_under_its_name(recipe, one_device):
         "lama": {"l1", "adversarial", "feature_matching", "critic", "r1"},
         "partial_convolution": {"valid", "hole", "total_variation"},
         "global_local": {"l2", "adversarial", "critic"},
+        "pix2pix": {"l1", "adversarial", "critic"},
     }
     assert terms[recipe] <= set(scalars[0])
 
@@ -223,15 +236,17 @@ def _as_release(prefix, recipe, folder):
         return reader.get_tensor(f"{name.replace('.', '..')}/.ATTRIBUTES/VARIABLE_VALUE")
 
     arrays = {}
-    for network, names in release.networks.items():
-        for theirs, ours in names.items():
+    held = {name.partition("/")[2].partition("/.")[0].replace("..", ".") for name in reader.get_variable_to_shape_map()}
+    for network in release.networks:
+        for theirs, ours in release.names(network, held).items():
             arrays[theirs] = release.turn_colours(ours, read(f"{network}/{ours}"))
             if not ours.endswith(".u"):
                 for slot, moment in (("Adam", "m"), ("Adam_1", "v")):
                     value = read(f"optimizer/{moment}.{network}.{ours}")
                     arrays[f"{theirs}/{slot}"] = release.turn_colours(ours, value)
     arrays["global_step"] = np.int32(read("step"))
-    arrays["beta2_power"] = np.float32(beta2) ** np.float32(read("optimizer/iterations") + 1)
+    power = np.float32(beta2) ** np.float32(read("optimizer/iterations") + 1)
+    arrays.update(dict.fromkeys(release.powers.values(), power))
     names, values = list(arrays), list(arrays.values())
     tf.raw_ops.SaveV2(
         prefix=str(folder / "snap-0"), tensor_names=names, shape_and_slices=[""] * len(names), tensors=values
@@ -242,6 +257,7 @@ def _as_release(prefix, recipe, folder):
 @pytest.fixture(scope="module")
 def two_steps(recipe, images, tmp_path_factory):
     """Run folder of the first two of those steps."""
+    _skip_if_brief(recipe)
     run_folder = tmp_path_factory.mktemp("runs") / "two"
     train(recipe, images, run_folder, steps=2, ema_decay=0.0)
     return run_folder
@@ -260,5 +276,6 @@ def test_another_training_is_gone_on_with(recipe, images, one_device, two_steps,
 
 
 def test_without_an_optimiser_there_is_none_to_go_on_with(recipe, images, guided_run, tmp_path):
+    _skip_if_brief(recipe)
     with pytest.raises(InputError, match="holds no optimiser|cannot fill the generator"):
         train(recipe, images, tmp_path / "run", init_from=str(guided_run), init_optimizer=True)

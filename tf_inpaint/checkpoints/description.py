@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -83,7 +84,8 @@ def describe_shapes(shapes, path="the checkpoint") -> Description:
         known = {theirs: ours for names in sources.values() for ours, theirs in names.items()}
         ours = {name: release.our_shape(name, shapes[theirs]) for theirs, name in known.items()}
         if release.owns(ours):
-            unexpected = tuple(sorted(n for n in shapes if n not in known and not is_training_state(n)))
+            others = (n for n in shapes if n not in known and not re.fullmatch(release.unused, n))
+            unexpected = tuple(sorted(name for name in others if not is_training_state(name)))
             options = release.options(ours)
             beside = os.path.commonprefix(list(sources["generator"].values()))
             more = [name for name in unexpected if name.startswith(beside)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Callable
 
 import numpy as np
@@ -18,6 +18,7 @@ from tf_inpaint.checkpoints.lama_config import compare_config, config_of_release
 from tf_inpaint.checkpoints.lama_names import DISCRIMINATOR, discriminator_names, generator_names, generator_table
 
 Shapes = Mapping[str, tuple]
+_NETWORKS = ("generator", "discriminator")
 _CRITIC_KERNEL = 5  # side of PEN-Net's spectrally normalised kernels
 
 
@@ -34,6 +35,8 @@ class Release:
         colours_in: our names of kernels [.., .., 3 + more, filters] whose first three input channels are an image's.
         colours_out: our names of kernels and biases whose output channels are an image's.
         pytorch: whether its files are PyTorch's.
+        unused: pattern of variables that its program keeps and neither reads nor needs to go on.
+        powers: "generator" and "discriminator" -> the variable that holds beta2 to the power of its Adam's updates + 1.
         closed: whether further variables among a generator's would make another network of it.
     """
 
@@ -45,11 +48,13 @@ class Release:
     colours_in: frozenset = frozenset()
     colours_out: frozenset = frozenset()
     pytorch: bool = False
+    unused: str = "none"
+    powers: Mapping[str, str] = field(default_factory=lambda: dict.fromkeys(_NETWORKS, "beta2_power"))
     closed: bool = False
 
     def names(self, network: str, ours: Shapes) -> Mapping[str, str]:
         """{the authors' variable name: our weight name} of a network that has weights of these names (ours)."""
-        return self.networks[network]
+        return {theirs: name for theirs, name in self.networks[network].items() if name in ours}
 
     def to_ours(self, name: str, value: np.ndarray) -> np.ndarray:
         """The release's array of the weight that is `name` here, as this project keeps it."""
@@ -322,7 +327,46 @@ LAMA = _LaMaRelease(
     closed=True,
 )
 
-RELEASES = (DEEPFILL_V1, DEEPFILL_V2, PEN_NET, LAMA)
+
+def _pix2pix(scope, convolutions, normalised) -> dict[str, str]:
+    """Of a network: {layer: its kind of convolution}, and which layers are normalised too."""
+    names = _named({f"{scope}/{layer}/{kind}": layer for layer, kind in convolutions.items()})
+    norms = {f"{scope}/{layer}/batch_normalization": f"{layer}.norm" for layer in normalised}
+    return {**names, **_named(norms, ("gamma", "beta"))}
+
+
+_CODERS = {"encoder": "conv2d", "decoder": "conv2d_transpose"}
+
+
+def _pix2pix_options(shapes: Shapes) -> dict:
+    levels = sum(re.fullmatch(r"encoder_\d+\.kernel", name) is not None for name in shapes)
+    options = _filters(shapes, width="encoder_1.kernel", critic_width="layer_1.kernel")
+    without = {} if f"encoder_{levels}.norm.gamma" in shapes else {"bottleneck_norm": False}
+    return {"image_size": 2**levels, **options, **without}
+
+
+PIX2PIX = Release(
+    recipe="pix2pix",
+    title="pix2pix",
+    networks={
+        "generator": _pix2pix(
+            "generator",
+            {f"{coder}_{level}": kind for coder, kind in _CODERS.items() for level in range(1, 9)},
+            [f"{coder}_{level}" for coder in _CODERS for level in range(2, 9)],
+        ),
+        "discriminator": _pix2pix(
+            "discriminator",
+            {f"layer_{index}": "conv2d" for index in range(1, 6)},
+            [f"layer_{index}" for index in range(2, 5)],
+        ),
+    },
+    matches=lambda shapes: shapes.get("encoder_1.kernel", (4, 4, 3))[2] == 3,  # 1 where it paints grey images
+    options=_pix2pix_options,
+    unused=r".*/(moving_mean|moving_variance|ExponentialMovingAverage)",
+    powers={network: f"{network}_train/beta2_power" for network in _NETWORKS},
+)
+
+RELEASES = (DEEPFILL_V1, DEEPFILL_V2, PEN_NET, LAMA, PIX2PIX)
 
 
 def release_of(recipe: str) -> Release:

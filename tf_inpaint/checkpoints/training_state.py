@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from tf_inpaint.checkpoints.checkpoint import open_checkpoint
 from tf_inpaint.checkpoints.description import describe
+from tf_inpaint.checkpoints.releases import release_of
 from tf_inpaint.checkpoints.runs import STEP_KEY, parse_slot
 from tf_inpaint.errors import InputError
 
@@ -33,7 +34,7 @@ def read_training_state(checkpoint, beta2: float, n_critic: int, algorithm: str 
     """The optimizer's part of a checkpoint, the authors' or a run's, in our names and order of colours.
 
     The authors keep beta2^(t + 1) after t updates, which is 0 for float32 long before their trainings end; then t is
-    (n_critic + 1) * step.
+    what the step says: (n_critic + 1) * step where one Adam drives both networks.
 
     Args:
         checkpoint: a `Checkpoint`, or what `open_checkpoint` takes.
@@ -56,15 +57,19 @@ def read_training_state(checkpoint, beta2: float, n_critic: int, algorithm: str 
     values = dict(checkpoint.read(needed))
     numbers = {what: values[key] for what, key in counts.items()}
     step = int(numbers["step"])
-    networks = ("generator", "discriminator")
-    if "beta2_power" in numbers:
-        power = float(numbers["beta2_power"])
-        updates = round(math.log(power) / math.log(beta2)) - 1 if power > _LEAST_POWER else (n_critic + 1) * step
-        updates = dict.fromkeys(networks, max(updates, 0))
-    else:
-        updates = {network: int(numbers[network]) for network in networks if network in numbers}
+    updates = {network: numbers[network] for network in ("generator", "discriminator") if network in numbers}
+    if description.kind == "release":
+        shared = len({counts[network] for network in updates}) == 1
+        often = {"generator": shared * n_critic + 1, "discriminator": shared + n_critic}
+        updates = {name: _updates(float(power), beta2, often[name] * step) for name, power in updates.items()}
+    updates = {network: int(count) for network, count in updates.items()}
     ours = {name: tuple(description.to_ours(name, values[key]) for key in pair) for name, pair in moments.items()}
     return TrainingState(step, updates, ours)
+
+
+def _updates(power, beta2, most):
+    """How many updates beta2^(t + 1) tells of, `most` where it has become too small."""
+    return max(round(math.log(power) / math.log(beta2)) - 1, 0) if power > _LEAST_POWER else most
 
 
 def _release_slots(description, shapes):
@@ -74,7 +79,7 @@ def _release_slots(description, shapes):
         for ours, theirs in names.items():
             if {f"{theirs}/Adam", f"{theirs}/Adam_1"} <= set(shapes):
                 moments[ours] = (f"{theirs}/Adam", f"{theirs}/Adam_1")
-    counts = {"step": "global_step", "beta2_power": "beta2_power"}
+    counts = {"step": "global_step", **release_of(description.recipe).powers}
     return moments, {what: name for what, name in counts.items() if name in shapes}
 
 

@@ -2,7 +2,7 @@
 
 from tf_inpaint.layers.appearance_flow import AppearanceFlow
 from tf_inpaint.layers.attention_transfer import AttentionTransfer
-from tf_inpaint.layers.batch_norm import BatchNorm
+from tf_inpaint.layers.batch_norm import BatchNorm, PassNorm
 from tf_inpaint.layers.channelwise_dense import ChannelwiseDense
 from tf_inpaint.layers.contextual_attention import ContextualAttention
 from tf_inpaint.layers.convolution import GatedConv2D, GatedUpsampleConv2D, MirrorConv2D, UpsampleConv2D
@@ -30,6 +30,7 @@ __all__ = [
     "PartialConv2D",
     "PartialKind",
     "PartialUpsampleConv2D",
+    "PassNorm",
     "SpatialTransformer",
     "SpectralConv2D",
     "SpectralTransform",

@@ -68,6 +68,39 @@ class BatchNorm(tf.keras.layers.Layer):
             running.assign(running + self.momentum * (seen - running))
 
 
+class PassNorm(tf.keras.layers.Layer):
+    """Batch normalisation by what a pass sees, in training or not: there are no running statistics.
+
+    In training the statistics are those of the batch, over all replicas. Otherwise each example has its own, so that
+    it does not depend on its neighbours: what a batch of one has.
+
+    Args:
+        epsilon: > 0, added to the variance. TensorFlow's fused kernel makes 1.001e-5 of 1e-5.
+    Call:
+        inputs: float [B, H, W, C].
+        training: see above.
+        returns: (outputs of the shape of `inputs`, ()), as `BatchNorm` does.
+    Reference: Isola et al. 2017, section 6.1.1.
+    """
+
+    def __init__(self, epsilon=1.001e-5, name=None, **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.epsilon = epsilon
+
+    def build(self, input_shape):
+        shape, gamma = (input_shape[-1],), tf.keras.initializers.RandomNormal(1.0, 0.02)
+        self.gamma = self.add_weight(name="gamma", shape=shape, initializer=gamma, trainable=True)
+        self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros", trainable=True)
+        self.built = True
+
+    def call(self, inputs, training=False):
+        gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
+        if training:
+            return _normalised(inputs, gamma, beta, self.epsilon, axis_by_axis=True)[0], ()
+        mean, variance = tf.nn.moments(inputs, [1, 2], keepdims=True)  # [B, 1, 1, C]
+        return (inputs - mean) * (gamma * tf.math.rsqrt(variance + self.epsilon)) + beta, ()
+
+
 def advance_statistics(owner, statistics):
     """Move on the running statistics of every `BatchNorm` below a layer.
 

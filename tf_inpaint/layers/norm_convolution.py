@@ -30,6 +30,8 @@ class NormConv2D(MixedPrecision):
     Reference: Radford et al. 2016; kernels start as N(0, 0.02), biases at 0.
     """
 
+    normalisation = BatchNorm  # the class of `norm`
+
     def __init__(
         self,
         filters,
@@ -51,7 +53,7 @@ class NormConv2D(MixedPrecision):
         self.transposed = transposed
         self.activation = tf.keras.activations.get(activation)
         self.train_bias = train_bias
-        self.norm = BatchNorm(name="norm") if norm else None
+        self.norm = self.normalisation(name="norm") if norm else None
 
     def build(self, input_shape):
         channels = (self.filters, input_shape[-1]) if self.transposed else (input_shape[-1], self.filters)
@@ -67,7 +69,7 @@ class NormConv2D(MixedPrecision):
         # A pass moves no running statistics: it hands on those of the batch, and whoever updates moves them.
         inputs, kernel = tf.cast(inputs, self.precision), tf.cast(self.kernel, self.precision)
         outputs = self._enlarge(inputs, kernel) if self.transposed else self._shrink(inputs, kernel)
-        outputs = tf.cast(outputs, tf.float32)
+        outputs = tf.cast(outputs, self.compute_dtype)
         if self.train_bias or not training:
             bias = tf.convert_to_tensor(self.bias)
             # Normalisation takes it out again: its gradient would be rounding, and Adam makes steps of that.

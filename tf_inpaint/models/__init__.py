@@ -10,6 +10,7 @@ from tf_inpaint.models.global_local import GlobalLocalDiscriminator, GlobalLocal
 from tf_inpaint.models.lama import LaMaDiscriminator, LaMaGenerator
 from tf_inpaint.models.partial_convolution import PartialConvolutionGenerator
 from tf_inpaint.models.pen_net import PENNetDiscriminator, PENNetGenerator
+from tf_inpaint.models.pix2pix import Pix2PixDiscriminator, Pix2PixGenerator
 
 __all__ = [
     "Attention",
@@ -30,4 +31,6 @@ __all__ = [
     "PENNetDiscriminator",
     "PENNetGenerator",
     "PartialConvolutionGenerator",
+    "Pix2PixDiscriminator",
+    "Pix2PixGenerator",
 ]

@@ -5,13 +5,16 @@ from __future__ import annotations
 import tensorflow as tf
 
 
-def uniform_per_example(seed, stream):
-    """A number in [0, 1) for each example, of its seed in int32 [B, 2]; those of different streams are independent."""
+def uniform_per_example(seed, stream, shape=()):
+    """Numbers in [0, 1) for each example, of its seed in int32 [B, 2]: float32 [B, *shape].
+
+    Those of different streams are independent.
+    """
 
     def draw(one):
-        return tf.random.stateless_uniform([], one + tf.constant([0, stream], one.dtype))
+        return tf.random.stateless_uniform(shape, one + tf.constant([0, stream], one.dtype))
 
-    return tf.map_fn(draw, seed, fn_output_signature=tf.TensorSpec([], tf.float32))
+    return tf.map_fn(draw, seed, fn_output_signature=tf.TensorSpec(shape, tf.float32))
 
 
 def whole_numbers(seed, least, greatest, shape=()):

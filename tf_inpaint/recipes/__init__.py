@@ -8,6 +8,7 @@ from tf_inpaint.recipes.global_local import GlobalLocalRecipe
 from tf_inpaint.recipes.lama import LaMaRecipe
 from tf_inpaint.recipes.partial_convolution import PartialConvolutionRecipe
 from tf_inpaint.recipes.pen_net import PENNetRecipe
+from tf_inpaint.recipes.pix2pix import Pix2PixRecipe
 
 RECIPES = {
     "deepfill_v1": DeepFillV1Recipe,
@@ -18,6 +19,7 @@ RECIPES = {
     "lama": LaMaRecipe,
     "partial_convolution": PartialConvolutionRecipe,
     "global_local": GlobalLocalRecipe,
+    "pix2pix": Pix2PixRecipe,
 }
 
 __all__ = [
@@ -30,4 +32,5 @@ __all__ = [
     "LaMaRecipe",
     "PENNetRecipe",
     "PartialConvolutionRecipe",
+    "Pix2PixRecipe",
 ]

@@ -82,6 +82,7 @@ class Recipe(abc.ABC):
         n_critic: discriminator updates in a step, before the generator's; 0 trains no discriminator.
         n_generator: generator updates in a step, on the same batch.
         fresh_batch_per_update: whether every update draws its own batch; not in trainings of several phases.
+        simultaneous: whether a step takes all its gradients before it changes any weight.
         generator_first: whether a step begins with the generator's updates, not with the discriminator's.
         completes_with_critic: whether completing an image needs the discriminator's weights too.
         blending: whether completions are blended into the known pixels' colours.
@@ -93,6 +94,7 @@ class Recipe(abc.ABC):
     n_critic = 1
     n_generator = 1
     fresh_batch_per_update = True
+    simultaneous = False
     generator_first = False
     completes_with_critic = False
     blending = False

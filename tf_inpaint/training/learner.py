@@ -21,7 +21,7 @@ from tf_inpaint.recipes import RECIPES
 from tf_inpaint.training.loss_scale import LossScale
 from tf_inpaint.training.moving_average import MovingAverage
 from tf_inpaint.training.optimizers import Optimizers
-from tf_inpaint.training.update import Trained, Update
+from tf_inpaint.training.update import JointUpdate, Trained, Update
 
 
 class Learner:
@@ -76,7 +76,8 @@ class Learner:
 
         def steps_of(phase):
             updates = {name: update(name, phase) for name in set(phase.updates)}
-            return _Steps(phase.first_step, [updates[name] for name in phase.updates], self._one_step)
+            made = [updates[name] for name in phase.updates]
+            return _Steps(phase.first_step, [JointUpdate(made)] if recipe.simultaneous else made, self._one_step)
 
         self._phases = [steps_of(phase) for phase in recipe.phases]
         self.complete = tf.function(recipe.preview, autograph=False)

@@ -70,6 +70,10 @@ class Update:
         return self._compiled(batch)
 
     def _update(self, batch):
+        return self.finish(self.begin(batch))
+
+    def begin(self, batch):
+        """What an update knows before any weight changes; in graph mode."""
         trained, strategy = self._trained, self._strategy
         scale = trained.loss_scale.read() if trained.loss_scale else None
 
@@ -78,6 +82,11 @@ class Update:
 
         # Advance: gradients are known, and no weight has changed yet.
         trained.advance(self._mean(statistics))
+        return terms, gradients, scale
+
+    def finish(self, begun):
+        """Change the weights by what `begin` found; returns the update's values."""
+        (terms, gradients, scale), trained, strategy = begun, self._trained, self._strategy
 
         # Reduce over the replicas, clip, apply; not where float16 overflowed on any of them.
         def apply():
@@ -160,6 +169,27 @@ class Update:
             [(gradient * fraction, weights[name]) for name, gradient in gradients.items()]
         )
         return norm
+
+
+class JointUpdate:
+    """A compiled function of a batch that makes several `Update`s: all gradients first, then all changes.
+
+    Call:
+        batch: as of `Update`.
+        returns: the values of all.
+    """
+
+    def __init__(self, updates):
+        self._updates = updates
+        self._compiled = tf.function(self._update, autograph=False)
+
+    def __call__(self, batch):
+        return self._compiled(batch)
+
+    def _update(self, batch):
+        begun = [update.begin(batch) for update in self._updates]
+        values = [update.finish(of_it) for update, of_it in zip(self._updates, begun)]
+        return {name: value for of_update in values for name, value in of_update.items()}
 
 
 def _overflows(gradients):

@@ -16,7 +16,9 @@ from tf_inpaint.checkpoints.training_state import read_training_state
 from tf_inpaint.errors import InputError
 from tf_inpaint.models import DeepFillV1Discriminator, DeepFillV1Generator
 from tf_inpaint.models.weights import named_weights
-from tf_inpaint.recipes import DeepFillV2Recipe, LaMaRecipe, PENNetRecipe
+from tf_inpaint.recipes import DeepFillV2Recipe, LaMaRecipe, PENNetRecipe, Pix2PixRecipe
+
+NETWORKS, SLOTS = ("generator", "discriminator"), ("Adam", "Adam_1")
 
 
 @functools.lru_cache(maxsize=None)
@@ -388,8 +390,8 @@ def test_a_stranger_from_pytorch_hears_what_can_be_read(tmp_path, torch_save):
         describe(path)
     assert str(refused.value) == (
         f"{path} is a checkpoint of another model (1 variable, such as model/conv.weight), which this version cannot "
-        "use: it reads the authors' DeepFill v1 (TensorFlow), DeepFill v2 (TensorFlow), PEN-Net (PyTorch) and LaMa "
-        "(PyTorch) checkpoints and runs of its own train.py"
+        "use: it reads the authors' DeepFill v1 (TensorFlow), DeepFill v2 (TensorFlow), PEN-Net (PyTorch), LaMa "
+        "(PyTorch) and pix2pix (TensorFlow) checkpoints and runs of its own train.py"
     )
     with pytest.raises(InputError, match="is a checkpoint without network variables"):
         describe(torch_save(path, {"iteration": 3}))
@@ -452,3 +454,26 @@ def test_what_a_config_beside_lama_says_otherwise(tmp_path, torch_save, text, sa
     (tmp_path / "config.yaml").write_text("generator: {add_out_act: true}")
     with pytest.raises(InputError, match="generator.add_out_act: True, but .* has sigmoid alone"):
         describe(path)
+
+
+@pytest.mark.parametrize("updates, step, expected", [(7, 7, 7), (100_000, 100_000, 100_000)])
+def test_pix2pix_has_an_optimiser_for_each_network(tmp_path, updates, step, expected):
+    generator, critic = _built(Pix2PixRecipe, 4, 2, image_size=256)
+    arrays = to_release_arrays(generator, critic, "pix2pix")
+    assert len(arrays) == 76
+    slots = {f"{name}/{slot}": value + index for name, value in arrays.items() for index, slot in enumerate(SLOTS)}
+    powers = {f"{network}_train/beta2_power": np.float32(0.999 ** (updates + 1)) for network in NETWORKS}
+    names = {**arrays, **slots, **powers, "global_step": np.int64(step), "generator/encoder_2/x/moving_mean": 0.0}
+    tf.raw_ops.SaveV2(
+        prefix=str(tmp_path / "model-7"),
+        tensor_names=list(names),
+        shape_and_slices=[""] * len(names),
+        tensors=list(names.values()),
+    )
+    state = read_training_state(tmp_path / "model-7", 0.999, 1)
+    assert (state.step, state.updates) == (step, dict.fromkeys(NETWORKS, expected))
+    kernel = named_weights(generator)["encoder_1.kernel"]
+    np.testing.assert_array_equal(state.moments["encoder_1.kernel"], [kernel, kernel + 1])
+    assert str(describe(tmp_path / "model-7")) == (
+        "pix2pix release (image_size 256, width 4, critic_width 2, with discriminators)"
+    )

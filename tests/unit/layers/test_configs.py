@@ -19,6 +19,7 @@ ARGUMENTS = {
     layers.NormConv2D: {"filters": 6, "transposed": True, "norm": False, "activation": "tanh"},
     layers.PartialConv2D: {"filters": 4, "strides": 2, "multi_channel": True, "use_bias": False},
     layers.PartialUpsampleConv2D: {"filters": 4, "mask_channels": (2, 1), "window_factor": False},
+    layers.PassNorm: {"epsilon": 1e-3},
     layers.SpatialTransformer: {"padding": "SAME"},
     layers.SpectralTransform: {"filters": 4, "strides": 2},
     FourierResidualBlock: {"filters": 8, "ratio": 0.5, "kernel_size": 5},
@@ -38,6 +39,8 @@ ARGUMENTS = {
     models.LaMaGenerator: {"width": 4, "blocks": 1, "kind": "dilated", "guided": True},
     models.PENNetDiscriminator: {"width": 4},
     models.PENNetGenerator: {"width": 4},
+    models.Pix2PixDiscriminator: {"width": 4},
+    models.Pix2PixGenerator: {"image_size": 32, "width": 4, "hole_fill": (1, 2, 3), "bottleneck_norm": False},
     models.PartialConvolutionGenerator: {"width": 4, "depth": 2, "window_factor": False},
 }
 

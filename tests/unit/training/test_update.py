@@ -5,7 +5,7 @@ import tensorflow as tf
 from tf_inpaint.training import loss_scale
 from tf_inpaint.training.loss_scale import LossScale
 from tf_inpaint.training.strategy import make_strategy
-from tf_inpaint.training.update import Trained, Update
+from tf_inpaint.training.update import JointUpdate, Trained, Update
 
 X = np.array([[1.0, 2.0], [-1.0, 0.5], [3.0, -2.0], [0.25, 1.0]], np.float32)
 
@@ -115,3 +115,24 @@ def test_xla_makes_the_same_update(kind, microbatches):
     terms, gradient, start = by_hand()
     assert values["square"] == pytest.approx(terms["square"], rel=1e-6)
     np.testing.assert_allclose(weight, start - gradient, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["one_device", "mirrored"])
+def test_joint_updates_take_all_gradients_before_they_change_a_weight(kind):
+    strategy = make_strategy(kind)
+    with strategy.scope():
+        weights, optimizers = [tf.Variable(2.0), tf.Variable(3.0)], [tf.keras.optimizers.SGD(1.0) for _ in range(2)]
+        for weight, optimizer in zip(weights, optimizers):
+            optimizer.build([weight])
+    seen = []
+
+    def losses(batch):
+        return {"product": weights[0] * weights[1]}
+
+    updates = [
+        Update(Trained(name, losses, {name: weight}, optimizer, lambda statistics: seen.append(statistics)), strategy)
+        for name, weight, optimizer in zip("ab", weights, optimizers)
+    ]
+    values = JointUpdate(updates)({"x": tf.zeros([1])})
+    assert list(values) == ["product", "a_loss", "a_gradient_norm", "b_loss", "b_gradient_norm"] and len(seen) == 2
+    assert [float(weight.numpy()) for weight in weights] == [2.0 - 3.0, 3.0 - 2.0]  # 3 - (2 - 3) one by one
