@@ -49,9 +49,9 @@ class Checks:
             head = tf.strings.substr(tf.strings.join([contents, b"\0" * 24]), 16, 8)
             return tf.io.decode_raw(head, tf.int32, little_endian=False)[::-1]
 
-        sides = tf.cond(is_jpeg, lambda: tf.image.extract_jpeg_shape(contents)[:2], sides_of_png)
-        contents = self._limited(name, contents, sides[0], sides[1])
         with tf.name_scope(name):  # of what decoders complain of, only their place can tell
+            sides = tf.cond(is_jpeg, lambda: tf.image.extract_jpeg_shape(contents)[:2], sides_of_png)
+            contents = self._limited(name, contents, sides[0], sides[1])
             value = decode.python_function(contents)
         if self._size is not None:
             message = f"`{name}` must be {self._size[0]} x {self._size[1]} pixels high and wide. Received:"

@@ -41,3 +41,7 @@ def test_what_decoders_complain_of_names_the_input():
     contents[len(contents) // 2] ^= 255
     with pytest.raises(tf.errors.InvalidArgumentError, match="(?s)Invalid PNG data.*mask_bytes/"):
         _decode(bytes(contents))
+    contents = bytearray(cv2.imencode(".jpg", IMAGE)[1].tobytes())
+    contents[contents.index(b"\xff\xc4") + 4] = 0xE9  # of a table that the size stands behind
+    with pytest.raises(tf.errors.InvalidArgumentError, match="(?s)Invalid JPEG data.*mask_bytes/"):
+        _decode(bytes(contents))
