@@ -7,6 +7,7 @@ from tf_inpaint.models.deepfill_v2 import DeepFillV2Discriminator, DeepFillV2Gen
 from tf_inpaint.models.feature_discriminator import FeatureDiscriminator
 from tf_inpaint.models.generator import Attention, Generator
 from tf_inpaint.models.global_local import GlobalLocalDiscriminator, GlobalLocalGenerator
+from tf_inpaint.models.image_transformer import ImageTransformerGenerator
 from tf_inpaint.models.lama import LaMaDiscriminator, LaMaGenerator
 from tf_inpaint.models.partial_convolution import PartialConvolutionGenerator
 from tf_inpaint.models.pen_net import PENNetDiscriminator, PENNetGenerator
@@ -26,6 +27,7 @@ __all__ = [
     "Generator",
     "GlobalLocalDiscriminator",
     "GlobalLocalGenerator",
+    "ImageTransformerGenerator",
     "LaMaDiscriminator",
     "LaMaGenerator",
     "PENNetDiscriminator",

@@ -35,6 +35,7 @@ ARGUMENTS = {
     models.FeatureDiscriminator: {"heads": 2, "width": 4},
     models.GlobalLocalDiscriminator: {"width": 4, "layers": (4, 5)},
     models.GlobalLocalGenerator: {"width": 4, "order": "conv_relu_bn", "mean": (0.1, 0.2, 0.3)},
+    models.ImageTransformerGenerator: {"width": 8, "output": "mixture", "attention": "local_2d", "flange": (2, 6)},
     models.LaMaDiscriminator: {"width": 4},
     models.LaMaGenerator: {"width": 4, "blocks": 1, "kind": "dilated", "guided": True},
     models.PENNetDiscriminator: {"width": 4},
