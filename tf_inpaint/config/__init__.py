@@ -41,6 +41,7 @@ class DataConfig:
             nothing is trained.
         validation: images for the fixed views and for validation, in the same forms (of CIFAR-10 the test images); ""
             takes training images for the views.
+        classes: of CIFAR-10, the classes that are read, by name, such as cat or [cat, dog]; [] reads all ten.
         image_size: (height, width) in pixels of the images trained on; a single number is both.
         fit: how an image is brought to `image_size`: "crop" cuts a random box (a smaller image is enlarged first),
             "resize" squashes the image, "resize_crop" scales it until it just covers, then cuts a random box.
@@ -65,6 +66,7 @@ class DataConfig:
 
     train: Union[str, Tuple[str, ...]] = ""
     validation: Union[str, Tuple[str, ...]] = ""
+    classes: Union[str, Tuple[str, ...]] = ()
     image_size: Tuple[int, int] = (256, 256)
     fit: Literal["crop", "resize", "resize_crop"] = "resize_crop"
     shorter_side: int = 0

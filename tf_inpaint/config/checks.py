@@ -18,7 +18,7 @@ _KEYS = {  # interval: keys whose values lie in it, each element of a list by it
         training.steps training.accumulation_steps training.steps_per_call training.log_every training.view_count
         training.checkpoint_every training.keep_checkpoints training.validation_count""",
     "[0, inf)": """
-        options.n_critic options.search_steps options.overlap options.prior_weight options.known_weight
+        options.n_critic options.search_steps options.hole options.overlap options.prior_weight options.known_weight
         options.l1_weight options.coarse_l1_weight options.hole_l1_weight options.l2_weight options.hole_weight
         options.valid_weight options.pyramid_weight options.autoencoder_weight options.perceptual_weight
         options.style_weight options.total_variation_weight options.adversarial_weight options.global_weight
@@ -47,7 +47,7 @@ _MOST = {  # far more than any machine can do, and few enough for TensorFlow's w
     16_384: """
         options.width options.critic_width options.image_size options.code_size options.bottleneck options.local_patch
         options.overlap options.search_steps data.image_size data.shorter_side data.batch_size data.parallel_calls
-        training.accumulation_steps training.view_count mask.height mask.width mask.brush_width mask.shapes
+        options.hole training.accumulation_steps training.view_count mask.height mask.width mask.brush_width mask.shapes
         mask.max_delta_height mask.max_delta_width mask.vertical_margin mask.horizontal_margin""",
     10**12: """
         options.fine_tune_from options.completion_steps options.discriminator_steps

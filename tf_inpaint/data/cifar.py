@@ -6,6 +6,7 @@ import os
 import pickle
 import re
 import tarfile
+from collections.abc import Sequence
 from typing import BinaryIO
 
 import numpy as np
@@ -14,6 +15,8 @@ import tensorflow as tf
 from tf_inpaint.data.reader import ImageFiles
 from tf_inpaint.errors import InputError
 
+ADDRESS = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")  # labels 0 .. 9
 _ARCHIVE = re.compile(r"cifar-10-python.*\.(tar\.gz|tgz|tar)$")
 _BATCHES = {"train": re.compile(r"data_batch_\d+$"), "test": re.compile(r"test_batch$")}
 # What the pickles of NumPy arrays are made of; everything else is refused, as a pickle can run any code.
@@ -29,8 +32,8 @@ _ALLOWED = {
 class CifarImages(ImageFiles):
     """CIFAR-10's images, held in memory: 150 MB."""
 
-    def __init__(self, source, part: str, setting: str, max_broken_fraction: float):
-        pixels, names = read_cifar(source, part)
+    def __init__(self, source, part: str, setting: str, max_broken_fraction: float, classes: str | Sequence[str] = ()):
+        pixels, names = read_cifar(source, part, classes)
         with tf.device("CPU:0"):
             self._pixels = tf.constant(pixels)
         super().__init__(names, setting, max_broken_fraction)
@@ -51,20 +54,27 @@ def is_cifar(source) -> bool:
     return _ARCHIVE.search(os.path.basename(os.fspath(source))) is not None
 
 
-def read_cifar(source, part: str) -> tuple[np.ndarray, list[str]]:
-    """All images of one part.
+def read_cifar(source, part: str, classes: str | Sequence[str] = ()) -> tuple[np.ndarray, list[str]]:
+    """The images of one part.
 
     Args:
         source: see `is_cifar`.
         part: "train" (50,000 images) or "test" (10,000).
+        classes: those wanted, of `CLASSES`; all without any.
     Returns:
         (uint8 [N, 32, 32, 3], RGB; N names for messages).
     Raises:
-        InputError: if it is not there, damaged, or holds anything but arrays.
+        InputError: if it is not there, damaged, or holds anything but arrays, or none of the classes.
     """
-    batches = [_read_batch(name, file) for name, file in _files(os.fspath(source), _BATCHES[part])]
-    if not batches:
-        raise InputError(f"{source} holds no {part} images of CIFAR-10's python version")
+    classes = (classes,) if isinstance(classes, str) else classes
+    strangers = [name for name in classes if name not in CLASSES]
+    if strangers:
+        raise InputError(f"CIFAR-10 has the classes {', '.join(CLASSES)}, but no {strangers[0]!r} (data.classes)")
+    labels = [CLASSES.index(name) for name in classes] or range(len(CLASSES))
+    batches = [_read_batch(name, file, labels) for name, file in _files(os.fspath(source), _BATCHES[part])]
+    if not any(names for _, names in batches):
+        kinds = f" of {', '.join(classes)}" if classes else ""
+        raise InputError(f"{source} holds no {part} images{kinds} of CIFAR-10's python version")
     pixels = np.concatenate([pixels for pixels, _ in batches])
     return pixels, [name for _, names in batches for name in names]
 
@@ -81,20 +91,23 @@ def _files(source: str, wanted: re.Pattern):
             members = {os.path.basename(member.name): member for member in archive.getmembers() if member.isfile()}
             for name in sorted(filter(wanted.match, members)):
                 yield f"{source}:{name}", archive.extractfile(members[name])
+    except FileNotFoundError:
+        raise InputError(f"{source} does not exist; it is to be had from {ADDRESS}") from None
     except (OSError, EOFError, tarfile.TarError) as error:
         raise InputError(f"{source} cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
-def _read_batch(name: str, file: BinaryIO) -> tuple[np.ndarray, list[str]]:
+def _read_batch(name: str, file: BinaryIO, labels: Sequence[int]) -> tuple[np.ndarray, list[str]]:
     try:
         batch = _Unpickler(file, encoding="bytes").load()
         pixels, names = np.asarray(batch[b"data"]), batch[b"filenames"]
-        pixels = pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-        if pixels.dtype != np.uint8 or len(names) != len(pixels):
-            raise ValueError(f"{len(names)} names for {pixels.dtype} {pixels.shape}")
+        pixels, of_images = pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), batch[b"labels"]
+        if pixels.dtype != np.uint8 or not len(names) == len(of_images) == len(pixels):
+            raise ValueError(f"{len(names)} names and {len(of_images)} labels for {pixels.dtype} {pixels.shape}")
     except Exception as error:  # a damaged pickle can raise anything
         raise InputError(f"{name} is no batch of CIFAR-10's python version ({error})") from error
-    return np.ascontiguousarray(pixels), [f"{name}:{file.decode(errors='replace')}" for file in names]
+    wanted = np.flatnonzero(np.isin(of_images, labels))
+    return np.ascontiguousarray(pixels[wanted]), [f"{name}:{names[i].decode(errors='replace')}" for i in wanted]
 
 
 class _Unpickler(pickle.Unpickler):

@@ -230,7 +230,9 @@ def _open(source, setting, data) -> ImageFiles:
             raise InputError(f"data.edges is paired, but {setting} is CIFAR-10, which has no edges")
         part = "train" if setting == "data.train" else "test"
         with _named(setting):
-            return CifarImages(source, part, setting, data.max_broken_fraction)
+            return CifarImages(source, part, setting, data.max_broken_fraction, data.classes)
+    if data.classes:
+        raise InputError(f"data.classes is for CIFAR-10 as downloaded, which {setting} is not")
     with _named(setting):
         files, folder = list_files(source), data.edges_folder
     if data.edges != "paired":

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Sequence
+from typing import Mapping, Sequence
 
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+_INK = 60  # level of titles
 
 
 def image_grid(
@@ -30,3 +33,22 @@ def image_grid(
             top, left = i * (height + down), j * (width + across)
             canvas[top : top + image.shape[0], left : left + image.shape[1]] = image
     return canvas
+
+
+def titled_grid(rows: Mapping[str, Sequence[np.ndarray]]) -> np.ndarray:
+    """An `image_grid` with the title of each row on its left.
+
+    Args:
+        rows: title -> uint8 [h, w, 3] each.
+    Returns:
+        uint8 [H, W, 3].
+    """
+    font, grid = ImageFont.load_default(), image_grid(list(rows.values()))
+    boxes = [font.getbbox(title) for title in rows]
+    margin = max(right for _, _, right, _ in boxes) + 8
+    sheet = Image.new("RGB", (margin + grid.shape[1], grid.shape[0]), "white")
+    sheet.paste(Image.fromarray(grid), (margin, 0))
+    pen, pitch = ImageDraw.Draw(sheet), (grid.shape[0] + 4) / len(rows)
+    for index, (title, (_, _, right, bottom)) in enumerate(zip(rows, boxes)):
+        pen.text((margin - 4 - right, index * pitch + (pitch - 4 - bottom) / 2), title, (_INK,) * 3, font)
+    return np.asarray(sheet)

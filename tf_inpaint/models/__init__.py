@@ -1,6 +1,10 @@
 """The papers' architectures, one file each."""
 
-from tf_inpaint.models.context_encoder import ContextEncoderDiscriminator, ContextEncoderGenerator
+from tf_inpaint.models.context_encoder import (
+    AlexNetContextEncoder,
+    ContextEncoderDiscriminator,
+    ContextEncoderGenerator,
+)
 from tf_inpaint.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from tf_inpaint.models.deepfill_v1 import DeepFillV1Discriminator, DeepFillV1Generator
 from tf_inpaint.models.deepfill_v2 import DeepFillV2Discriminator, DeepFillV2Generator
@@ -14,6 +18,7 @@ from tf_inpaint.models.pen_net import PENNetDiscriminator, PENNetGenerator
 from tf_inpaint.models.pix2pix import Pix2PixDiscriminator, Pix2PixGenerator
 
 __all__ = [
+    "AlexNetContextEncoder",
     "Attention",
     "ContextEncoderDiscriminator",
     "ContextEncoderGenerator",

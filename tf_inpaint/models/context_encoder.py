@@ -2,8 +2,8 @@
 judges it.
 
 "Context Encoders: Feature Learning by Inpainting", Pathak et al., CVPR 2016 (arXiv 1604.07379), in the form of the
-released Torch code. The attributes carry the restated names of its layers, but for the discriminator's last, `score`.
-All networks are of one image size, a power of 2.
+released Torch code; and the paper's own network for learning features, after AlexNet. The attributes carry the
+restated names of the release's layers, but for the discriminator's last, `score`. All networks are of one image size.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functools import partial
 import tensorflow as tf
 
 from tf_inpaint.layers.activations import leaky_relu
+from tf_inpaint.layers.chain import Chain
 from tf_inpaint.layers.channelwise_dense import ChannelwiseDense
 from tf_inpaint.layers.norm_convolution import NormChain, NormConv2D
 from tf_inpaint.models.generator import Generator
@@ -30,7 +31,8 @@ class ContextEncoderGenerator(Generator):
 
     The region is the image's central half ("centre"), as large a box around the hole ("box"), or all of it ("whole",
     for holes of any shape). The hole is painted in one colour before the network sees the image; for the first two it
-    is the whole region, but for a frame of `overlap` pixels, which the network sees and draws again.
+    is the whole region, but for a frame of `overlap` pixels, which the network sees and draws again, or a smaller box
+    of the size `hole` around it, whose surroundings in the region are seen and drawn again in the same way.
 
     Args:
         image_size: height and width of the images, a power of 2 >= 32.
@@ -42,6 +44,7 @@ class ContextEncoderGenerator(Generator):
         overlap: width of the frame in pixels.
         hole_fill: colour of the hole, (red, green, blue) of 0 .. 255.
         train_bias: whether the biases of convolutions act in training (see `NormConv2D`).
+        hole: (height, width) of the hole in the region; (0, 0) is all of it but the frame.
     Call:
         inputs: (masked_image, mask): float32 [B, S, S, 3] in [-1, 1], RGB, 0 in the holes; float32 [B, S, S, 1] in
             {0, 1}, 1 = hole.
@@ -71,6 +74,7 @@ class ContextEncoderGenerator(Generator):
         overlap=4,
         hole_fill=(117, 104, 123),
         train_bias=False,
+        hole=(0, 0),
         name="context_encoder_generator",
         **kwargs,
     ):
@@ -84,9 +88,13 @@ class ContextEncoderGenerator(Generator):
         self.region, self.code = region, code
         self.target_size = image_size if region == "whole" else image_size // 2
         self.overlap = 0 if region == "whole" else overlap
-        self.hole_size = self.target_size - 2 * self.overlap
-        if self.hole_size < 1:
+        within = self.target_size - 2 * self.overlap
+        if within < 1:
             raise ValueError(f"`overlap` must leave a hole in {self.target_size} pixels. Received: {overlap}")
+        self.hole = tuple(side or within for side in hole)
+        self.hole_size = min(self.hole)
+        if max(self.hole) > within:
+            raise ValueError(f"`hole` must be at most {within} pixels high and wide. Received: {hole}")
         self.hole_fill = tuple(hole_fill)
 
         down = [factor * width for factor in _factors(image_size)]
@@ -129,22 +137,89 @@ class ContextEncoderGenerator(Generator):
 
     def context(self, masked_image, mask):
         """What the network sees of an image, and where its region lies: (float32 [B, S, S, 3], int32 [B, 2])."""
-        fill = to_float(tf.constant(self.hole_fill, tf.float32))
-        position = self.position(mask)
         if self.region != "whole":
-            hole = tf.ones_like(mask[:, : self.hole_size, : self.hole_size])
-            mask = paste_boxes(hole, position + self.overlap, self.fixed_size, self.fixed_size)
-        return masked_image * (1.0 - mask) + fill * mask, position
+            height, width = self.hole
+            hole = tf.ones_like(mask[:, :height, :width])
+            seen = paste_boxes(hole, self._corner(mask, height, width), self.fixed_size, self.fixed_size)
+        else:
+            seen = mask
+        return _painted(masked_image, seen, self.hole_fill), self.position(mask)
 
     def position(self, mask):
         """Top left corner of each image's region: int32 [B, 2]."""
+        return self._corner(mask, self.target_size, self.target_size)
+
+    def _corner(self, mask, height, width):
+        """Top left corner of a box at the image's centre, or around its hole: int32 [B, 2]."""
         if self.region == "box":
-            return corners_around(mask, self.target_size, self.target_size)
-        return tf.fill([tf.shape(mask)[0], 2], (self.fixed_size - self.target_size) // 2)
+            return corners_around(mask, height, width)
+        corner = tf.constant([(self.fixed_size - height) // 2, (self.fixed_size - width) // 2])
+        return tf.tile(corner[tf.newaxis], [tf.shape(mask)[0], 1])
 
     def target(self, image, mask):
         """The region of an image or mask: float32 [B, T, T, C]."""
         return crop_boxes(image, self.position(mask), self.target_size, self.target_size)
+
+
+class AlexNetContextEncoder(Generator):
+    """The paper's network for learning features: AlexNet up to its fifth layer, a layer that is fully connected within
+    each channel, and five convolutions upwards. It draws whole images, for holes of any shape.
+
+    Args:
+        hole_fill: colour of the hole, (red, green, blue) of 0 .. 255.
+    Call:
+        inputs: (masked_image, mask): float32 [B, 227, 227, 3] in [-1, 1], RGB, 0 in the holes; float32 [B, 227, 227, 1]
+            in {0, 1}, 1 = hole.
+        returns: dict of "predicted" and "patch", the same float32 [B, 227, 227, 3] in [-1, 1], and in training only
+            "statistics", of which there are none.
+    Reference: Pathak et al. 2016, section 3.1; Krizhevsky et al. 2012 for the encoder.
+    Deviations: the paper leaves open how the last map of 161 pixels becomes an image of 227, here bilinearly; what its
+        range is, here tanh's; and how kernels start, here as the release's.
+    """
+
+    bytes_per_pixel = 1200
+    returned = ("predicted", "patch")
+    fixed_size = size_multiple = minimum_size = hole_size = target_size = 227
+
+    def __init__(self, hole_fill=(117, 104, 123), name="alexnet_context_encoder", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.hole_fill = tuple(hole_fill)
+        same = partial(NormConv2D, norm=False, strides=1)
+        self.conv1 = NormConv2D(96, 11, 4, "VALID", norm=False, name="conv1")
+        self.conv2a, self.conv2b = same(128, 5, name="conv2a"), same(128, 5, name="conv2b")
+        self.conv3 = same(384, 3, name="conv3")
+        self.conv4a, self.conv4b = same(192, 3, name="conv4a"), same(192, 3, name="conv4b")
+        self.conv5a, self.conv5b = same(128, 3, name="conv5a"), same(128, 3, name="conv5b")
+        self.channelwise = ChannelwiseDense(name="channelwise")
+        self.across = same(256, 1, name="across")
+        up = partial(partial, NormConv2D, kernel_size=5, padding="VALID", transposed=True, norm=False)
+        self._decoder = Chain(self, up1=up(128), up2=up(64), up3=up(64), up4=up(32), up5=up(3, activation=None))
+
+    def call(self, inputs, training=False):
+        masked_image, mask = inputs
+        x = self._encode(_painted(masked_image, mask, self.hole_fill), training)  # [B, 6, 6, 256]
+        x, _ = self.across(self.channelwise(x), training=training)
+        for layer in self._decoder:  # 11, 21, 41, 81, 161 pixels
+            x, _ = layer(x, training=training)
+            x = x[:, 2:-2, 2:-2]
+        patch = tf.tanh(tf.image.resize(x, [self.fixed_size] * 2))
+        outputs = {"predicted": patch, "patch": patch}
+        return {**outputs, "statistics": {}} if training else outputs
+
+    def context(self, masked_image, mask):
+        """As of `ContextEncoderGenerator`."""
+        return _painted(masked_image, mask, self.hole_fill), tf.zeros([tf.shape(mask)[0], 2], tf.int32)
+
+    def target(self, image, mask):
+        """As of `ContextEncoderGenerator`: all of the image."""
+        return image
+
+    def _encode(self, x, training):
+        x = _pooled(_normalised(self.conv1(x, training=training)[0]))  # [B, 27, 27, 96]
+        x = _pooled(_normalised(_side_by_side([self.conv2a, self.conv2b], x, training)))  # [B, 13, 13, 256]
+        x, _ = self.conv3(x, training=training)  # [B, 13, 13, 384]
+        x = _side_by_side([self.conv4a, self.conv4b], x, training)
+        return _pooled(_side_by_side([self.conv5a, self.conv5b], x, training))
 
 
 class ContextEncoderDiscriminator(Network):
@@ -200,6 +275,25 @@ class ContextEncoderDiscriminator(Network):
         seen, _ = self.ctx(_with_border(context, 2), training=training)
         drawn, _ = self.pred(_with_border(patch, 2 + self.patch_size // 2), training=training)
         return leaky_relu(tf.concat([seen, drawn], axis=-1))
+
+
+def _painted(masked_image, mask, colour):
+    """An image with its holes in one colour of 0 .. 255."""
+    return masked_image * (1.0 - mask) + to_float(tf.constant(colour, tf.float32)) * mask
+
+
+def _side_by_side(layers, x, training):
+    """AlexNet's grouped convolutions: each layer sees its part of the channels."""
+    parts = zip(layers, tf.split(x, len(layers), axis=-1))
+    return tf.concat([layer(part, training=training)[0] for layer, part in parts], axis=-1)
+
+
+def _normalised(x):
+    return tf.nn.local_response_normalization(x, depth_radius=2, bias=2.0, alpha=1e-4, beta=0.75)
+
+
+def _pooled(x):
+    return tf.nn.max_pool2d(x, 3, 2, "VALID")
 
 
 def _check_size(name, size, least):

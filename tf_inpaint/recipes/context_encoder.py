@@ -11,7 +11,11 @@ from tf_inpaint.errors import InputError
 from tf_inpaint.layers.batch_norm import advance_statistics
 from tf_inpaint.losses.adversarial import minimax_discriminator_loss, minimax_generator_loss
 from tf_inpaint.losses.reconstruction import overlap_l2
-from tf_inpaint.models.context_encoder import ContextEncoderDiscriminator, ContextEncoderGenerator
+from tf_inpaint.models.context_encoder import (
+    AlexNetContextEncoder,
+    ContextEncoderDiscriminator,
+    ContextEncoderGenerator,
+)
 from tf_inpaint.recipes.base import Recipe, RecipeOptions, check_one_size
 
 
@@ -20,9 +24,14 @@ class Options(RecipeOptions):
     """What a config may set for Context Encoders; the defaults are the release's published training of the centre.
 
     Attributes:
+        form: "release"; or "paper", the paper's network for learning features: AlexNet, the channel-wise layer and five
+            convolutions upwards, for images of 227 pixels, region "whole", without a discriminator, a frame or a choice
+            of `width`, `code`, `bottleneck` and `train_bias`. It learns by the hole alone with `known_weight` 0.
         image_size: side of the square images, a power of 2 from 32; `data.image_size` must be the same.
         region: what the network draws: "centre", the central half; "box", as large a box wherever the hole is;
             "whole", the whole image, for holes of any shape.
+        hole: height and width of the hole within the region, which `mask.height` and `mask.width` must be; 0 is as
+            large as the region without its frame. What the region has beside the hole is seen, as the frame is.
         width, critic_width: channels of the first layer of the generator and of the discriminator.
         code: "dense", a code of `bottleneck` numbers; or "channelwise", the paper's channel-wise fully connected layer.
         bottleneck: length of the dense code.
@@ -36,8 +45,10 @@ class Options(RecipeOptions):
         train_bias: biases of convolutions act in training; the release sets them to zero before each evaluation.
     """
 
+    form: Literal["release", "paper"] = "release"
     image_size: int = 128
     region: Literal["centre", "box", "whole"] = "centre"
+    hole: Tuple[int, int] = (0, 0)
     width: int = 64
     critic_width: int = 64
     code: Literal["dense", "channelwise"] = "dense"
@@ -67,6 +78,10 @@ class ContextEncoderRecipe(Recipe):
     def __init__(self, options=None):
         super().__init__(options or Options())
         options = self.options
+        self.n_critic = 1 if options.adversarial_weight else 0
+        if options.form == "paper":
+            self.generator = AlexNetContextEncoder(options.hole_fill)
+            return
         self.generator = ContextEncoderGenerator(
             options.image_size,
             options.region,
@@ -76,36 +91,57 @@ class ContextEncoderRecipe(Recipe):
             options.overlap,
             options.hole_fill,
             options.train_bias,
+            options.hole,
         )
         self.discriminator = ContextEncoderDiscriminator(
             self.generator.target_size, options.critic_width, options.conditional, options.train_bias
         )
-        self.n_critic = 1 if options.adversarial_weight else 0
 
     @classmethod
     def check(cls, options, image_size, mask_options):
-        check_one_size(options, image_size, least=32)
+        if options.form == "paper":
+            side = AlexNetContextEncoder.fixed_size
+            if (options.region, options.adversarial_weight, options.image_size) != ("whole", 0, side):
+                raise InputError(f"options.form paper needs image_size {side}, region whole and adversarial_weight 0")
+            if tuple(image_size) != (side, side):
+                raise InputError(f"data.image_size must be {side} x {side} with options.form paper, not {image_size}")
+        else:
+            check_one_size(options, image_size, least=32)
         if options.region == "whole":
-            if options.overlap or options.conditional:
-                raise InputError("options.region whole has no frame or surroundings: overlap 0, conditional false")
+            if options.overlap or options.conditional or any(options.hole):
+                raise InputError(
+                    "options.region whole has no frame or surroundings: overlap 0, hole [0, 0], conditional false"
+                )
             return
         region = options.image_size // 2
-        hole = region - 2 * options.overlap
-        if hole < 1:
+        most = region - 2 * options.overlap
+        if most < 1:
             raise InputError(f"options.overlap must leave a hole in {region} pixels, not {options.overlap}")
+        if max(options.hole) > most:
+            raise InputError(
+                f"options.hole must be at most {most} pixels high and wide, since region {options.region} is half the "
+                f"image less its frame, not {options.hole}; region whole has holes of any size"
+            )
         if options.region == "box" and options.overlap:
             raise InputError("options.overlap is for region centre: with region box it must be 0")
         deltas = mask_options.max_delta_height, mask_options.max_delta_width
-        if (mask_options.kind, mask_options.height, mask_options.width, *deltas) != (options.region, hole, hole, 0, 0):
+        height, width = hole = tuple(side or most for side in options.hole)
+        if (mask_options.kind, mask_options.height, mask_options.width, *deltas) != (options.region, *hole, 0, 0):
             raise InputError(
-                f"options.region {options.region} needs holes that fill it: mask.kind {options.region}, height and "
-                f"width {hole}, max_delta_height and max_delta_width 0"
+                f"options.region {options.region} needs its holes: mask.kind {options.region}, height {height} and "
+                f"width {width} (options.hole says others), max_delta_height and max_delta_width 0"
             )
 
     def build(self, height, width):
         image = tf.zeros([1, height, width, 3])
         patch = self.generator((image, image[..., :1]))["patch"]
-        self.discriminator((patch, image) if self.options.conditional else patch)
+        if self.discriminator is not None:
+            self.discriminator((patch, image) if self.options.conditional else patch)
+
+    def preview(self, batch):
+        inputs = self.inputs(batch)
+        context, _ = self.generator.context(*inputs)
+        return {**self.complete(batch, training=False), "context": context}
 
     def generator_losses(self, batch):
         options, mask = self.options, batch["mask"]

@@ -18,7 +18,7 @@ from tf_inpaint.config.checks import check
 from tf_inpaint.data.dataset import ImageData
 from tf_inpaint.data.reader import explained_errors
 from tf_inpaint.errors import InputError
-from tf_inpaint.io.grid import image_grid
+from tf_inpaint.io.grid import titled_grid
 from tf_inpaint.models.weights import parameter_count
 from tf_inpaint.training.guard import Guard
 from tf_inpaint.training.learner import Learner
@@ -295,7 +295,7 @@ class Trainer:
 
     def _write_views(self):
         rows = self._of_validation_images(self.config.training.view_count, view_rows)
-        self.folder.write_views(self.learner.step, image_grid(list(rows.values())))
+        self.folder.write_views(self.learner.step, titled_grid(rows))
 
     def _validate(self):
         """Mean of each metric over the validation images."""

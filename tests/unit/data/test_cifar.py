@@ -17,7 +17,8 @@ def _batch(first, count):
     pixels = np.stack([np.full([3, 32, 32], first + i, np.uint8) for i in range(count)])
     pixels[:, 0, 0, 0] = 255  # red, top left
     names = [f"cat_{first + i}.png".encode() for i in range(count)]
-    return pickle.dumps({b"data": pixels.reshape(count, -1), b"labels": [0] * count, b"filenames": names}, protocol=2)
+    labels = [(first + i) % 10 for i in range(count)]
+    return pickle.dumps({b"data": pixels.reshape(count, -1), b"labels": labels, b"filenames": names}, protocol=2)
 
 
 @pytest.fixture(params=["folder", "archive"])
@@ -54,6 +55,23 @@ def test_training_reads_it_as_it_is(source):
     assert views[:, 9, 9, 0].tolist() == [100, 101]
 
 
+def test_classes_are_read_by_name(source):
+    pixels, names = read_cifar(source, "train", ["automobile", "cat"])  # labels 1 and 3
+    assert pixels[:, 9, 9, 0].tolist() == [1, 3] and names[1].endswith("data_batch_2:cat_3.png")
+    data = image_data(source, validation=str(source), classes="automobile")
+    assert data.count == 1 and to_uint8(validation_batch(data, 1)["image"]).numpy()[0, 9, 9, 0] == 101
+    with pytest.raises(InputError, match="no 'kitten'"):
+        read_cifar(source, "train", ["kitten"])
+    with pytest.raises(InputError, match="no train images of truck"):
+        read_cifar(source, "train", ["truck"])
+
+
+def test_classes_are_of_cifar_alone(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"")
+    with pytest.raises(InputError, match="data.classes is for CIFAR-10 as downloaded, which data.train is not"):
+        image_data(tmp_path, classes=("cat",))
+
+
 class _Harmful:
     def __reduce__(self):
         return print, ("ran",)
@@ -72,7 +90,7 @@ def test_what_is_no_batch_is_refused(tmp_path, capsys, content, reason):
 
 def test_a_damaged_or_missing_archive_is_one_sentence(tmp_path):
     path = tmp_path / "cifar-10-python.tar.gz"
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="does not exist; it is to be had from https://"):
         read_cifar(path, "train")
     path.write_bytes(b"no archive")
     with pytest.raises(InputError, match="cannot be read"):

@@ -16,17 +16,23 @@ HOLES = {
     "box": MaskOptions("box", 16, 16, 0, 0),
     "whole": MaskOptions("noise"),
 }
-VARIANTS = pytest.mark.parametrize("options", [CENTRE, BOX, WHOLE], ids=list(HOLES))
+SMALL = {**BOX, "hole": (8, 12)}
+HOLES_OF_SMALL = MaskOptions("box", 8, 12, 0, 0)
+VARIANTS = pytest.mark.parametrize("options", [CENTRE, BOX, WHOLE, SMALL], ids=[*HOLES, "small"])
 
 
 def _batch(options):
-    return make_batch(4, 32, HOLES[options["region"]])
+    return make_batch(4, 32, _holes(options))
+
+
+def _holes(options):
+    return HOLES_OF_SMALL if "hole" in options else HOLES[options["region"]]
 
 
 @VARIANTS
 def test_prediction_lies_at_its_region_and_the_rest_is_what_was_seen(options):
     recipe, batch = make_recipe("context_encoder", **options), _batch(options)
-    ContextEncoderRecipe.check(recipe.options, (32, 32), HOLES[options["region"]])
+    ContextEncoderRecipe.check(recipe.options, (32, 32), _holes(options))
     outputs = recipe.complete(batch, training=False)
     size = recipe.generator.target_size
     assert outputs["patch"].shape == (4, size, size, 3) and outputs["predicted"].shape == (4, 32, 32, 3)
@@ -97,15 +103,42 @@ def test_biases_act_in_training_only_where_they_are_trained():
         assert (np.abs(patches[1] - patches[0]).max() > 0.1) == train_bias
 
 
+def test_the_region_around_a_smaller_hole_is_seen():
+    recipe, batch = make_recipe("context_encoder", **SMALL), _batch(SMALL)
+    context = recipe.preview(batch)["context"].numpy()
+    known = batch["mask"].numpy()[..., 0] == 0
+    np.testing.assert_array_equal(context[known], batch["image"].numpy()[known])
+    assert (~known).sum() == 4 * 8 * 12 and (context[~known] == 1).all()
+
+
+def test_the_papers_form_is_alexnet_and_learns_by_the_hole_alone():
+    options = {"form": "paper", "image_size": 227, **WHOLE, "known_weight": 0.0, "adversarial_weight": 0.0}
+    holes = MaskOptions("centre", 96, 96, 0, 0)
+    recipe, batch = make_recipe("context_encoder", **options), make_batch(1, 227, holes)
+    ContextEncoderRecipe.check(recipe.options, (227, 227), holes)
+    assert recipe.discriminator is None and recipe.n_critic == 0
+    sizes = {name: int(np.prod(weight.shape)) for name, weight in named_weights(recipe.generator).items()}
+    assert sum(size for name, size in sizes.items() if name.startswith("conv")) == 2_334_080  # AlexNet's five layers
+    assert sizes["channelwise.kernel"] == 256 * 6**4
+    assert recipe.generator._decoder.layers["up5"](tf.zeros([1, 81, 81, 32]))[0].shape[1] - 4 == 161
+    terms, _ = recipe.generator_losses(batch)
+    predicted = recipe.complete(batch, training=True)["predicted"]
+    error = np.square(predicted - batch["image"])[0, 65:161, 65:161].sum() / (227 * 227 * 3)
+    assert list(terms) == ["l2"]
+    np.testing.assert_allclose(terms["l2"], 0.999 * error, rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     "changes, size, holes, message",
     [
         ({"image_size": 48}, 48, HOLES["centre"], "options.image_size must be a power of 2, at least 32, not 48"),
         ({}, 64, HOLES["centre"], "data.image_size must be options.image_size, 32 x 32, not .64, 64."),
         ({"overlap": 8}, 32, HOLES["centre"], "options.overlap must leave a hole in 16 pixels, not 8"),
-        ({}, 32, HOLES["box"], "needs holes that fill it: mask.kind centre, height and width 12"),
+        ({}, 32, HOLES["box"], "needs its holes: mask.kind centre, height 12 and width 12"),
         ({"region": "box"}, 32, HOLES["box"], "with region box it must be 0"),
-        ({"region": "whole"}, 32, HOLES["whole"], "overlap 0, conditional false"),
+        ({"region": "whole"}, 32, HOLES["whole"], "overlap 0, hole .0, 0., conditional false"),
+        ({"region": "box", "overlap": 0, "hole": (20, 8)}, 32, HOLES["box"], "at most 16 pixels high and wide"),
+        ({"form": "paper"}, 32, HOLES["whole"], "image_size 227, region whole and adversarial_weight 0"),
     ],
 )
 def test_options_that_do_not_go_together(changes, size, holes, message):
