@@ -29,6 +29,21 @@ def pytest_testnodedown(node):
         met[what] = max(deviation, met.get(what, (0.0,))[0]), tolerance
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """`--dist loadfile`, but whoever asks the exported models goes to one process: each is exported once."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return "serving" if file.startswith("tests/e2e/serving/") else file
+
+    return Scheduling(config, log)
+
+
 def pytest_terminal_summary(terminalreporter, config):
     if config.agreement:
         terminalreporter.section("agreement with the original programs (largest deviation, tolerance)")
