@@ -2,7 +2,7 @@
 
 A network reproduces levels it has hardly seen, white paper, black, saturated colours, by some levels off, beside a hole
 as in it. Where everything beside a hole is of one colour, so is the hole; the more levels occur there, the farther
-beyond them it may go, so that of ordinary photographs nothing changes.
+beyond them it may go, and where that is no plain ground, as far as it likes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import tensorflow as tf
 from tf_inpaint.ops.boxes import bounding_box, crop, paste
 
 _BLOCK = 4  # pixels a side, of which levels are gathered
-_BEYOND = 1.0  # times the range of the levels beside it, by which they may be exceeded
+_BEYOND = 1.0  # times the range of the levels beside it, by which they may be exceeded where that is small
+_TEXTURED = 2 * 16 / 255  # range of levels, in any channel, that is no plain ground
 _FAR = 8.0  # beyond all levels
 
 
@@ -47,7 +48,8 @@ def _limited(predicted, image, mask):
     extremes = tf.where(touched, tf.nn.max_pool2d(extremes, 3, 1, "SAME"), extremes)
     extremes = _inward(extremes)  # [B, h, w, 2 C]
     high, low = tf.split(extremes, 2, axis=-1)
-    beyond = _BEYOND * (high + low)
+    widest = tf.reduce_max(high + low, axis=-1, keepdims=True)
+    beyond = tf.where(widest < _TEXTURED, _BEYOND * (high + low) / (1.0 - widest / _TEXTURED), _FAR)
     limits = tf.concat([high + beyond, low + beyond], axis=-1)
     wide = [side + -side % _BLOCK for side in (height, width)]
     high, low = tf.split(tf.image.resize(limits, wide)[:, :height, :width], 2, axis=-1)

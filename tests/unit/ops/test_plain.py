@@ -33,10 +33,20 @@ def test_a_hole_in_a_plain_ground_takes_its_level_channel_by_channel(hole):
 
 def test_beyond_the_levels_beside_it_goes_their_range_and_no_farther():
     mask = _mask(np.s_[10:30, 12:40])
-    image = np.where(np.indices(mask.shape).sum(axis=0) % 2, 0.1, 0.3)[..., np.newaxis].repeat(3, axis=-1)
-    for wanted, expected in ((-1.0, -0.1), (0.4, 0.4), (1.0, 0.5)):
+    even = np.indices(mask.shape).sum(axis=0)[..., np.newaxis].repeat(3, axis=-1) % 2 == 0
+    image = np.where(even, 0.1, 0.16)
+    farther = 0.06 / (1 - 0.06 / (32 / 255))  # more than the range, as not quite plain
+    for wanted, expected in ((-1.0, 0.1 - farther), (0.2, 0.2), (1.0, 0.16 + farther)):
         limited = _limited(np.full(image.shape, wanted), image, mask)
         np.testing.assert_allclose(limited[mask], expected, atol=1e-6)
+
+
+def test_beside_textures_in_any_channel_nothing_is_limited():
+    mask = _mask(np.s_[10:30, 12:40])
+    image = np.zeros((*mask.shape, 3))
+    image[..., 1] = np.where(np.indices(mask.shape).sum(axis=0) % 2, -0.13, 0.13)
+    predicted = np.random.default_rng(0).uniform(-1, 1, image.shape).astype(np.float32)
+    np.testing.assert_array_equal(_limited(predicted, image, mask), predicted)
 
 
 def test_each_place_goes_by_the_rim_that_is_nearest():
