@@ -156,8 +156,8 @@ def _parser() -> cli.Parser:
         dest="textures",
         nargs="+",
         choices=("none", "patches"),
-        default=["none"],
-        help="as test.py takes it; of several, each checkpoint is measured with each (default: none)",
+        default=[None],
+        help="as test.py takes it; of several, each checkpoint is measured with each (default: as the weights say)",
     )
     add(
         "--trust_saved_model",

@@ -116,7 +116,7 @@ def export_weights(inpainter, output: str, text: str = "", half: bool = True) ->
     weights = {name: weight.numpy() for name, weight in named_weights(recipe.generator).items()}
     name = next(name for name, kind in RECIPES.items() if isinstance(recipe, kind))
     options = dataclasses.asdict(recipe.options)
-    about = About(name, options, inpainter.trained_size, text, inpainter.residuals)
+    about = About(name, options, inpainter.trained_size, text, inpainter.residuals, inpainter.texture)
     write_weight_file(output, weights, about, half)
 
 

@@ -20,7 +20,7 @@ from tf_inpaint.io.atomic import write_whole
 
 ENDING = ".npz"
 _ABOUT = "about.json"
-_FORMAT = 2  # 1: without residuals
+_FORMAT = 3  # 1: without residuals; 2: without texture
 _KINDS = (np.dtype(np.float16), np.dtype(np.float32))
 _EXPANSION, _ALWAYS = 100, 1 << 26  # an archive may unpack to so many times its size, or to so many bytes
 _LONGEST_ABOUT = 1 << 20  # bytes
@@ -35,6 +35,7 @@ class About(NamedTuple):
         trained_size: side of the images trained on last.
         text: one line for people.
         residuals: strength of contextual residual aggregation that suits them, in [0, 1].
+        texture: "none" or "patches", which of `Inpainter`'s suits them.
     """
 
     recipe: str
@@ -42,6 +43,7 @@ class About(NamedTuple):
     trained_size: int
     text: str
     residuals: float = 0.0
+    texture: str = "none"
 
 
 def write_weight_file(path: str, weights, about: About, half: bool = True) -> None:
@@ -101,6 +103,8 @@ def _about(archive, path):
         raise ValueError("its trained_size is impossible")
     if type(residuals) not in (int, float) or not 0 <= residuals <= 1:
         raise ValueError("its residuals are impossible")
+    if about.texture not in ("none", "patches"):
+        raise ValueError("its texture is impossible")
     return about
 
 

@@ -69,7 +69,7 @@ class Trained(Method):
         padding=None,
         strategy="exact",
         residuals=None,
-        texture="none",
+        texture=None,
         trust_saved_model=False,
     ):
         self.name, self.folder = name, checkpoint_dir
@@ -80,7 +80,7 @@ class Trained(Method):
         self.about += f", padding {padding}" if padding else ""
         self.about += f", strategy {strategy}" if strategy != "exact" else ""
         self.about += f", residuals {residuals:g}" if residuals is not None else ""
-        self.about += f", texture {texture}" if texture != "none" else ""
+        self.about += f", texture {texture}" if texture is not None else ""
         self.weights_sha256 = files_digest(self._checkpoint.files)
         self.identity = f"{self.about} {self.weights_sha256}"
 

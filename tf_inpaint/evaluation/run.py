@@ -80,7 +80,7 @@ class Evaluation:
     padding: str | None = None
     strategies: Sequence[str] = ("exact",)
     residuals: Sequence[float | None] = (None,)
-    textures: Sequence[str] = ("none",)
+    textures: Sequence[str | None] = (None,)
     trust_saved_model: bool = False
     inception_weights: str | None = None
     vgg_weights: str | None = None

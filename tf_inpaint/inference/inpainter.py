@@ -49,8 +49,9 @@ class Inpainter:
         blending: "none"; "feather" or "poisson", by which the hole is brought to the colours around it;
             "fast_marching", to those that fast marching brings into it; None is as the engine does it.
         texture: "none"; or "patches", by which holes are drawn anew from patches of the image, guided by what the
-            network predicts, see `tf_inpaint.inference.texture`.
+            network predicts, see `tf_inpaint.inference.texture`, but for images with edges in a hole.
     Attributes:
+        texture: as given.
         recipe, residuals, takes_edges: the engine's; `takes_edges` says whether it is guided by edges.
     Raises:
         InputError: if the strategy is of no use to the model.
@@ -80,7 +81,7 @@ class Inpainter:
             )
         if texture not in TEXTURES:
             raise ValueError(f"`texture` must be one of {', '.join(TEXTURES)}. Received: {texture!r}")
-        self._redraw = TEXTURES[texture]
+        self.texture, self._redraw = texture, TEXTURES[texture]
         self._blend = _blending(blending or ("poisson" if engine.blending else "none"))
         self.engine = engine
         self._process = os.getpid()
@@ -111,7 +112,7 @@ class Inpainter:
         residuals=None,
         exact_pixels=None,
         blending=None,
-        texture="none",
+        texture=None,
         trust_saved_model=False,
     ):
         """An Inpainter from a checkpoint of this project or of the authors.
@@ -137,7 +138,9 @@ class Inpainter:
                 sees what is around the holes.
             blending: "none", "feather", "poisson" or "fast_marching", see `Inpainter`; by default as the model does it.
             texture: "none"; or "patches", which draws holes anew from patches of the image, guided by the network:
-                sharp where that is smooth, as in wide holes, for a second or so an image.
+                sharp where that is smooth, as in wide holes, for half a second or so an image. Images with edges in a
+                hole stay as the network draws them. By default what a weight file says suits it, and "none" for
+                everything else.
             trust_saved_model: take a SavedModel that this project did not export, too. TensorFlow runs whatever it
                 contains, which can write files and more: only if you trust who made it.
         Raises:
@@ -152,10 +155,11 @@ class Inpainter:
                 raise InputError(f"{checkpoint.path} is an exported model, whose {name} is its own: leave out {name}")
             origin = f"{checkpoint.path}: exported model"
             engine = SavedModelEngine(checkpoint.path, trust_saved_model)
-            settings = {"exact_pixels": exact_pixels, "blending": blending, "texture": texture}
+            settings = {"exact_pixels": exact_pixels, "blending": blending, "texture": texture or "none"}
             return cls(engine, max_pixels, origin, strategy, **settings)
         network = load_network(checkpoint, padding)
         residuals = network.residuals if residuals is None else residuals
+        texture = texture or network.texture
         origin = network.origin + (f", residuals {residuals:g}" if residuals else "")
         return cls.of(
             network.recipe,
@@ -223,7 +227,7 @@ class Inpainter:
             results = _stacked(self._refined(*example, all_outputs) for example in zip(*batch))
         else:
             results = _stacked(self._complete_around(run, *example) for example in zip(*batch))
-        results = self._textured(results, batch[0], batch[1])
+        results = self._textured(results, *batch)
         return results if np.ndim(image) == 4 else {name: value[0] for name, value in results.items()}
 
     def joint_size(self, mask):
@@ -256,7 +260,7 @@ class Inpainter:
             {name: value[np.newaxis, index, :height, :width] for name, value in together.items()}
             for index, (height, width) in enumerate(sizes)
         ]
-        textured = (self._textured(one, *batch[:2]) for one, batch in zip(cut, batches))
+        textured = (self._textured(one, *batch) for one, batch in zip(cut, batches))
         return [{name: value[0] for name, value in one.items()} for one in textured]
 
     def most_at_once(self, height, width, wanted):
@@ -372,11 +376,13 @@ class Inpainter:
             outputs[name] = np.where(mask[..., np.newaxis], outputs[name], image)
         return outputs
 
-    def _textured(self, results, images, masks):
-        """Results of images [B, H, W, 3] whose completion has a texture of its own, if that is asked for."""
+    def _textured(self, results, images, masks, edges):
+        """Results of a batch whose completions have a texture of their own, if that is asked for."""
         if self._redraw is None:
             return results
-        return {**results, "completed": np.stack([*map(self._redraw, images, results["completed"], masks)])}
+        drawn = zip(images, results["completed"], masks, edges)
+        redrawn = [one if (line & mask).any() else self._redraw(image, one, mask) for image, one, mask, line in drawn]
+        return {**results, "completed": np.stack(redrawn)}
 
     def _check_pixels(self, height, width):
         if self.max_pixels is not None and height * width > self.max_pixels:

@@ -22,13 +22,14 @@ class Network(NamedTuple):
     Attributes:
         recipe: whose generator, and discriminator where that helps to complete, hold the weights.
         trained_size: side of the images they were trained on.
-        residuals: strength of fine detail that suits the weights.
+        residuals, texture: what of these suits the weights, see `Inpainter.load`.
         origin: where they come from, a line for people.
     """
 
     recipe: Recipe
     trained_size: int
     residuals: float
+    texture: str
     origin: str
 
 
@@ -56,8 +57,9 @@ def load_network(checkpoint, padding=None) -> Network:
     if as_released:
         recipe.generator.margin, recipe.generator.keeps_levels = 0, False  # of which its test program knows nothing
     report = load_weights(checkpoint, recipe.generator, discriminator)
-    residuals = checkpoint.about.residuals if checkpoint.about else 0.0
-    return Network(recipe, trained_size, residuals, f"{checkpoint.path}: {description}: {report}")
+    about, origin = checkpoint.about, f"{checkpoint.path}: {description}: {report}"
+    suits = (about.residuals, about.texture) if about else (0.0, "none")
+    return Network(recipe, trained_size, *suits, origin)
 
 
 def _recipe_of(checkpoint, description):

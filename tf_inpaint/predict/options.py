@@ -28,9 +28,8 @@ def add_model_options(parser: cli.Parser, weights: str, most: str = "any") -> No
     add(
         "--texture",
         choices=("none", "patches"),
-        default="none",
         help="patches draws holes anew from patches of the image, guided by the network: sharp where that is smooth, "
-        "as in wide holes; a second or so an image (default: none)",
+        "as in wide holes; half a second or so an image (default: as the weights say)",
     )
     add(
         "--blend",

@@ -16,7 +16,7 @@ from tf_inpaint.inference.inpainter import Inpainter
 from tf_inpaint.models.weights import named_weights
 from tf_inpaint.recipes import RECIPES, DeepFillV2Recipe
 
-ABOUT = About("deepfill_v2", {"width": 4, "critic_width": 2}, 128, "tiny, for tests", residuals=0.25)
+ABOUT = About("deepfill_v2", {"width": 4, "critic_width": 2}, 128, "tiny, for tests", residuals=0.25, texture="patches")
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +47,21 @@ def test_what_goes_in_comes_out(tmp_path, half):
     assert [each.name for each in tmp_path.iterdir()] == ["w.npz"]
 
 
-def test_a_file_of_the_first_format_has_no_residuals(file):
+@pytest.mark.parametrize("version, later", [(1, ["residuals", "texture"]), (2, ["texture"])])
+def test_files_of_older_formats_lack_what_came_later(file, version, later):
     with np.load(file) as archive:
         arrays = dict(archive)
     notes = json.loads(arrays.pop("about.json").tobytes())
-    assert (notes.pop("residuals"), notes.pop("format")) == (0.25, 2)
-    np.savez(file, **arrays, **{"about.json": np.frombuffer(json.dumps({**notes, "format": 1}).encode(), np.uint8)})
-    assert read_about(file) == ABOUT._replace(residuals=0.0)
+    assert notes["format"] == 3
+    notes = {**{name: value for name, value in notes.items() if name not in later}, "format": version}
+    np.savez(file, **arrays, **{"about.json": np.frombuffer(json.dumps(notes).encode(), np.uint8)})
+    assert read_about(file) == ABOUT._replace(**{name: About._field_defaults[name] for name in later})
+
+
+def test_a_texture_that_nobody_draws_is_refused(tmp_path):
+    write_weight_file(str(tmp_path / "w.npz"), {"a": np.float32([1])}, ABOUT._replace(texture="oil"))
+    with pytest.raises(InputError, match="w.npz.*its texture is impossible"):
+        read_about(str(tmp_path / "w.npz"))
 
 
 def test_what_cannot_be_written_is_a_sentence(tmp_path):
@@ -71,8 +79,9 @@ def test_an_inpainter_of_a_file_completes_as_the_network_does(file, recipe):
     draw = np.random.default_rng(0)
     image, mask = draw.integers(0, 256, [70, 90, 3]).astype(np.uint8), np.zeros([70, 90], bool)
     mask[20:40, 30:60] = True
-    loaded = Inpainter.load(file)
-    assert (loaded.trained_size, loaded.residuals) == (128, 0.25)
+    assert Inpainter.load(file).texture == "patches"
+    loaded = Inpainter.load(file, texture="none")
+    assert (loaded.trained_size, loaded.residuals, loaded.texture) == (128, 0.25, "none")
     assert Inpainter.load(file, residuals=0).residuals == 0
     difference = loaded.complete(image, mask).astype(int) - Inpainter.of(recipe, residuals=0.25).complete(image, mask)
     assert np.abs(difference).max() <= 1
@@ -131,7 +140,7 @@ def test_other_files_are_told_in_a_sentence(file, damage, said):
     elif damage == "other":
         np.savez(file, kernel=np.zeros(3))
     else:
-        np.savez(file, **{"about.json": np.frombuffer(b'{"format": 3}', np.uint8)})
+        np.savez(file, **{"about.json": np.frombuffer(b'{"format": 9}', np.uint8)})
     with pytest.raises(InputError, match=said):
         open_checkpoint(file)
 

@@ -426,6 +426,20 @@ def test_textures_are_drawn_after_whatever_completes(recipe):
         Inpainter.of(recipe, texture="oil")
 
 
+def test_images_with_edges_in_a_hole_stay_as_the_network_draws_them():
+    guided = make_recipe("deepfill_v2", guided=True)
+    image, mask = RNG.integers(0, 256, (2, 64, 64, 3), np.uint8), np.zeros((2, 64, 64), bool)
+    mask[:, 20:40, 20:40] = True
+    edges = np.zeros_like(mask)
+    edges[0, 10:15], edges[1, 30, 20:40] = True, True  # beside the hole of one, in that of the other
+    plain, textured = (
+        Inpainter.of(guided, texture=texture).complete(image, mask, edges) for texture in ("none", "patches")
+    )
+    np.testing.assert_array_equal(textured[0], redraw(image[0], plain[0], mask[0]))
+    assert not np.array_equal(textured[0], plain[0])
+    np.testing.assert_array_equal(textured[1], plain[1])
+
+
 def test_the_moving_average_is_what_completes(tmp_path, recipe):
     average = {name: tf.Variable(tf.zeros_like(weight)) for name, weight in named_weights(recipe.generator).items()}
     _save_run(tmp_path, recipe, ema=average)
