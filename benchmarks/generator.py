@@ -26,10 +26,11 @@ def operations(recipe, side):
     import tensorflow as tf
 
     from tf_inpaint.layers import MirrorConv2D, UpsampleConv2D
-    from tf_inpaint.models.lama import NormTransposedConv
+    from tf_inpaint.models.lama import FewFiltersConv, NormTransposedConv
 
     counted = {"convolutions": 0, "attention": 0}
-    counted_in = {MirrorConv2D: "correlate", UpsampleConv2D: "convolve", NormTransposedConv: "convolve"}
+    counted_in = {cls: "convolve" for cls in (UpsampleConv2D, NormTransposedConv, FewFiltersConv)}
+    counted_in[MirrorConv2D] = "correlate"
     originals = {cls: cls.__dict__[method] for cls, method in counted_in.items()}
 
     def counting(cls):

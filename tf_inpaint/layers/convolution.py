@@ -142,27 +142,6 @@ class MirrorConv2D(MixedPrecision):
         }
 
 
-def convolve_together(layers, inputs):
-    """The outputs of `MirrorConv2D` that read the same inputs, by one convolution.
-
-    Args:
-        layers: equal but for their filters, linear and without bias; None has the output None.
-        inputs: float [B, H, W, C]; not read if all layers are None.
-    Returns:
-        list of float [B, h, w, filters].
-    """
-    present = [layer for layer in layers if layer]
-    if not present:
-        return [None for _ in layers]
-    for layer in present:
-        if not layer.built:
-            layer.build(inputs.shape)
-    kernel = tf.concat([layer.effective_kernel() for layer in present], axis=-1)
-    outputs = present[0].correlate(tf.cast(inputs, present[0].precision), kernel)
-    parts = iter(tf.split(tf.cast(outputs, present[0].handed_on), [layer.filters for layer in present], axis=-1))
-    return [next(parts) if layer else None for layer in layers]
-
-
 class UpsampleConv2D(MirrorConv2D):
     """Every pixel doubled in both directions, then a 3 x 3 `MirrorConv2D`: [B, H, W, C] -> [B, 2H, 2W, filters].
 

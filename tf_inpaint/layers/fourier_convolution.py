@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tf_inpaint.layers.batch_norm import BatchNorm
 from tf_inpaint.layers.composite import Composite
-from tf_inpaint.layers.convolution import MirrorConv2D, convolve_together
+from tf_inpaint.layers.convolution import MirrorConv2D
 from tf_inpaint.ops.fourier import inverse_real_fourier, real_fourier
 
 # PyTorch's default: uniform within 1 / sqrt(fan_in).
@@ -152,8 +152,8 @@ class FourierConv2D(Composite):
 
     def call(self, inputs, training=False):
         local, others = inputs
-        parts = convolve_together((self.local_to_local, self.local_to_global), local)
-        to_local, to_global = ([] if part is None else [part] for part in parts)
+        to_local = [self.local_to_local(local)] if self.local_to_local else []
+        to_global = [self.local_to_global(local)] if self.local_to_global else []
         if self.global_to_local:
             to_local.append(self.global_to_local(others))
         seen = {}

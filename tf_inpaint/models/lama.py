@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from tf_inpaint.layers.activations import leaky_relu
 from tf_inpaint.layers.composite import Composite
-from tf_inpaint.layers.fourier_convolution import FourierResidualBlock, NormFourierConv2D, convolution, norm
+from tf_inpaint.layers.convolution import MirrorConv2D
+from tf_inpaint.layers.fourier_convolution import UNIFORM, FourierResidualBlock, NormFourierConv2D, convolution, norm
 from tf_inpaint.layers.precision import MixedPrecision
 from tf_inpaint.models.generator import Generator
 from tf_inpaint.models.network import Network
@@ -89,7 +90,9 @@ class LaMaGenerator(Composite, Generator):
         self.up1 = NormTransposedConv(widths[2], name="up1")
         self.up2 = NormTransposedConv(widths[1], name="up2")
         self.up3 = NormTransposedConv(widths[0], name="up3")
-        self.conv_out = convolution(3, 7, "conv_out", use_bias=True)
+        initializer = tf.keras.initializers.deserialize(UNIFORM)
+        settings = {"activation": None, "padding": "REFLECT", "kernel_initializer": initializer}
+        self.conv_out = FewFiltersConv(3, 7, name="conv_out", **settings)
 
     def call(self, inputs, training=False):
         masked_image, mask, edges = self.split(inputs)
@@ -157,6 +160,21 @@ class NormConv(Composite):
         if self.norm:
             x, seen["norm"] = self.norm(x, training=training)
         return self.activation(x) if self.activation else x, seen
+
+
+class FewFiltersConv(MirrorConv2D):
+    """A `MirrorConv2D` of stride 1 and even sides that computes 2 x 2 positions at once.
+
+    Processors convolve 16 filters in the time of 3: with stride 2, four times the filters and a kernel larger by a row
+    and a column, the positions of a block are a third of the work.
+    """
+
+    def convolve(self, inputs):
+        kernel, around = tf.cast(self.effective_kernel(), self.precision), [[self._border] * 2] * 2
+        moved = [tf.pad(kernel, [[y, 1 - y], [x, 1 - x], [0, 0], [0, 0]]) for y in (0, 1) for x in (0, 1)]
+        padded = tf.pad(tf.cast(inputs, self.precision), [[0, 0], *around, [0, 0]], self.padding)
+        blocks = tf.nn.conv2d(padded, tf.concat(moved, axis=-1), 2, "VALID")  # [B, H / 2, W / 2, 4 filters]
+        return self._finished(tf.nn.depth_to_space(blocks, 2))
 
 
 class NormTransposedConv(MixedPrecision):
