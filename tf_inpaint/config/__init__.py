@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Literal, Mapping, Optional, Sequence, Tuple, Union
 
@@ -309,8 +309,12 @@ def _take_new_names(document, report=None):
 
 
 def _resolve(document, name):
+    from tf_inpaint.recipes import RECIPES
+
     document.values.setdefault("name", name)
     config = _built(document)
+    implied = RECIPES[config.recipe].implied(document.values.get("options") or {}, config.mask)
+    config = replace(config, options=replace(config.options, **implied))
     try:
         check(config)
     except InputError as error:

@@ -15,8 +15,8 @@ _KEYS = {  # interval: keys whose values lie in it, each element of a list by it
         options.critic_layers
         options.critic_width options.blocks options.code_size options.n_generator options.bottleneck options.local_patch
         data.image_size data.batch_size mask.height mask.width mask.strokes mask.segments mask.shapes
-        training.steps training.accumulation_steps training.steps_per_call training.log_every training.view_count
-        training.checkpoint_every training.keep_checkpoints training.validation_count""",
+        mask.boxes training.steps training.accumulation_steps training.steps_per_call training.log_every
+        training.view_count training.checkpoint_every training.keep_checkpoints training.validation_count""",
     "[0, inf)": """
         options.n_critic options.search_steps options.hole options.overlap options.prior_weight options.known_weight
         options.l1_weight options.coarse_l1_weight options.hole_l1_weight options.l2_weight options.hole_weight
@@ -47,8 +47,9 @@ _MOST = {  # far more than any machine can do, and few enough for TensorFlow's w
     16_384: """
         options.width options.critic_width options.image_size options.code_size options.bottleneck options.local_patch
         options.overlap options.search_steps data.image_size data.shorter_side data.batch_size data.parallel_calls
-        options.hole training.accumulation_steps training.view_count mask.height mask.width mask.brush_width mask.shapes
-        mask.max_delta_height mask.max_delta_width mask.vertical_margin mask.horizontal_margin""",
+        options.hole training.accumulation_steps training.view_count mask.height mask.width mask.brush_width
+        mask.shapes mask.boxes mask.max_delta_height mask.max_delta_width mask.vertical_margin
+        mask.horizontal_margin""",
     10**12: """
         options.fine_tune_from options.completion_steps options.discriminator_steps
         training.steps training.epochs training.log_every training.view_every
@@ -159,7 +160,7 @@ def _check_mask(mask, image_size):
     if ("files" in mask.kinds) != bool(mask.files):
         needed = "mask.files must name mask files" if "files" in mask.kinds else 'mask.files must be ""'
         raise InputError(f"{needed} with mask.kind: {mask.kind}")
-    for key in ("strokes", "segments", "brush_width", "shapes", "shape_radius", "noise_fraction"):
+    for key in ("boxes", "strokes", "segments", "brush_width", "shapes", "shape_radius", "noise_fraction"):
         least, greatest = getattr(mask, key)
         if least > greatest:
             raise InputError(f"mask.{key} must be [least, greatest], not [{least:g}, {greatest:g}]")

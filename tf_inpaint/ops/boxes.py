@@ -88,7 +88,9 @@ def corners_around(mask, height, width):
     """Top left corner of the height x width box around each example's hole.
 
     The box is centred on the hole's bounds and moved inside the image. For a hole made by `masks.box`, whose insets are
-    symmetric, it is exactly the box the hole was cut from.
+    symmetric, it is exactly the box the hole was cut from. Where an example's holes reach farther than the box, it lies
+    around one of them: that of the middle pixel of all holes in reading order, as far as the hole goes from there along
+    its row and its column. A rectangle apart from the others has exactly these bounds.
 
     Args:
         mask: [B, H, W, 1], 1 = hole; an empty mask counts as a hole at the centre.
@@ -96,8 +98,29 @@ def corners_around(mask, height, width):
     Returns:
         int32 [B, 2], (top, left).
     """
-    hole, size = bounds(mask), tf.stack([height, width])
-    return tf.clip_by_value((hole.first + hole.end - size) // 2, 0, tf.shape(mask)[1:3] - size)
+    holes, one, size = bounds(mask), _middle_hole(mask), tf.stack([height, width])
+    fits = tf.reduce_all(holes.size <= size, axis=-1, keepdims=True)
+    twice = tf.where(fits, holes.first + holes.end, one.first + one.end)
+    return tf.clip_by_value((twice - size) // 2, 0, tf.shape(mask)[1:3] - size)
+
+
+def _middle_hole(mask):
+    """`Box` of [B, 2]: how far the hole goes up, down, left and right of the middle one of its pixels."""
+    hole = tf.cast(mask[..., 0], tf.bool)  # [B, H, W]
+    width = tf.shape(hole)[2]
+    counted = tf.cumsum(tf.cast(tf.reshape(hole, [tf.shape(hole)[0], -1]), tf.int32), axis=1)  # [B, H*W]
+    middle = tf.argmax(tf.cast(counted * 2 >= counted[:, -1:], tf.int32), axis=1, output_type=tf.int32)
+    row, column = middle // width, middle % width
+    lines = (row, tf.gather(hole, column, axis=2, batch_dims=1)), (column, tf.gather(hole, row, axis=1, batch_dims=1))
+    return Box(*(tf.stack(ends, axis=-1) for ends in zip(*[_run(*line) for line in lines])))
+
+
+def _run(index, line):
+    """First and end of what is True around an index, int32 [B], in lines, bool [B, N]."""
+    position, length = tf.range(tf.shape(line)[1]), tf.shape(line)[1]
+    before, after = position < index[:, tf.newaxis], position > index[:, tf.newaxis]
+    first = tf.reduce_max(tf.where(before & ~line, position + 1, 0), axis=1)
+    return first, tf.reduce_min(tf.where(after & ~line, position, length), axis=1)
 
 
 def crop_boxes(images, corners, height, width):

@@ -110,6 +110,16 @@ class Recipe(abc.ABC):
         Makes no network: a new Keras model computes something, and workers must be joined before that.
         """
 
+    @classmethod
+    def implied(cls, written, mask_options):
+        """Options that a config has which leaves them out, where holes ask for other values than the defaults.
+
+        Args:
+            written: dict of those that it has.
+            mask_options: its `MaskOptions`.
+        """
+        return {}
+
     @property
     def networks(self):
         """The networks that there are, by name: "generator" and "discriminator"."""

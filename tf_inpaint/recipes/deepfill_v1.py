@@ -51,9 +51,9 @@ class Options(RecipeOptions):
         n_critic: discriminator updates, each on a fresh batch, before each generator update.
         pretrain_coarse: train the coarse network alone, without discriminators.
         local_patch: (height, width) of the patch around the hole that the local discriminator and the discounted l1
-            see.
+            see; where holes reach farther, around one of them.
         discount: "box" (the release: on the patch), "distance" (the paper: in the hole, of any shape) or "none" (on the
-            patch, undiscounted).
+            patch, undiscounted). A config that says nothing has "distance" with holes that are not one box, and 0.99.
         discount_gamma: per pixel; 0.9 in the release's box form, 0.99 in the paper's distance form.
         l1_weight: of the discounted l1, `l1`; 0, like that of any term from here to `total_variation`, leaves the term
             out.
@@ -140,6 +140,12 @@ class DeepFillV1Recipe(Recipe):
                 f"options.discount 'box' needs box holes of the size of options.local_patch {patch}, "
                 f"not {mask_options.kind} holes of {box}; for other holes use discount 'distance'"
             )
+
+    @classmethod
+    def implied(cls, written, mask_options):
+        if mask_options.is_box or "discount" in written:
+            return {}
+        return {"discount": "distance", **({} if "discount_gamma" in written else {"discount_gamma": 0.99})}
 
     def build(self, height, width):
         image, mask = tf.zeros([1, height, width, 3]), tf.zeros([1, height, width, 1])

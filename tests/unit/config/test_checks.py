@@ -30,6 +30,17 @@ def test_holes_without_a_box_need_no_room_for_one(write):
     assert mixed.mask.mix == (("half", 1.0), ("shapes", 2.0)) and not mixed.mask.has_box
 
 
+def test_holes_that_are_not_one_box_are_discounted_by_distance_unless_told_otherwise(write, sentence):
+    path, boxes = write(), "mask.kind=boxes"
+    assert load_config(path).options.discount == "box"
+    found = load_config(path, [boxes, "mask.boxes=[2, 5]"]).options
+    assert (found.discount, found.discount_gamma) == ("distance", 0.99)
+    assert load_config(path, [boxes, "options.discount=none"]).options.discount == "none"
+    assert load_config(path, [boxes, "options.discount_gamma=0.95"]).options.discount_gamma == 0.95
+    assert "options.discount 'box' needs box holes" in sentence(path, boxes, "options.discount=box")
+    assert "mask.boxes must be [least, greatest], not [3, 2]" in sentence(path, boxes, "mask.boxes=[3, 2]")
+
+
 def test_unknown_kind_of_hole(write, sentence):
     found = sentence(write("mask:", "  kind: boxx"))
     assert found.startswith("small.yml:3: mask.kind must be one of box, ")

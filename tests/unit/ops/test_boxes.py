@@ -83,6 +83,17 @@ def test_the_box_stays_inside_and_an_empty_mask_gets_the_centre():
     np.testing.assert_array_equal(corners_around(mask, 32, 32), [(0, 0), (32, 32), (16, 16)])
 
 
+def test_where_holes_reach_farther_the_box_lies_around_the_middle_one():
+    mask = np.zeros([3, 64, 64, 1], np.float32)
+    mask[:2, 0:10, 0:8] = mask[:2, 50:60, 40:48] = 1
+    mask[0, 20:30, 30:42] = 1  # 400 pixels are hole; the 200th is the last of its tenth row
+    mask[1, 20:24, 30:34] = 1  # the 176 pixels' middle is in it
+    mask[2, 10:40, 20:30] = 1  # one, farther down than the box
+    np.testing.assert_array_equal(corners_around(mask, 16, 16), [(17, 28), (14, 24), (17, 17)])
+    alone = corners_around(mask[1:2], 16, 16)
+    np.testing.assert_array_equal(alone, [(14, 24)])
+
+
 def test_crops_are_cut_where_asked_and_gradients_come_back_there():
     images = tf.random.normal([2, 16, 16, 3])
     corners = tf.constant([[0, 3], [8, 8]])

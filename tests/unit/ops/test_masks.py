@@ -59,6 +59,14 @@ def test_boxes_lie_where_the_release_draws_them():
     np.testing.assert_allclose(masks.mean(), 0.1915, atol=0.01)  # mean of (112 / 256)^2
 
 
+def test_several_boxes_have_places_of_their_own_and_may_overlap():
+    masks = _many(60, "boxes", (64, 64), height=16, width=12, max_delta_height=0, max_delta_width=0, boxes=(2, 3))
+    areas = masks.sum(axis=(1, 2)) / (16 * 12)
+    assert areas.max() == 3 and areas.min() >= 1 and (areas % 1 > 0).any()
+    one = _many(5, "boxes", (64, 64), height=16, width=12, max_delta_height=0, max_delta_width=0, boxes=(1, 1))
+    assert (one.sum(axis=(1, 2)) == 16 * 12).all()
+
+
 def test_margins_and_full_size_boxes():
     exact = {"height": 32, "width": 16, "max_delta_height": 0, "max_delta_width": 0}
     for mask in _many(20, "box", (32, 64), horizontal_margin=20, **exact):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, Tuple, Union
 
 from tf_inpaint.ops.masks.blobs import shapes
-from tf_inpaint.ops.masks.box import box, centre
+from tf_inpaint.ops.masks.box import box, boxes, centre
 from tf_inpaint.ops.masks.lama import MASKS_OF_LAMA
 from tf_inpaint.ops.masks.noise import noise
 from tf_inpaint.ops.masks.outpainting import half, outpainting
@@ -20,6 +20,7 @@ from tf_inpaint.ops.masks.turned_box import turned_box
 # All kinds but "files", which belongs to `tf_inpaint.data.masks`, and "mix".
 MASKS = {
     "box": box,
+    "boxes": boxes,
     "centre": centre,
     "brush_stroke": brush_stroke,
     "union": union,
@@ -37,14 +38,15 @@ class MaskOptions:
     """Which holes are drawn (section `mask` of a config); sizes in pixels.
 
     Attributes:
-        kind: "box"; "centre", the same at the image's centre; "brush_stroke", free-form strokes; "union" of a box and
-            strokes (DeepFill v2); "half" of the image; "outpainting", all but the image's middle; "shapes",
-            blobs like the outlines of things; "noise", blotches all over (Context Encoders' random regions);
-            "turned_box", a box that is turned (PEN-Net); "lama", LaMa's strokes or boxes, as it is trained with, and
-            "thin", "medium" and "thick", those of its tests, all by the image's size alone; "files", masks of your own;
-            "mix" of these.
-        height, width: size of the box before its random inset.
-        max_delta_height, max_delta_width: the hole is the box shrunk on each side by a whole number of pixels drawn
+        kind: "box"; "boxes", several, which may overlap; "centre", one at the image's centre; "brush_stroke", free-form
+            strokes; "union" of a box and strokes (DeepFill v2); "half" of the image; "outpainting", all but the image's
+            middle; "shapes", blobs like the outlines of things; "noise", blotches all over (Context Encoders' random
+            regions); "turned_box", a box that is turned (PEN-Net); "lama", LaMa's strokes or boxes, as it is trained
+            with, and "thin", "medium" and "thick", those of its tests, all by the image's size alone; "files", masks of
+            your own; "mix" of these.
+        height, width: size of a box before its random inset.
+        boxes: for "boxes", least and greatest number of them.
+        max_delta_height, max_delta_width: a hole is the box shrunk on each side by a whole number of pixels drawn
             uniformly from 0 .. max_delta / 2, one number per axis.
         vertical_margin, horizontal_margin: the box keeps this far from the image's border.
         mix: for kind "mix", the kinds and how often each is drawn, such as [[box, 1], [brush_stroke, 2]].
@@ -91,6 +93,7 @@ class MaskOptions:
     shape_radius: Tuple[float, float] = (0.1, 0.3)
     noise_fraction: Tuple[float, float] = (0.2, 0.3)
     turn: int = 45
+    boxes: Tuple[int, int] = (1, 4)
     files: Union[str, Tuple[str, ...]] = ""
     files_from: Literal["auto", "light", "dark", "alpha", "colour"] = "auto"
     invert_files: bool = False
@@ -110,4 +113,4 @@ class MaskOptions:
     @property
     def has_box(self) -> bool:
         """Whether some holes are, or contain, such a box."""
-        return not {"box", "centre", "union", "turned_box"}.isdisjoint(self.kinds)
+        return not {"box", "boxes", "centre", "union", "turned_box"}.isdisjoint(self.kinds)

@@ -1,4 +1,4 @@
-"""Boxes anywhere, and at the centre."""
+"""Boxes anywhere, one or several, and at the centre."""
 
 from __future__ import annotations
 
@@ -22,6 +22,18 @@ def box(seed, height, width, options):
     top = options.vertical_margin + whole_numbers(seeds[0], 0, last_top)
     left = options.horizontal_margin + whole_numbers(seeds[1], 0, last_left)
     return _inset(seeds[2], height, width, top, left, options)
+
+
+def boxes(seed, height, width, options):
+    """Several of `box`, each with a place and an inset of its own; they may overlap.
+
+    Reference: Yu et al. 2018, whose figures show holes of several boxes.
+    """
+    most = options.boxes[1]
+    seeds = tf.random.experimental.stateless_split(seed, most + 1)
+    count = whole_numbers(seeds[most], *options.boxes)
+    drawn = [tf.where(i < count, box(seeds[i], height, width, options), 0.0) for i in range(most)]
+    return tf.reduce_max(tf.stack(drawn), axis=0)
 
 
 def centre(seed, height, width, options):
