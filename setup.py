@@ -30,8 +30,15 @@ setup(
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    packages=find_packages(include=["tf_inpaint", "tf_inpaint.*"]),
-    package_data={"tf_inpaint": ["weights/*"], "tf_inpaint.demo": ["page/*"], "tf_inpaint.evaluation": ["templates/*"]},
+    packages=[*find_packages(include=["tf_inpaint", "tf_inpaint.*"]), "tf_inpaint.configs"],
+    package_dir={"tf_inpaint.configs": "configs"},  # so that `tf-inpaint train --config celeba` needs no checkout
+    package_data={
+        "tf_inpaint": ["weights/*"],
+        "tf_inpaint.configs": ["*.yml"],
+        "tf_inpaint.demo": ["page/*"],
+        "tf_inpaint.evaluation": ["templates/*"],
+    },
+    entry_points={"console_scripts": ["tf-inpaint = tf_inpaint.__main__:main"]},
     python_requires=">=3.9",
     install_requires=[
         "tensorflow>=2.15,<2.16; python_version < '3.12'",

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import contextvars
 import errno
 import importlib
 import os
@@ -32,11 +33,12 @@ class Parser(argparse.ArgumentParser):
     """An ArgumentParser with `--debug`, without abbreviations, whose complaints are one line.
 
     Args:
+        prog: how the command is called, unless `run` knows another name.
         renamed: old option -> new option; old ones keep working, with a note, and are not in the help.
     """
 
-    def __init__(self, renamed: Mapping[str, str] | None = None, **kwargs):
-        super().__init__(allow_abbrev=False, **kwargs)
+    def __init__(self, prog: str = "command", renamed: Mapping[str, str] | None = None, **kwargs):
+        super().__init__(prog=program(prog), allow_abbrev=False, **kwargs)
         self._renamed = renamed or {}
         self.add_argument("--debug", action="store_true", help="show the trace of an error")
 
@@ -54,7 +56,17 @@ class Parser(argparse.ArgumentParser):
         self.exit(BAD_INPUT, f"error: {message} (see --help)\n")
 
 
-def run(main: Callable[[Sequence[str]], int | None], argv: Sequence[str] | None = None) -> NoReturn:
+_program: contextvars.ContextVar[str] = contextvars.ContextVar("program", default="")
+
+
+def program(default: str) -> str:
+    """How the command that runs is called in what it says: by default as itself, or as `run` was told."""
+    return _program.get() or default
+
+
+def run(
+    main: Callable[[Sequence[str]], int | None], argv: Sequence[str] | None = None, program: str | None = None
+) -> NoReturn:
     """Runs a command and ends the program with its exit code.
 
     Mistakes a user can mend become one line on stderr and exit code 2, with the trace before it where `--debug` is
@@ -63,7 +75,10 @@ def run(main: Callable[[Sequence[str]], int | None], argv: Sequence[str] | None 
     Args:
         main: takes the list of arguments, returns an exit code (None counts as 0).
         argv: the arguments; those of the process by default.
+        program: how a user called it, where that is not as it calls itself.
     """
+    if program is not None:
+        _program.set(program)
     argv = sys.argv[1:] if argv is None else list(argv)
     debug = "--debug" in argv
     if not debug:
