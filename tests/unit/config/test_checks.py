@@ -19,7 +19,7 @@ SMALL = {
 
 def test_a_guided_recipe_needs_edges(write, sentence):
     path = write("options: {guided: true}", recipe="deepfill_v2")
-    assert "data.edges must be paired, canny or hed with options.guided: true" in sentence(path)
+    assert "data.edges must be paired, canny, hed or landmarks with options.guided: true" in sentence(path)
     assert load_config(path, ["data.edges=canny"]).options.guided
 
 

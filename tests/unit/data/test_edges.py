@@ -12,7 +12,7 @@ from PIL import Image
 
 from tf_inpaint.data.augment import fit
 from tf_inpaint.errors import InputError
-from tf_inpaint.ops import hed
+from tf_inpaint.ops import hed, landmarks
 from tf_inpaint.ops.edges import canny_edges
 from tf_inpaint.ops.images import to_uint8
 
@@ -115,6 +115,17 @@ def test_hed_edges_are_those_of_its_package(tmp_path, monkeypatch):
     edges = first_batch(_data(tmp_path, edges="hed"), 2)["edges"]
     hed.packaged_detector.cache_clear()
     np.testing.assert_array_equal(edges[0, ..., 0], np.eye(*edges.shape[1:3], 20))
+
+
+def test_landmarks_are_drawn_while_reading(tmp_path, monkeypatch):
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / "a.png")
+    monkeypatch.setattr(landmarks, "installed", lambda: False)
+    with pytest.raises(InputError, match=r"data.edges: landmarks needs dlib .* pip install 'tf_inpaint\[landmarks\]'"):
+        _data(tmp_path, edges="landmarks")
+    monkeypatch.setattr(landmarks, "installed", lambda: True)
+    monkeypatch.setattr(landmarks, "face_landmarks", lambda rgb: [np.full([68, 2], 5.0)])
+    edges = first_batch(_data(tmp_path, edges="landmarks"), 1)["edges"]
+    assert edges.sum() == 1 and edges[0, 5, 5, 0] == 1
 
 
 def test_some_edges_are_dropped_whole_and_none_in_views(folder):
