@@ -27,6 +27,7 @@ AT_64 = {  # of the smallest networks, where they differ from `small_recipes`
     "context_encoder": {"image_size": 64, "region": "whole", "overlap": 0, "bottleneck": 20},
     "dcgan": {"image_size": 64, "code_size": 10},
     "pix2pix": {"image_size": 64},
+    "image_transformer": {"image_size": 64, "output": "mixture", "mixtures": 2},
 }
 OPTIONS = {recipe: {**options, **AT_64.get(recipe, {})} for recipe, options in small_recipes.OPTIONS.items()}
 TINY = {

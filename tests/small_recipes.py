@@ -15,6 +15,7 @@ OPTIONS = {
     "lama": {"width": 4, "blocks": 2, "critic_width": 4, "perceptual_weight": 0.0},
     "partial_convolution": {"width": 4, "depth": 4, "perceptual_weight": 0.0, "style_weight": 0.0},
     "pix2pix": {"image_size": 32, "width": 4, "critic_width": 4},
+    "image_transformer": {"image_size": 8, "width": 8, "filters": 8, "depth": 2, "heads": 2, "block_length": 48},
     "global_local": {"width": 4, "critic_width": 4, "local_patch": (32, 32), "critic_layers": (4, 5)},
 }
 BOX = MaskOptions("box", 32, 32, 8, 8)

@@ -139,6 +139,10 @@ def export_file(inpainter, output: str, kind: str, size, precision: str = "float
     """
     from tf_inpaint.serving import lite
 
+    if inpainter.recipe.draws:
+        raise InputError(
+            "this model draws value by value, which such files have no operations for: use --format saved_model"
+        )
     _check(inpainter, size[0] * size[1], size, ())
     side = inpainter.recipe.generator.fixed_size
     if side is not None and tuple(size) != (side, side):

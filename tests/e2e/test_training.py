@@ -37,6 +37,7 @@ OPTIONS = {
     "partial_convolution": {"fine_tune_from": 2},
     "global_local": {"adversarial_weight": 1.0, "completion_steps": 0, "discriminator_steps": 0},
     "pix2pix": {},
+    "image_transformer": {},
 }
 BATCH_STATISTICS = ("context_encoder", "dcgan", "lama", "partial_convolution", "global_local", "pix2pix")
 DATA = {"deepfill_v2": {"edges": "canny", "edges_drop": 0.3}}
@@ -50,6 +51,7 @@ MASKS = {
     "partial_convolution": "union",
     "global_local": "box",
     "pix2pix": "centre",
+    "image_transformer": "half",
 }
 WEIGHTS = {  # of the generator, of the discriminator, of which not trained
     "deepfill_v1": (84, 20, 0),
@@ -61,8 +63,9 @@ WEIGHTS = {  # of the generator, of the discriminator, of which not trained
     "partial_convolution": (33, 0, 12),
     "global_local": (98, 60, 50),
     "pix2pix": (44, 16, 0),
+    "image_transformer": (27, 0, 0),
 }
-BRIEFLY = ("pix2pix",)  # without a state of their own: replicas alone are compared
+BRIEFLY = ("pix2pix", "image_transformer")  # without a state of their own: replicas alone are compared
 STATE = ("..u", "..v", "..moving_mean", "..moving_variance")
 
 
@@ -185,7 +188,8 @@ def test_checkpoint_holds_both_networks_the_optimiser_the_average_and_the_step(r
     suffix = "/.ATTRIBUTES/VARIABLE_VALUE"
     assert saved[f"step{suffix}"] == STEPS
     # Discriminator and generator updates alike.
-    updates = {"partial_convolution": 1, "dcgan": 3}.get(recipe, OPTIONS[recipe].get("n_critic", 1) + 1)
+    updates = {"partial_convolution": 1, "image_transformer": 1, "dcgan": 3}
+    updates = updates.get(recipe, OPTIONS[recipe].get("n_critic", 1) + 1)
     assert saved[f"optimizer/iterations{suffix}"] == STEPS * updates
     names = [name[: -len(suffix)] for name in saved]
     generator = [name for name in names if name.startswith("generator/")]
@@ -197,7 +201,7 @@ def test_checkpoint_holds_both_networks_the_optimiser_the_average_and_the_step(r
     assert len([name for name in names if name.startswith("optimizer/")]) == 2 * trained + 1
     first = {"pen_net": "dw_conv01", "context_encoder": "enc1", "dcgan": "project", "lama": "up1"}
     first.update({"partial_convolution": "enc1..conv", "global_local": "conv1..conv", "pix2pix": "encoder_1"})
-    first = first.get(recipe, "coarse..conv1")
+    first = {**first, "image_transformer": "embedding"}.get(recipe, "coarse..conv1")
     assert f"generator/{first}..kernel" in generator  # TensorFlow doubles the dots of a name
 
 
@@ -215,6 +219,7 @@ def test_every_loss_term_is_logged_under_its_name(recipe, one_device):
         "partial_convolution": {"valid", "hole", "total_variation"},
         "global_local": {"l2", "adversarial", "critic"},
         "pix2pix": {"l1", "adversarial", "critic"},
+        "image_transformer": {"bits_per_dim"},
     }
     assert terms[recipe] <= set(scalars[0])
 

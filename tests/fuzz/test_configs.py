@@ -13,7 +13,7 @@ yes no on off ~ null true 1:2:3 0x1F 0o17 010 1_000 1e-4 1e999 -1e999 .inf -.inf
 !!float\ x !!float\ 1:x !!null\ x !!set\ {a} !!omap\ [a:\ 1] !!python/object/apply:os.system\ [true] !x !<tag:x> &a *a
 << "\UFFFFFFFF" "\uD800" "\x00" "\x1b[31m" "\q" ? : - --- ... # % @ ` | > |9 >- 1000000000 99999999999999999999 -1 0 2 3
 0.5 deepfill_v1 deepfill_v2 pen_net lama dcgan context_encoder mix files [[box,1]] [[box,nan]] [1,2,3] [a,b]
-mirrored partial_convolution global_local pix2pix
+mirrored partial_convolution global_local pix2pix image_transformer
 %YAML\ 9.9 %TAG\ !\ x
 """
 WORDS = [word.replace("\0", " ") for word in WORDS.replace("\\ ", "\0").split()]

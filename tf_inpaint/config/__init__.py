@@ -97,7 +97,8 @@ class OptimizerConfig:
         discriminator_learning_rate: > 0, the discriminator's own rate; null for the same. Only without `shared_count`.
         clip_norm: gradients of generator and of discriminator are scaled down to this global norm; 0 leaves them.
         schedule: of both rates: "constant"; "step" multiplies by `decay_rate` every `decay_every` steps; "linear" and
-            "cosine" fall to 0 at `training.steps`.
+            "cosine" fall to 0 at `training.steps`; "inverse_sqrt" falls by the root of the steps after
+            `warmup_steps`, as Transformers have it.
         decay_every: in steps, for schedule "step"; 0 with any other.
         decay_rate: factor in (0, 1], for schedule "step".
         decay_until: for schedule "step": the rates stay as they are from this step on; 0 never stops.
@@ -113,7 +114,7 @@ class OptimizerConfig:
     shared_count: bool = True
     discriminator_learning_rate: Optional[float] = None
     clip_norm: float = 0.0
-    schedule: Literal["constant", "step", "linear", "cosine"] = "constant"
+    schedule: Literal["constant", "step", "linear", "cosine", "inverse_sqrt"] = "constant"
     decay_every: int = 0
     decay_rate: float = 1.0
     decay_until: int = 0

@@ -12,12 +12,14 @@ _KEYS = {  # interval: keys whose values lie in it, each element of a list by it
     "[2, inf)": "options.width options.depth mask.brush_width",
     "[8, inf)": "options.image_size",
     "[1, inf)": """
-        options.critic_layers
+        options.critic_layers options.filters options.heads options.block_length options.query_shape options.mixtures
+        options.max_length
         options.critic_width options.blocks options.code_size options.n_generator options.bottleneck options.local_patch
         data.image_size data.batch_size mask.height mask.width mask.strokes mask.segments mask.shapes
         mask.boxes training.steps training.accumulation_steps training.steps_per_call training.log_every
         training.view_count training.checkpoint_every training.keep_checkpoints training.validation_count""",
     "[0, inf)": """
+        options.attention_width options.flange options.temperature
         options.n_critic options.search_steps options.hole options.overlap options.prior_weight options.known_weight
         options.l1_weight options.coarse_l1_weight options.hole_l1_weight options.l2_weight options.hole_weight
         options.valid_weight options.pyramid_weight options.autoencoder_weight options.perceptual_weight
@@ -33,18 +35,20 @@ _KEYS = {  # interval: keys whose values lie in it, each element of a list by it
         optimizer.epsilon""",
     "[0, 1]": "options.mean data.edges_drop data.max_broken_fraction mask.noise_fraction",
     "(0, 1]": "options.discount_gamma mask.shape_radius optimizer.decay_rate",
-    "[0, 1)": "optimizer.beta1 optimizer.beta2 optimizer.rho training.ema_decay",
+    "[0, 1)": "optimizer.beta1 optimizer.beta2 optimizer.rho training.ema_decay options.dropout",
     "[0, 0.5]": "data.colour_jitter",
     "(0, 0.5)": "mask.border",
     "(0, 1)": "options.global_ratio",
     "[0, 90]": "mask.stroke_angle mask.stroke_angle_spread mask.turn",
     "[0, 255]": "options.hole_fill",
-    "[0, 2147483647]": "training.seed",
+    "[0, 2147483647]": "training.seed options.seed",
 }
 _MOST = {  # far more than any machine can do, and few enough for TensorFlow's whole numbers
     14: "options.depth options.critic_layers",
     10_000: "training.steps_per_call options.n_critic options.n_generator options.blocks mask.strokes mask.segments",
     16_384: """
+        options.filters options.heads options.block_length options.query_shape options.mixtures options.max_length
+        options.attention_width options.flange
         options.width options.critic_width options.image_size options.code_size options.bottleneck options.local_patch
         options.overlap options.search_steps data.image_size data.shorter_side data.batch_size data.parallel_calls
         options.hole training.accumulation_steps training.view_count mask.height mask.width mask.brush_width

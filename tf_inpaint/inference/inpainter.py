@@ -92,6 +92,7 @@ class Inpainter:
         self.strategy = strategy
         self.trained_size = trained_size
         self.exact_pixels = exact_pixels
+        self._others = []  # of the same networks, that draw otherwise
 
     @classmethod
     def of(cls, recipe, *, max_memory=None, precision="float32", residuals=0.0, **settings):
@@ -113,6 +114,8 @@ class Inpainter:
         exact_pixels=None,
         blending=None,
         texture=None,
+        temperature=None,
+        seed=None,
         trust_saved_model=False,
     ):
         """An Inpainter from a checkpoint of this project or of the authors.
@@ -141,6 +144,8 @@ class Inpainter:
                 sharp where that is smooth, as in wide holes, for half a second or so an image. Images with edges in a
                 hole stay as the network draws them. By default what a weight file says suits it, and "none" for
                 everything else.
+            temperature, seed: for a model that draws at random: how far from what is likeliest, 0 or more; and
+                the whole number that random ones follow from. By default 1 and 0, or as its config says.
             trust_saved_model: take a SavedModel that this project did not export, too. TensorFlow runs whatever it
                 contains, which can write files and more: only if you trust who made it.
         Raises:
@@ -150,6 +155,7 @@ class Inpainter:
         if checkpoint.kind == "exported":
             precision = None if precision == "float32" else precision
             fixed = {"padding": padding, "max_memory": max_memory, "precision": precision, "residuals": residuals}
+            fixed.update(temperature=temperature, seed=seed)
             name = next((name for name, value in fixed.items() if value is not None), None)
             if name is not None:
                 raise InputError(f"{checkpoint.path} is an exported model, whose {name} is its own: leave out {name}")
@@ -157,7 +163,7 @@ class Inpainter:
             engine = SavedModelEngine(checkpoint.path, trust_saved_model)
             settings = {"exact_pixels": exact_pixels, "blending": blending, "texture": texture or "none"}
             return cls(engine, max_pixels, origin, strategy, **settings)
-        network = load_network(checkpoint, padding)
+        network = load_network(checkpoint, padding, temperature, seed)
         residuals = network.residuals if residuals is None else residuals
         texture = texture or network.texture
         origin = network.origin + (f", residuals {residuals:g}" if residuals else "")
@@ -229,6 +235,24 @@ class Inpainter:
             results = _stacked(self._complete_around(run, *example) for example in zip(*batch))
         results = self._textured(results, *batch)
         return results if np.ndim(image) == 4 else {name: value[0] for name, value in results.items()}
+
+    def samples(self, image, mask, count):
+        """Several completions of one image by a model that draws at random: uint8 [count, H, W, 3].
+
+        Args:
+            image, mask: as `complete` takes them, of one image.
+            count: the first is what `complete` draws.
+        Raises:
+            InputError: if the model draws nothing at random.
+        """
+        if self.recipe is None or not self.recipe.draws:
+            raise InputError("this model draws nothing at random: there is one completion of an image")
+        while len(self._others) < count - 1:
+            other = copy.copy(self)
+            seed = self.recipe.options.seed + len(self._others) + 1
+            other.engine = KerasEngine(self.recipe.drawing(seed), self.engine.max_memory)
+            self._others.append(other)
+        return np.stack([each.complete(image, mask) for each in [self, *self._others[: count - 1]]])
 
     def joint_size(self, mask):
         """The (height, width) that the network sees of an image with a mask, bool [H, W]: those alike go together.

@@ -33,8 +33,8 @@ class Network(NamedTuple):
     origin: str
 
 
-def load_network(checkpoint, padding=None) -> Network:
-    """The networks of a `Checkpoint`; `padding` as `Inpainter.load` takes it.
+def load_network(checkpoint, padding=None, temperature=None, seed=None) -> Network:
+    """The networks of a `Checkpoint`; other arguments as `Inpainter.load` takes them.
 
     Raises:
         InputError: if it is of no known model, cannot fill it, or the padding is none of its own.
@@ -48,6 +48,11 @@ def load_network(checkpoint, padding=None) -> Network:
         if options.padding is None:
             raise InputError(f"this model ({name}) has one padding only: leave out padding")
         options = dataclasses.replace(options, padding=padding)
+    drawing = {"temperature": temperature, "seed": seed}
+    drawing = {key: value for key, value in drawing.items() if value is not None}
+    if drawing and not RECIPES[name].draws:
+        raise InputError(f"this model ({name}) draws nothing at random: leave out {' and '.join(drawing)}")
+    options = dataclasses.replace(options, **drawing)
     recipe, discriminator = RECIPES[name](options), None
     if recipe.completes_with_critic:
         recipe.build(recipe.generator.minimum_size, recipe.generator.minimum_size)
@@ -58,6 +63,9 @@ def load_network(checkpoint, padding=None) -> Network:
         recipe.generator.margin, recipe.generator.keeps_levels = 0, False  # of which its test program knows nothing
     report = load_weights(checkpoint, recipe.generator, discriminator)
     about, origin = checkpoint.about, f"{checkpoint.path}: {description}: {report}"
+    if recipe.draws:
+        origin += f", temperature {options.temperature:g}, seed {options.seed}"
+        origin += "; what is known right of a hole or below it is not seen"
     suits = (about.residuals, about.texture) if about else (0.0, "none")
     return Network(recipe, trained_size, *suits, origin)
 

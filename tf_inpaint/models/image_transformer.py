@@ -271,7 +271,7 @@ class _LevelEmbedding(tf.keras.layers.Layer):
         self.built = True
 
     def call(self, indices):
-        return tf.gather(tf.convert_to_tensor(self.table), indices) * self.width**0.5
+        return tf.gather(tf.convert_to_tensor(self.table) * self.width**0.5, indices)  # so that its gradient is dense
 
 
 class _LearnedPosition(tf.keras.layers.Layer):

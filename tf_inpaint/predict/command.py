@@ -43,7 +43,7 @@ def main(argv) -> int:
         jobs = jobs_from_paths(args.image, args.mask, args.output, args.edges, args.format)
         for sentence in left_out(args.image) if os.path.isdir(args.image) else ():
             cli.warn(sentence)
-    check_outputs(jobs, args.save_coarse, args.save_attention, _ENDINGS[args.format])
+    check_outputs(jobs, args.save_coarse, args.save_attention, _ENDINGS[args.format], args.samples)
     guided = any(job.edges is not None for job in jobs)
     checkpoint = open_checkpoint(args.checkpoint_dir, args.weights, guided=guided)
     jobs = Shard.parse(args.shard).of(jobs)[: args.limit]
@@ -62,6 +62,7 @@ def main(argv) -> int:
         skip_existing=args.skip_existing,
         save_coarse=args.save_coarse,
         save_attention=args.save_attention,
+        samples=args.samples,
         verbose=args.verbose,
     )
     if args.flist is None and not os.path.isdir(args.image) and jobs:
@@ -72,6 +73,8 @@ def main(argv) -> int:
 def _check_numbers(args):
     if args.batch_size < 1:
         raise InputError(f"--batch_size must be at least 1, not {args.batch_size}")
+    if args.samples < 0:
+        raise InputError(f"--samples must be 0 or more, not {args.samples}")
     if not 0 <= args.grow <= MOST_GROWTH:
         raise InputError(f"--grow must be 0 to {MOST_GROWTH} pixels, not {args.grow}")
     if args.limit is not None and args.limit < 1:
@@ -136,4 +139,11 @@ def _parser() -> cli.Parser:
     add("--skip_existing", action="store_true", help="go on with a folder or list: leave out what has been written")
     add("--save_coarse", action="store_true", help="write x_coarse.png too, completed by the first stage alone")
     add("--save_attention", action="store_true", help="write x_attention.png too: what each pixel attended to")
+    add(
+        "--samples",
+        type=int,
+        default=0,
+        metavar="N",
+        help="for models that draw at random: write x_samples.png too, what is given and N completions",
+    )
     return parser

@@ -41,6 +41,15 @@ class Job:
     def attention_output(self) -> str:
         return self._beside("attention")
 
+    @property
+    def samples_output(self) -> str:
+        return self._beside("samples")
+
+    def outputs(self, coarse=True, attention=True, samples=True) -> list[str]:
+        """All files that are written, of the extra ones those that are asked for."""
+        extra = (coarse, self.coarse_output), (attention, self.attention_output), (samples, self.samples_output)
+        return [self.output] + [path for wanted, path in extra if wanted]
+
     def _beside(self, name):
         return _fitting(os.path.splitext(self.output)[0], f"_{name}.png")
 
@@ -118,7 +127,7 @@ def check_inputs(job) -> None:
         check_image(path)
 
 
-def check_outputs(jobs, coarse=False, attention=False, endings=(".png",)) -> None:
+def check_outputs(jobs, coarse=False, attention=False, endings=(".png",), samples=False) -> None:
     """Refuses outputs that would be written over an input or over each other, or do not end as they are written."""
     inputs = {os.path.realpath(path) for job in jobs for path in (job.image, job.mask, job.edges) if path}
     written = set()
@@ -132,8 +141,7 @@ def check_outputs(jobs, coarse=False, attention=False, endings=(".png",)) -> Non
                     "--format jpg or webp writes others"
                 )
             raise InputError(f"the output {job.output} must end in {endings[0]}, as --format says")
-        outputs = [job.output] + [job.coarse_output] * coarse + [job.attention_output] * attention
-        for output in outputs:
+        for output in job.outputs(coarse, attention, samples):
             path = os.path.realpath(output)
             if path in inputs:
                 raise InputError(f"{output} is one of the inputs and would be overwritten: choose another output")
@@ -146,7 +154,7 @@ def _images(folder, ending) -> list[str]:
     """The images of a folder, without their edges and masks and what an earlier run wrote beside them."""
     paths, _ = split_edges(list_files(folder))
     earlier = [Job(path, None, completed_name(path, ending)) for path in paths]
-    aside = {path for job in earlier for path in (job.output, job.coarse_output, job.attention_output)}
+    aside = {path for job in earlier for path in job.outputs()}
     stems = {_key(os.path.splitext(path)[0]) for path in paths}
     aside |= _masks_beside(stems)
     return [path for path in paths if path not in aside and _key(os.path.splitext(path)[0]) not in aside]

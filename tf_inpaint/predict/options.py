@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tf_inpaint import cli
+from tf_inpaint.errors import InputError
 from tf_inpaint.inference.blending import BLENDINGS
 
 
@@ -38,6 +39,12 @@ def add_model_options(parser: cli.Parser, weights: str, most: str = "any") -> No
         "with (default: as the model does, or none)",
     )
     add(
+        "--temperature",
+        type=float,
+        help="for models that draw at random: 0 draws the likeliest always (default: 1, or as trained)",
+    )
+    add("--seed", type=int, help="for models that draw at random: other numbers draw other completions (default: 0)")
+    add(
         "--trust_saved_model",
         action="store_true",
         help="take a SavedModel that this project did not export, too: it runs whatever it contains, which can write "
@@ -52,6 +59,9 @@ def load_inpainter(checkpoint, args, **limits):
 
     limits = {"max_pixels": args.max_pixels, "trust_saved_model": args.trust_saved_model, **limits}
     shared = {"padding": args.padding, "residuals": args.residuals, "texture": args.texture, "blending": args.blend}
+    shared.update(temperature=args.temperature, seed=args.seed)
+    if args.temperature is not None and not 0 <= args.temperature < float("inf"):
+        raise InputError(f"--temperature must be 0 or more, not {args.temperature:g}")
     inpainter = Inpainter.load(checkpoint, **shared, **limits)
     print(inpainter.origin)
     return inpainter

@@ -11,15 +11,19 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
+import numpy as np
+
 from tf_inpaint import cli
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.atomic import remove_unfinished
+from tf_inpaint.io.grid import image_grid
 from tf_inpaint.io.images import restore, write_image
 from tf_inpaint.predict.batches import grouped
 from tf_inpaint.predict.jobs import Job, check_inputs
 from tf_inpaint.predict.tasks import Reading, Task, read_task
 
 LARGE_IMAGE = 1 << 21  # pixels from which memory is told beforehand
+_GREY = 128  # of holes on sheets
 _ABANDONED = 3600  # seconds: no image takes so long to be written, so that other processes may write there, too
 _LOOK_AHEAD = 4  # batches' worth of images that may be held to be completed together
 
@@ -40,6 +44,7 @@ class Run:
     skip_existing: bool = False
     save_coarse: bool = False
     save_attention: bool = False
+    samples: int = 0
     verbose: bool = False
     _inpainter: Any = field(init=False, default=None)
     _sentences: dict[str, list[str]] = field(init=False, default_factory=dict)  # by output
@@ -182,11 +187,15 @@ class Run:
                 raise InputError(f"{job.image}: this model has no {name} image: leave out --save_{name}")
             if wanted:
                 files[path] = outputs[name] if name == "attention" else restore(image, outputs[name], mask)
+        if self.samples:
+            drawn = self._inpainter.samples(task.seen, mask, self.samples)
+            given = np.where(mask[..., np.newaxis], np.uint8(_GREY), task.seen)
+            files[job.samples_output] = image_grid([[given, *drawn]])
         for path, array in files.items():
             write_image(path, array, image.metadata, self.quality)
 
     def _is_done(self, job):
-        wanted = [job.output] + [job.coarse_output] * self.save_coarse + [job.attention_output] * self.save_attention
+        wanted = job.outputs(self.save_coarse, self.save_attention, self.samples)
         return self.skip_existing and not job.problem and all(map(os.path.isfile, wanted))
 
     def _fail(self, job, error):

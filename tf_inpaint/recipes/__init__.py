@@ -5,6 +5,7 @@ from tf_inpaint.recipes.dcgan import DCGANRecipe
 from tf_inpaint.recipes.deepfill_v1 import DeepFillV1Recipe
 from tf_inpaint.recipes.deepfill_v2 import DeepFillV2Recipe
 from tf_inpaint.recipes.global_local import GlobalLocalRecipe
+from tf_inpaint.recipes.image_transformer import ImageTransformerRecipe
 from tf_inpaint.recipes.lama import LaMaRecipe
 from tf_inpaint.recipes.partial_convolution import PartialConvolutionRecipe
 from tf_inpaint.recipes.pen_net import PENNetRecipe
@@ -20,6 +21,7 @@ RECIPES = {
     "partial_convolution": PartialConvolutionRecipe,
     "global_local": GlobalLocalRecipe,
     "pix2pix": Pix2PixRecipe,
+    "image_transformer": ImageTransformerRecipe,
 }
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "DeepFillV1Recipe",
     "DeepFillV2Recipe",
     "GlobalLocalRecipe",
+    "ImageTransformerRecipe",
     "LaMaRecipe",
     "PENNetRecipe",
     "PartialConvolutionRecipe",

@@ -85,6 +85,7 @@ class Recipe(abc.ABC):
         simultaneous: whether a step takes all its gradients before it changes any weight.
         generator_first: whether a step begins with the generator's updates, not with the discriminator's.
         completes_with_critic: whether completing an image needs the discriminator's weights too.
+        draws: whether completions are drawn at random, by the options `temperature` and `seed`.
         blending: whether completions are blended into the known pixels' colours.
     """
 
@@ -97,6 +98,7 @@ class Recipe(abc.ABC):
     simultaneous = False
     generator_first = False
     completes_with_critic = False
+    draws = False
     blending = False
 
     def __init__(self, options):
@@ -163,6 +165,10 @@ class Recipe(abc.ABC):
     def preview(self, batch):
         """What is shown and measured of a batch while training."""
         return self.complete(batch, training=False)
+
+    def measure(self, batch):
+        """What a validation batch is measured by besides what was completed: dict of float32 [B]."""
+        return {}
 
     def discriminator_losses(self, batch):
         """Weighted named terms whose sum the discriminator minimises: dict of scalars, empty where there is none.

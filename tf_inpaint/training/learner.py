@@ -39,7 +39,7 @@ class Learner:
         recipe: holds both networks.
         strategy: as given.
         weights: dicts of every weight by name, of the "generator" and, where there is one, of the "discriminator".
-        complete: function of a batch to the recipe's outputs, on the first device.
+        complete, measure: functions of a batch to the recipe's outputs and further measures, on the first device.
     """
 
     def __init__(self, config, strategy, image_count=0):
@@ -81,6 +81,7 @@ class Learner:
 
         self._phases = [steps_of(phase) for phase in recipe.phases]
         self.complete = tf.function(recipe.preview, autograph=False)
+        self.measure = tf.function(recipe.measure, autograph=False)
 
     @property
     def step(self):

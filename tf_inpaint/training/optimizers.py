@@ -19,7 +19,7 @@ def learning_rate_factor(options, step, steps):
 
     Warm-up rises linearly to 1 over its steps; then the schedule runs over the steps that remain:
     "constant" stays at 1; "step" multiplies by `decay_rate` after every `decay_every` steps, up to `decay_until`;
-    "linear" and "cosine" fall to 0 at the end of training.
+    "linear" and "cosine" fall to 0 at the end of training; "inverse_sqrt" falls by the root of the steps.
 
     Args:
         options: config section `optimizer`.
@@ -41,7 +41,9 @@ def learning_rate_factor(options, step, steps):
         return 1.0 - progress
     if options.schedule == "cosine":
         return 0.5 * (1.0 + math.cos(math.pi * progress))
-    raise ValueError(f"`options.schedule` must be constant, step, linear or cosine. Received: {options.schedule!r}")
+    if options.schedule == "inverse_sqrt":
+        return math.sqrt(max(options.warmup_steps, 1) / (step + 1))
+    raise ValueError(f"`options.schedule` must be one of its annotation. Received: {options.schedule!r}")
 
 
 class Optimizers:

@@ -301,7 +301,8 @@ class Trainer:
         """Mean of each metric over the validation images."""
 
         def measure(batch, outputs):
-            return {name: metric(outputs["completed"], batch).numpy() for name, metric in _METRICS.items()}
+            found = {name: metric(outputs["completed"], batch).numpy() for name, metric in _METRICS.items()}
+            return {**found, **{name: of_each.numpy() for name, of_each in self.learner.measure(batch).items()}}
 
         values = self._of_validation_images(self.config.training.validation_count, measure)
         return {name: float(np.mean(array)) for name, array in values.items()}

@@ -28,6 +28,7 @@ CONTEXT_TERMS = ["l2", "adversarial"], ["critic"]
 GLOBAL_LOCAL_TERMS = ["l2", "adversarial"], ["critic"]
 PARTIAL_TERMS = ["valid", "hole", "total_variation"], []
 PIX2PIX_TERMS = ["l1", "adversarial"], ["critic"]
+BITS = ["bits_per_dim"], []
 LAMA_TERMS = ["l1", "adversarial", "feature_matching"], ["critic", "r1"]
 
 # (recipe, options, (terms of the generator's losses, of the discriminator's))
@@ -59,10 +60,13 @@ CASES = [
     ("lama", {"kind": "dilated", "r1_weight": 0.0}, (LAMA_TERMS[0], ["critic"])),
     ("partial_convolution", {}, PARTIAL_TERMS),
     ("pix2pix", {}, PIX2PIX_TERMS),
+    ("image_transformer", {}, BITS),
+    ("image_transformer", {"attention": "local_2d", "output": "mixture", "query_shape": (4, 4)}, BITS),
     ("global_local", {}, GLOBAL_LOCAL_TERMS),
     ("global_local", {"order": "conv_relu_bn", "gan": "saturating", "shown": "predicted"}, GLOBAL_LOCAL_TERMS),
 ]
 WITH_DISCRIMINATOR = {"adversarial", "adversarial_global", "adversarial_local", "feature_matching"}
+WITHOUT_ADVERSARY = {"dcgan", "partial_convolution", "image_transformer"}  # or with nothing else
 HOLES = {"centre": MaskOptions("centre", 12, 12, 0, 0), "box": MaskOptions("box", 16, 16, 0, 0)}
 BATCH_STATISTICS = ("context_encoder", "dcgan", "lama", "partial_convolution", "global_local", "pix2pix")
 # Biases before a normalisation never learn.
@@ -85,6 +89,8 @@ def case(request):
     side = recipe.generator.fixed_size or max(64, recipe.generator.minimum_size)
     if name == "context_encoder":
         holes = HOLES.get(options.get("region", "centre"), MaskOptions("noise"))
+    elif recipe.draws:
+        holes = MaskOptions("box", 2, 2, 0, 0)
     elif recipe.generator.fixed_size:
         holes = HOLES["box"]
     return name, recipe, functools.partial(make_batch, side=side, holes=holes), terms
@@ -245,8 +251,8 @@ def test_a_batch_is_the_mean_of_its_halves(case):
 @pytest.mark.parametrize("on_gpu", [False, True], ids=["float32 between layers", "16 bits between layers"])
 def test_in_16_bits_it_says_nearly_the_same_in_float32(case, on_gpu, monkeypatch):
     name, recipe, make, _ = case
-    if name == "dcgan":
-        pytest.skip("searches with gradients, which rounding leads elsewhere")
+    if name in ("dcgan", "image_transformer"):
+        pytest.skip("searches, or draws, by what rounding leads elsewhere")
     batch = make(1)
     expected = recipe.complete(batch, training=False)
     if on_gpu:
@@ -265,7 +271,7 @@ def test_in_16_bits_it_says_nearly_the_same_in_float32(case, on_gpu, monkeypatch
         np.testing.assert_array_equal(output, value)
 
 
-@pytest.mark.parametrize("name", sorted({name for name, _, _ in CASES} - {"dcgan", "partial_convolution"}))
+@pytest.mark.parametrize("name", sorted({name for name, _, _ in CASES} - WITHOUT_ADVERSARY))
 def test_without_an_adversarial_weight_there_is_no_discriminator_update(name):
     recipe = make_recipe(name, adversarial_weight=0.0)
     side = recipe.generator.fixed_size

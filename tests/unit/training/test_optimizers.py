@@ -125,3 +125,10 @@ def test_updates_are_those_of_the_original(reference, case):
         np.testing.assert_allclose(moved, get[f"{name}_after"][index] - get[f"{name}_start"], atol=3e-7)
         done[name] += 1
     assert int(optimizers.generator.iterations) == len(get["which"])
+
+
+def test_a_transformer_s_rate_rises_and_falls_by_the_root_of_the_steps():
+    options = OptimizerConfig(schedule="inverse_sqrt", warmup_steps=4000)
+    for step in (0, 100, 3999, 4000, 100_000):
+        noam = min((step + 1) * 4000**-1.5, (step + 1) ** -0.5) * 4000**0.5
+        assert learning_rate_factor(options, step, 10**6) == pytest.approx(noam)
