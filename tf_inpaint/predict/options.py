@@ -6,6 +6,8 @@ from tf_inpaint import cli
 from tf_inpaint.errors import InputError
 from tf_inpaint.inference.blending import BLENDINGS
 
+_LARGEST_SEED = 2**31 - 1_000  # with room for samples
+
 
 def add_model_options(parser: cli.Parser, weights: str, most: str = "any") -> None:
     """Adds the options; `weights` and `most` say what is taken by default, of weights and of pixels."""
@@ -62,6 +64,8 @@ def load_inpainter(checkpoint, args, **limits):
     shared.update(temperature=args.temperature, seed=args.seed)
     if args.temperature is not None and not 0 <= args.temperature < float("inf"):
         raise InputError(f"--temperature must be 0 or more, not {args.temperature:g}")
+    if args.seed is not None and not 0 <= args.seed <= _LARGEST_SEED:
+        raise InputError(f"--seed must be 0 to {_LARGEST_SEED}, not {args.seed}")
     inpainter = Inpainter.load(checkpoint, **shared, **limits)
     print(inpainter.origin)
     return inpainter
