@@ -10,6 +10,7 @@ class Engine:
         recipe: whose networks it runs; None where they are not known.
         guided: whether it takes edges.
         fixed_size: side of the images its network sees, where that is one; None is any.
+        margin: pixels by which images are continued beyond borders that a hole reaches, see `models.generator`.
         blending: whether what it predicts has yet to be blended into the known pixels' colours.
         residuals: strength of the fine detail it adds, which an `Inpainter` has to add where it resizes.
         max_memory: bytes that completing may take.
@@ -19,6 +20,7 @@ class Engine:
     recipe = None
     guided = False
     fixed_size = None
+    margin = 0
     blending = False
     residuals = 0.0
     max_memory = float("inf")

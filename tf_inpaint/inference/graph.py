@@ -180,6 +180,10 @@ class KerasEngine(Engine):
         )
 
     @property
+    def margin(self):
+        return 0 if self.fixed_size else self.recipe.generator.margin
+
+    @property
     def graphs(self):
         return sum(graph.experimental_get_tracing_count() for graph in (self._complete, self._fill))
 

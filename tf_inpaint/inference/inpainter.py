@@ -330,7 +330,7 @@ class Inpainter:
 
     def _complete_around(self, run, image, mask, edges):
         """By what is around the holes, or around each group of holes that lie far apart."""
-        resized = partial(complete_resized, residuals=self.residuals)
+        resized = partial(complete_resized, residuals=self.residuals, margin=self.engine.margin)
         complete = resized if self.strategy == "resize" else complete_cropped
         parts = list(group_parts(mask, self.trained_size))
         if len(parts) < 2:
@@ -348,7 +348,7 @@ class Inpainter:
                 return self._run(*arrays, all_outputs)
             run = partial(self._run, all_outputs=all_outputs, with_offsets=True)
             example = (array[0] for array in arrays)
-            return _stacked([complete_resized(run, *example, self.trained_size, self.residuals)])
+            return _stacked([complete_resized(run, *example, self.trained_size, self.residuals, self.engine.margin)])
 
         return complete_by_parts(run, image, mask, edges, group_parts(mask, self.trained_size))
 

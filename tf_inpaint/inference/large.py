@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from tf_inpaint.ops.boxes import crop_window, paste_window, window_around
+from tf_inpaint.ops.boxes import crop_window, margins_of, mirrored, paste_window, window_around
 from tf_inpaint.ops.images import to_float, to_uint8
 from tf_inpaint.ops.residuals import paste_residuals
 
@@ -52,11 +52,12 @@ def complete_cropped(run, image, mask, edges, trained_size):
     return results
 
 
-def complete_resized(run, image, mask, edges, trained_size, residuals=0.0):
+def complete_resized(run, image, mask, edges, trained_size, residuals=0.0, margin=0):
     """One image by the part around its hole, shrunk to the size of training, what is predicted being enlarged.
 
     Arguments and result as `complete_cropped`, but for
         residuals: strength of the detail lost by shrinking that the hole gets from where attention looked.
+        margin: the generator's, by which attention saw more where a hole reaches the border.
     """
     hole = mask[..., np.newaxis]  # [H, W, 1]
     window = window_around(hole, trained_size, _HOLE_RATIO)
@@ -64,7 +65,8 @@ def complete_resized(run, image, mask, edges, trained_size, residuals=0.0):
     seen = to_uint8(crop_window(known, window, trained_size))
     masks = (tf.cast(array, tf.float32)[..., tf.newaxis] for array in (mask, edges))
     masks = (crop_window(array, window, trained_size)[..., 0] > 0.0 for array in masks)
-    outputs = run(*(array.numpy()[np.newaxis] for array in (seen, *masks)))
+    masks = [array[tf.newaxis] for array in masks]
+    outputs = run(seen.numpy()[np.newaxis], *(array.numpy() for array in masks))
     offsets = outputs.pop("offsets", None)
     results = {}
     for name, value in outputs.items():
@@ -72,7 +74,7 @@ def complete_resized(run, image, mask, edges, trained_size, residuals=0.0):
         if name == "completed" and residuals:
             # What is erased has no detail: the rim of a black hole would be pasted as a ghost of it.
             filled = tf.where(hole, paste_window(value, window, known), known)
-            value = _with_lost_detail(value, offsets, filled, window, residuals)
+            value = _with_lost_detail(value, offsets, margins_of(masks[0], margin), filled, window, residuals)
         around = _surroundings(name, image)
         if around.dtype == np.float32:
             results[name] = paste_window(value, window, around).numpy()
@@ -190,16 +192,17 @@ def complete_by_parts(run, image, mask, edges, parts):
     return results
 
 
-def _with_lost_detail(predicted, offsets, image, window, strength):
+def _with_lost_detail(predicted, offsets, margins, image, window, strength):
     """What was predicted of a window, enlarged, with the detail that shrinking took from where attention looked."""
-    size, positions = predicted.shape[0], offsets.shape[1]
+    size, positions = predicted.shape[0], offsets.shape[1:3]
     times = -(-int(window.size[0]) // size)
-    large, stride = size * times, -(-size // positions) * times
+    large, stride = size * times, -(-(size + int(sum(margins[0]))) // positions[0]) * times
     shown = crop_window(image, window, size)
     lost = crop_window(image, window, large) - tf.image.resize(shown, [large, large])
-    beyond = stride * positions - large  # what the network saw continued
-    lost = tf.pad(lost, [[0, beyond], [0, beyond], [0, 0]])
-    pasted = paste_residuals(lost[tf.newaxis], tf.constant(offsets), stride)[0, :large, :large]
+    top, left = (int(first) * times for first, _ in margins)
+    for axis, (first, count) in enumerate(zip((top, left), positions)):  # continued as what the network saw
+        lost = tf.gather(lost, mirrored(tf.range(stride * count) - first, large), axis=axis)
+    pasted = paste_residuals(lost[tf.newaxis], tf.constant(offsets), stride)[0, top : top + large, left : left + large]
     return tf.image.resize(predicted, [large, large]) + strength * pasted
 
 

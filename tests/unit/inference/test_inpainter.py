@@ -645,6 +645,24 @@ def test_detail_lost_by_shrinking_is_never_that_of_the_hole_itself():
     assert abs(completed.astype(int) - 200).max() <= 1
 
 
+def test_detail_lost_by_shrinking_is_found_where_a_hole_reaches_the_border():
+    """There attention saw the image continued: two columns of positions more on the left, and none above."""
+    image, mask = _example(256, 256, np.s_[100:180, :120])
+    offsets = np.zeros((1, 8, 8, 2), np.int32)
+    offsets[:, 3:6, :4, 1] = 4  # to what is known on the right
+    wide = np.pad(offsets, [(0, 0), (0, 0), (2, 0), (0, 0)])
+
+    def completed(offsets, **margin):
+        def run(image, mask, edges):
+            return {"completed": np.full_like(image, 128), "offsets": offsets}
+
+        return complete_resized(run, image, mask, np.zeros_like(mask), 64, residuals=1.0, **margin)["completed"]
+
+    plain, continued = completed(offsets), completed(wide, margin=16)
+    np.testing.assert_array_equal(continued[:, 64:], plain[:, 64:])
+    assert np.ptp(continued[110:170, :64].astype(int)) > 20
+
+
 def test_after_a_fork_a_sentence_and_no_hang(monkeypatch):
     recipe = RECIPES["deepfill_v2"]
     inpainter = Inpainter.of(recipe(recipe.Options(width=4, critic_width=2)))
