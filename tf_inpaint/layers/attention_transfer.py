@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tf_inpaint.layers.chain import Chain
 from tf_inpaint.layers.convolution import MirrorConv2D
-from tf_inpaint.ops.attention import attend
+from tf_inpaint.ops.attention import attend, offsets_of
 from tf_inpaint.ops.boxes import crop, paste
 from tf_inpaint.ops.images import resize_bilinear
 from tf_inpaint.ops.patches import patch_norms
@@ -33,7 +33,9 @@ class AttentionTransfer(tf.keras.layers.Layer):
         inputs: (low, high, mask) or (..., needed): float [B, 2 h, 2 w, C], values, C a multiple of 4 with `fuse`; float
             [B, h, w, D], what is matched; float [B or 1, H, W, 1] with 1 = hole, of any size, whatever is above 0 being
             a hole; a `Box` of `low`, beyond which nobody needs the results, to save time.
-        returns: float [B, 2 h, 2 w, C].
+        with_offsets: whether to tell where each position looked, of all of `high` alone.
+        returns: float [B, 2 h, 2 w, C]; with offsets (that, int32 [B, h, w, 2]), position (row, column) of the heaviest
+            source minus the position's own.
     Raises:
         ValueError: if an argument is outside what is listed.
     Reference: Zeng et al. 2019, section 3.2, in the form of the PyTorch release (mask resized bilinearly, weights
@@ -69,10 +71,12 @@ class AttentionTransfer(tf.keras.layers.Layer):
                 layer.build(input_shape[0])
         self.built = True
 
-    def call(self, inputs):
+    def call(self, inputs, with_offsets=False):
         low, high, mask = (tf.cast(tensor, tf.float32) for tensor in inputs[:3])
         if len(inputs) == 3:
-            return self._fused(self.attend(low, high, mask))
+            pasted, best = self._match(low, high, mask, wants_best=with_offsets)
+            fused = self._fused(pasted)
+            return (fused, offsets_of(best, tf.shape(high)[2])) if with_offsets else fused
         needed, size = inputs[3], tf.shape(low)[1:3]
         read = self.conv03.reads(needed).within(size) if self.fuse else needed  # its dilation is the widest
         pasted = crop(self.attend(low, high, mask, read.shrunk(2)), read)
@@ -85,9 +89,12 @@ class AttentionTransfer(tf.keras.layers.Layer):
 
     def attend(self, low, high, mask, needed=None):
         """What is pasted, before the convolutions: [B, 2 h, 2 w, C]; 0 beyond the `Box` of `high` that is needed."""
+        return self._match(low, high, mask, needed)[0]
+
+    def _match(self, low, high, mask, needed=None, wants_best=False):
         valid = self.valid_sources(mask, tf.shape(high)[1:3])  # [B or 1, h, w]
         norms = tf.maximum(patch_norms(high, self.ksize), _NORM_FLOOR)  # [B, h, w]
-        pasted, _ = attend(
+        pasted, best = attend(
             high,  # queries are the sources themselves
             high,
             norms,
@@ -100,9 +107,9 @@ class AttentionTransfer(tf.keras.layers.Layer):
             floor=_WEIGHT_FLOOR,
             max_memory=self.max_memory,
             needed=needed,
-            wants_best=False,
-        )  # [B, 2 h, 2 w, C], sums of the 4 x 4 patches that overlap
-        return tf.ensure_shape(pasted / _PASTE_OVERLAP, low.shape)
+            wants_best=wants_best,
+        )  # [B, 2 h, 2 w, C], sums of the 4 x 4 patches that overlap; [B, h, w]
+        return tf.ensure_shape(pasted / _PASTE_OVERLAP, low.shape), best
 
     def valid_sources(self, mask, size):
         """1 where a source's whole patch is known, outside of the image included: float [B or 1, h, w]."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tf_inpaint.ops.attention import attend
+from tf_inpaint.ops.attention import attend, offsets_of
 from tf_inpaint.ops.images import resize_nearest
 from tf_inpaint.ops.patches import patch_norms
 
@@ -82,7 +82,7 @@ class ContextualAttention(tf.keras.layers.Layer):
             max_memory=self.max_memory,
             needed=needed,
         )  # [B, H, W, C], sums of the patches that overlap; [B, h, w], indices of keys
-        return tf.ensure_shape(output / _PASTE_OVERLAP, foreground.shape), _offsets(best, tf.shape(keys)[2])
+        return tf.ensure_shape(output / _PASTE_OVERLAP, foreground.shape), offsets_of(best, tf.shape(keys)[2])
 
     def hole_after(self, hole, mask, offsets):
         """Where the output knows nothing, for partial convolutions: everywhere, if no patch is known, else nowhere.
@@ -107,9 +107,3 @@ class ContextualAttention(tf.keras.layers.Layer):
         mask = resize_nearest(mask, size)
         touched = tf.nn.max_pool2d(mask, self.ksize, 1, "SAME") > 0
         return tf.cast(~touched, mask.dtype)[..., 0]
-
-
-def _offsets(best, width):
-    """Position of each query's best key minus its own: key indices int [B, h, w] -> int [B, h, w, 2]."""
-    h, w = tf.shape(best)[1], tf.shape(best)[2]
-    return tf.stack([best // width - tf.range(h)[:, tf.newaxis], best % width - tf.range(w)], axis=-1)

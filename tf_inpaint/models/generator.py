@@ -71,7 +71,7 @@ class Generator(Network):
         return masked_image, mask, [edges[0] * mask] if edges else []
 
     def fill(self, inputs, wanted=None):
-        """What the mask needs of "predicted", and "offsets" where `call` has them; anything beyond the mask.
+        """What the mask needs of "predicted", and of "offsets" where residuals go by them; anything beyond the mask.
 
         Args:
             inputs: as of `call`.

@@ -29,14 +29,15 @@ class PENNetGenerator(Generator):
             {0, 1}, 1 = hole, one for each image. H and W: multiples of `size_multiple`.
         returns: dict of
             "predicted": float32 [B, H, W, 3] in [-1, 1];
-            "pyramid": list of five float32 [B, H / 2^k, W / 2^k, 3] in [-1, 1], k = 1 .. 5.
+            "pyramid": list of five float32 [B, H / 2^k, W / 2^k, 3] in [-1, 1], k = 1 .. 5;
+            "offsets": not in training, int32 [B, H / 4, W / 4, 2], where the finest attention looked, (row, column).
     Reference: Zeng et al. 2019, figure 2, in the form of the release. Kernels start as N(0, 0.02).
     Deviations: none. (The release sets holes to +1 before the network; this is done here.)
     """
 
     size_multiple = 64
     minimum_size = 64
-    returned = ("predicted", "pyramid")
+    returned = ("predicted", "pyramid", "offsets")
 
     def __init__(self, width=32, name="pen_net_generator", **kwargs):
         super().__init__(name=name, **kwargs)
@@ -86,9 +87,10 @@ class PENNetGenerator(Generator):
         return 100 + 22 * self.width
 
     def call(self, inputs, training=False):
-        decoded, predicted = self._walk(inputs)
+        decoded, predicted, offsets = self._walk(inputs, with_offsets=not training)
         pyramid = [tf.cast(layer(level), tf.float32) for layer, level in zip(self._to_rgb, decoded)]
-        return {"predicted": predicted, "pyramid": pyramid[::-1]}
+        outputs = {"predicted": predicted, "pyramid": pyramid[::-1]}
+        return outputs if training else {**outputs, "offsets": offsets}
 
     def fill(self, inputs, wanted=None):
         """`predicted` as `call` makes it, in the rectangle around all wanted holes alone; anything beyond, for speed.
@@ -98,8 +100,10 @@ class PENNetGenerator(Generator):
         """
         return {"predicted": self._walk(inputs, bounding_box(inputs[1] if wanted is None else wanted))[1]}
 
-    def _walk(self, inputs, *wanted):
-        """(levels of the decoder, the deepest first; predicted), right in a `Box` alone if one is wanted."""
+    def _walk(self, inputs, *wanted, with_offsets=False):
+        """(levels of the decoder, the deepest first; predicted; offsets or None), right in a `Box` alone if one is
+        wanted.
+        """
         masked_image, mask = inputs
         size = tf.shape(mask)[1:3]
         half = [self._half_read(box, size) for box in wanted]
@@ -113,7 +117,12 @@ class PENNetGenerator(Generator):
         filled = [levels.pop()]  # the deepest first
         for layer in attentions:
             filled.append(layer((levels.pop(), filled[-1], mask)))
-        filled.append(finest_attention((levels.pop(), filled[-1], mask, *half)))
+        finest, offsets = (levels.pop(), filled[-1], mask, *half), None
+        if with_offsets:
+            finest, offsets = finest_attention(finest, with_offsets=True)
+        else:
+            finest = finest_attention(finest)
+        filled.append(finest)
 
         *decoders, finest_decoder = self._decoder
         x, decoded = filled[0], []
@@ -122,7 +131,7 @@ class PENNetGenerator(Generator):
             decoded.append(x)
         x = _beside(run_within(finest_decoder, _double(x), size // 2, *half), filled[-1])
         predicted = run_within(self._to_image, _double(x), size, *wanted)
-        return [*decoded, x], tf.cast(predicted, tf.float32)
+        return [*decoded, x], tf.cast(predicted, tf.float32), offsets
 
     def _half_read(self, wanted, size):
         """The `Box` of the finest level that a box of the prediction is made of."""

@@ -51,6 +51,12 @@ def attend(queries, keys, norms, valid, background, *, max_memory=None, needed=N
     return pasted, paste(crop(best[..., tf.newaxis], inside), needed, size)[..., 0]
 
 
+def offsets_of(best, width):
+    """Position of each query's best key minus its own: key indices int [B, h, w] -> int [B, h, w, 2]."""
+    h, w = tf.shape(best)[1], tf.shape(best)[2]
+    return tf.stack([best // width - tf.range(h)[:, tf.newaxis], best % width - tf.range(w)], axis=-1)
+
+
 def attention_memory(queries, keys, max_memory, batch=1):
     """Bytes that `attend` takes within `max_memory`, with grids of queries and keys of (rows, columns) each."""
     (h, w), (kh, kw) = queries, keys

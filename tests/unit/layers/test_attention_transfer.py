@@ -46,6 +46,20 @@ def test_a_hole_is_filled_from_where_the_deeper_map_looks_alike():
     assert filled[0, 2:4, 4:8].min() > 0.5 and np.abs(filled[0, 8, 2:10]).max() < 0.1
 
 
+def test_offsets_tell_where_a_position_looked():
+    """A hole of the kind of one place alone; known places look at themselves."""
+    rng = np.random.default_rng(1)
+    high = rng.normal(size=(1, 4, 6, 32)).astype(np.float32)
+    high[0, 1, 1] = high[0, 3, 4]
+    mask = np.zeros([1, 4, 6, 1], np.float32)
+    mask[0, 1, 1] = 1
+    low = tf.zeros([1, 8, 12, 4])
+    filled, offsets = AttentionTransfer(ksize=1, fuse=False)((low, high, mask), with_offsets=True)
+    assert filled.shape == low.shape and offsets.dtype == tf.int32
+    assert offsets[0, 1, 1].numpy().tolist() == [2, 3]
+    assert np.count_nonzero(offsets) == 2
+
+
 def test_what_lies_in_the_hole_is_never_pasted():
     high, low = tf.random.normal([1, 8, 8, 4]), tf.random.normal([1, 16, 16, 4])
     mask = np.zeros([1, 8, 8, 1], np.float32)
