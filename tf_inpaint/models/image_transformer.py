@@ -114,7 +114,7 @@ class ImageTransformerGenerator(Generator):
         keep = self._dropping(seeds)
         x = keep(x, 0)
         for index, layer in enumerate(self._layers_in_order(), start=1):
-            x, _, _ = layer(x, lambda y, which, index=index: keep(y, 2 * index + which))
+            x, _, _ = layer(x, keep=lambda y, which, index=index: keep(y, 2 * index + which))
         return self._as_image(self.outputs_layer(x))
 
     def complete(self, levels, hole, choose):
@@ -178,7 +178,7 @@ class ImageTransformerGenerator(Generator):
         return self.embedding(from_levels(tf.cast(values, self.compute_dtype)))
 
     def _places(self):
-        signal = self.place(self.grid) if self.place else tf.constant(self._signal, self.compute_dtype)
+        signal = self.place.signal(self.grid) if self.place else tf.constant(self._signal, self.compute_dtype)
         return tf.gather(tf.reshape(signal, [len(self._order), -1]), self._order)
 
     def _input_at(self, position, values):
@@ -275,7 +275,7 @@ class _LevelEmbedding(tf.keras.layers.Layer):
 
 
 class _LearnedPosition(tf.keras.layers.Layer):
-    """A vector for each row plus one for each column: (rows, columns) -> [rows, columns, width]."""
+    """A vector for each row plus one for each column."""
 
     def __init__(self, length, width, name=None):
         super().__init__(name=name)
@@ -284,7 +284,8 @@ class _LearnedPosition(tf.keras.layers.Layer):
             setattr(self, part, self.add_weight(name=part, shape=(length, width), initializer=normal))
         self.width, self.built = width, True
 
-    def call(self, grid):
+    def signal(self, grid):
+        """Of (rows, columns): [rows, columns, width]."""
         rows, columns = tf.convert_to_tensor(self.rows)[: grid[0]], tf.convert_to_tensor(self.columns)[: grid[1]]
         return (rows[:, tf.newaxis] + columns) * self.width**0.5
 
