@@ -312,7 +312,7 @@ class Inpainter:
             outputs = self._run(*(array[np.newaxis] for array in (image, mask, edges)), all_outputs)
             return {name: value[0] for name, value in outputs.items()}
         self._check_pixels(height, width)
-        self._check_memory(refined_memory(self.engine, height, width), 1, height, width)
+        self._check_memory(refined_memory(self.recipe.generator, height, width), 1, height, width)
         hole = mask[..., np.newaxis]
         completed, _ = self._refinement(tf.constant(image / np.float32(255)), tf.cast(hole, tf.float32))[-1]
         predicted = 2.0 * tf.image.resize(completed, [height, width])[0] - 1.0  # enlarged where it was shrunk before

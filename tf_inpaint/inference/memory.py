@@ -51,7 +51,7 @@ def memory_needed(generator, height, width, max_memory, batch=1, hole=None):
         max_memory: bytes; attention makes do with less if it is scarce.
         hole: (height, width) of the box around all holes, if they alone are predicted.
     """
-    fixed = _PROGRAM + 4.0 * _COPIES * sum(math.prod(weight.shape) for weight in generator.weights)
+    fixed = _fixed(generator)
     known = generator.bytes_per_known_pixel
     rows, columns = height, width  # what is predicted, or looked at for it
     if hole is not None and known is not None:
@@ -64,3 +64,13 @@ def memory_needed(generator, height, width, max_memory, batch=1, hole=None):
     keys, queries = ([-(-side // stride) for side in sides] for sides in ((height, width), (rows, columns)))
     attention = attention_memory(queries, keys, attention_budget(max_memory), batch)
     return fixed + max(maps, 0.4 * maps + attention)  # few maps are as large as the image
+
+
+def memory_of_refining(generator, height, width):
+    """The same for `inference.refinement` of an image, whose pass with gradients keeps what every block saw."""
+    return _fixed(generator) + generator.bytes_per_refined_pixel * height * width
+
+
+def _fixed(generator):
+    """Bytes of the program and the weights."""
+    return _PROGRAM + 4.0 * _COPIES * sum(math.prod(weight.shape) for weight in generator.weights)

@@ -17,12 +17,12 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
+from tf_inpaint.inference.memory import memory_of_refining
 from tf_inpaint.ops.images import composite
 
 MOST_PIXELS = 1_800_000  # of images that are refined as they are; larger ones are shrunk before
 _BLUR = np.exp(-0.5 * np.arange(-2, 3) ** 2)  # 5 taps of a Gaussian of deviation 1
 _TINY = 1e-8
-_GRADIENTS = 4  # times the memory of a pass without
 
 
 class Settings(NamedTuple):
@@ -42,10 +42,10 @@ def scales_of(height, width, settings=RELEASE):
     return min(1 + round(max(0.0, math.log2(min(height, width) / settings.min_side))), settings.max_scales)
 
 
-def refined_memory(engine, height, width):
-    """About how many bytes refining an image takes: that of completing one of at most `MOST_PIXELS`, and gradients."""
+def refined_memory(generator, height, width):
+    """About how many bytes refining an image takes, which is shrunk to `MOST_PIXELS`."""
     ratio = min(1.0, math.sqrt(MOST_PIXELS / (height * width)))
-    return _GRADIENTS * engine.memory(int(height * ratio), int(width * ratio))
+    return memory_of_refining(generator, int(height * ratio), int(width * ratio))
 
 
 class Refinement:

@@ -38,6 +38,7 @@ class Generator(Network):
         attention: `Attention`, or None.
         bytes_per_pixel: memory that completing takes for each pixel beside attention, measured.
         bytes_per_known_pixel: the same of pixels far from holes, where `fill` looks at them only; None if it does not.
+        bytes_per_refined_pixel: the same of all pixels where an image is refined; of `refinable` ones alone.
         known_cost: time that `fill` takes for a pixel far from what is wanted, as a fraction of that for others; None
             where it looks at all alike.
         returned: names of what `call` returns, not in training.
@@ -59,6 +60,7 @@ class Generator(Network):
     attention = None
     bytes_per_pixel: int
     bytes_per_known_pixel = None
+    bytes_per_refined_pixel: int
     known_cost = None
     returned = ("predicted",)
 

@@ -52,7 +52,7 @@ class GlobalLocalGenerator(Composite, Generator):
     @property
     def bytes_per_pixel(self):
         """Memory that completing takes for each pixel."""
-        return 40 * self.width
+        return 50 + 35 * self.width // 2
 
     def __init__(self, width=64, order="conv_bn_relu", mean=PLACES2_MEAN, name="global_local_generator", **kwargs):
         super().__init__(name=name, **kwargs)

@@ -49,7 +49,12 @@ class LaMaGenerator(Composite, Generator):
     @property
     def bytes_per_pixel(self):
         """Memory that completing takes for each pixel."""
-        return 60 * self.width
+        return 110 + 15 * self.width
+
+    @property
+    def bytes_per_refined_pixel(self):
+        """Memory that refining takes for each pixel."""
+        return 200 + (38 + 6 * len(self._blocks)) * self.width
 
     def __init__(
         self,

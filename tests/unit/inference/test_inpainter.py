@@ -14,7 +14,8 @@ from tf_inpaint.checkpoints.load import to_release_arrays
 from tf_inpaint.errors import InputError
 from tf_inpaint.inference.inpainter import Inpainter
 from tf_inpaint.inference.large import boxes_apart, complete_resized
-from tf_inpaint.inference.refinement import Refinement, Settings
+from tf_inpaint.inference.memory import memory_needed
+from tf_inpaint.inference.refinement import Refinement, Settings, refined_memory
 from tf_inpaint.inference.texture import redraw
 from tf_inpaint.io.images import read_image, write_png
 from tf_inpaint.layers.precision import set_precision
@@ -357,6 +358,16 @@ def test_residuals_are_for_models_that_match_patches(recipe):
 def test_a_strategy_is_one_of_four(inpainter):
     with pytest.raises(ValueError, match="`strategy` must be one of exact, crop, resize, refine. Received: 'fold'"):
         Inpainter(inpainter.engine, strategy="fold")
+
+
+def test_refining_takes_memory_for_every_block_up_to_the_largest_size_refined():
+    one, three = (make_recipe("lama", blocks=blocks).generator for blocks in (1, 3))
+    for model in (one, three):
+        model((tf.zeros([1, 16, 16, 3]), tf.zeros([1, 16, 16, 1])))
+    needed = [refined_memory(model, 1000, 1800) for model in (one, three)]
+    kept = 2 * 5 * one.width * 1000 * 1800  # of two blocks
+    assert needed[1] - needed[0] > kept and needed[0] > memory_needed(one, 1000, 1800, 1e12)
+    assert refined_memory(one, 4000, 7200) == needed[0]
 
 
 @pytest.mark.slow
