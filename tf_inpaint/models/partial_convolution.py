@@ -45,7 +45,7 @@ class PartialConvolutionGenerator(Composite, Generator):
     @property
     def bytes_per_pixel(self):
         """Memory that completing takes for each pixel."""
-        return 470 + 26 * self.width
+        return 250 + 38 * self.width
 
     def __init__(self, width=64, depth=8, window_factor=True, name="partial_convolution_generator", **kwargs):
         super().__init__(name=name, **kwargs)
