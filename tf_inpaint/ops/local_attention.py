@@ -91,7 +91,7 @@ def attend(q, k, v, neighbourhood):
     q = tf.reshape(q, [batch, heads, blocks, queries, q.shape[-1]])
     k, v = (tf.gather(each, np.maximum(memory, 0), axis=2) for each in (k, v))  # [B, heads, n, M, .]
     logits = tf.einsum("bhnqd,bhnmd->bhnqm", q, k)
-    y = tf.einsum("bhnqm,bhnme->bhnqe", tf.nn.softmax(logits + _hidden(visible, q.dtype)), v)
+    y = tf.einsum("bhnqm,bhnme->bhnqe", tf.nn.softmax(logits + _hidden(_table(visible), q.dtype)), v)
     return tf.reshape(y, [batch, heads, blocks * queries, v.shape[-1]])[:, :, :length]
 
 
@@ -108,10 +108,15 @@ def attend_at(position, q, k, v, neighbourhood):
     queries = neighbourhood.visible.shape[1]
     block, query = position // queries, position % queries
     memory = tf.constant(np.maximum(neighbourhood.memory, 0))[block]
-    hidden = _hidden(tf.constant(neighbourhood.visible)[block, query], q.dtype)
+    hidden = _hidden(_table(neighbourhood.visible)[block, query], q.dtype)
     k, v = tf.gather(k, memory), tf.gather(v, memory)  # [M, B, heads, .]
     weights = tf.nn.softmax(tf.einsum("bhd,mbhd->bhm", q, k) + hidden)
     return tf.einsum("bhm,mbhe->bhe", weights, v)
+
+
+def _table(visible):
+    """As int8: TensorFlow takes seconds for a constant of a million bools."""
+    return tf.constant(visible.view(np.int8))
 
 
 def _hidden(visible, dtype):
