@@ -15,3 +15,38 @@ def test_a_benchmark_can_be_loaded(file, monkeypatch):
     monkeypatch.setitem(sys.modules, spec.name, module)
     spec.loader.exec_module(module)
     assert module.__doc__
+
+
+@pytest.fixture
+def ablation(monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(ROOT / "benchmarks"), *sys.path])
+    return importlib.import_module("ablation")
+
+
+def test_an_ablation_makes_each_run_once_and_every_form_has_a_seed_before_any_has_two(ablation):
+    found = ablation.runs(["attention", "gan"])
+    assert len(found) == len(set(found)) == 4 + 3 * 3 - 1
+    assert [seed for _, seed in found] == sorted(seed for _, seed in found)
+    assert ablation.runs(["attention", "gan"], ["v1"], seeds=2) == [("v1", 0), ("v1", 1)]
+
+
+def test_an_ablation_prints_its_tables_from_what_is_there(ablation, tmp_path, capsys):
+    for seed, level in enumerate((0.1, 0.3)):
+        results = ablation.place(tmp_path, "v1 minimax", seed) / "results"
+        results.mkdir(parents=True)
+        (results / "results.csv").write_text(f"method,metric,mean\nform,hole_l1,{level}\nform,ssim,\n")
+    lost = ablation.place(tmp_path, "v1 minimax", 2)
+    lost.mkdir()
+    (lost / "ended.txt").write_text("the loss is nan")
+    run = ablation.place(tmp_path, "gl", 0) / "run"
+    run.mkdir(parents=True)
+    (run / "config.yml").write_text("data: {batch_size: 4}")
+    lines = (
+        f'{{"step": {step}, "images_per_second": 2, "hole_l1": {level}}}' for step, level in ((5, 0.2), (10, 0.05))
+    )
+    (run / "scalars.jsonl").write_text("\n".join(lines))
+    ablation.main(["--output", str(tmp_path), "--table", "--groups", "gan", "speed"])
+    text = capsys.readouterr().out
+    assert "| v1 minimax | 2 + 1 ended | - | 0.2000 ± 0.1414 | - | - | - |" in text
+    assert "| gl | 0 + 0 ended | - | - | - | - | - | 20 |" in text
+    assert (tmp_path / "tables.md").read_text().strip() == text.strip()

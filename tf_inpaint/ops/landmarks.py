@@ -22,7 +22,7 @@ JAW, BROWS, NOSE = ((0, 17, False),), ((17, 22, False), (22, 27, False)), ((27, 
 EYES, LIPS = ((36, 42, True), (42, 48, True)), ((48, 60, True), (60, 68, True))
 LINES = (*JAW, *BROWS, *NOSE, *EYES, *LIPS)
 _MODELS = "face_recognition_models"
-_LARGEST_SIDE = 512  # pixels: faces are looked for in images no larger
+_SIDES = 256, 512  # pixels: faces, at least 80 pixels wide, are looked for in images of a longer side within these
 _BORDER = 0.2  # of a side, by which an image is continued, so that faces that fill it are found
 
 
@@ -57,8 +57,10 @@ def face_landmarks(rgb):
 
     detector, predictor = _of_thread.tools
     height, width = rgb.shape[:2]
-    scale = min(1.0, _LARGEST_SIDE / max(height, width))
-    seen = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1.0 else rgb
+    longer = max(height, width)
+    scale = min(max(longer, _SIDES[0]), _SIDES[1]) / longer
+    kind = cv2.INTER_AREA if scale < 1.0 else cv2.INTER_LINEAR
+    seen = rgb if scale == 1.0 else cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=kind)
     border = round(_BORDER * min(seen.shape[:2]))
     seen = cv2.copyMakeBorder(np.ascontiguousarray(seen), *[border] * 4, cv2.BORDER_REPLICATE)
     boxes = detector(seen, 0) or detector(seen, 1)  # enlarged, it finds smaller ones, in four times the time

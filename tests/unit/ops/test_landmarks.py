@@ -25,6 +25,7 @@ def test_a_photograph_has_a_face_and_noise_has_none():
     assert brows[1] < mouth[1] < chin[1] < 300 and abs(mouth[0] - brows[0]) < 40
     larger = np.repeat(np.repeat(astronaut, 3, 0), 3, 1)
     np.testing.assert_allclose(landmarks.face_landmarks(larger)[0] / 3, points, atol=6)
+    np.testing.assert_allclose(landmarks.face_landmarks(astronaut[::3, ::3])[0] * 3, points, atol=15)
     edges = landmarks.landmark_edges(astronaut)
     assert edges.shape == (300, 300) and set(np.unique(edges)) == {0, 255} and 0.002 < (edges > 0).mean() < 0.03
     noise = np.random.default_rng(0).integers(0, 255, (96, 96, 3), np.uint8)

@@ -1,0 +1,196 @@
+"""The papers' comparisons, trained small on the same images, masks and seeds, and measured by one ruler.
+
+    python benchmarks/ablation.py --images photos/train --validation photos/val --output ablation
+    python benchmarks/ablation.py ... --steps 2700 --count 50      # long enough to say something
+    python benchmarks/ablation.py --output ablation --table        # what is there, from its CSVs
+
+As it stands it makes a few steps of each form, to see that all run. On two quiet cores a form of DeepFill v1 takes 6 to
+7 minutes for 1,200 steps of 64 pixels, as its quickstart config says; so 2,700 steps are a quarter of an hour, and all
+of the runs (`--list`) some five hours. Each is a run folder below `--output`: stop it at any time, and the same command
+goes on; what is measured is not trained again. A run that ends by itself, by a loss that is no number, is counted.
+Forms are named by what they change, so that one run serves every table that it belongs to. Perceptual and style losses
+want Keras' VGG16 weights, which are downloaded once.
+
+Not here, since the networks have no such switch: skip connections in DeepFill v2, PEN-Net without attention.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+METRICS = ("feature_distance", "hole_l1", "hole_psnr", "ssim", "seam")
+FULL = "v1"
+CONFIGS = {"v1": "quickstart", "v2": "quickstart_deepfill_v2", "gl": "quickstart_global_local"}
+# By table: form -> overrides. The first word of a form is its config.
+GROUPS = {
+    "attention": {
+        FULL: [],
+        "v1 spatial transformer": ["options.attention=spatial_transformer"],
+        "v1 appearance flow": ["options.attention=appearance_flow"],
+        "v1 no attention": ["options.attention=none"],
+    },
+    "gan": {
+        FULL: [],
+        "v1 least squares": ["options.gan=least_squares"],
+        "v1 minimax": ["options.gan=minimax"],
+    },
+    "losses": {
+        FULL: [],
+        "v1 no reconstruction": ["options.l1_weight=0", "options.autoencoder_weight=0"],
+        "v1 no discounting": ["options.discount=none"],
+        "v1 perceptual": ["options.perceptual_weight=1.0e-5"],
+        "v1 style": ["options.style_weight=1.0e-5"],
+        "v1 total variation": ["options.total_variation_weight=0.1"],
+    },
+    "convolution": {  # a gated layer hands on half of its filters
+        "v2 gated": [],
+        "v2 partial": ["options.convolution=partial", "options.width=16"],
+        "v2 plain": ["options.convolution=plain", "options.width=16"],
+    },
+    "speed": {FULL: [], "gl": []},
+}
+SEEDS = {"gan": 3}  # whether it collapses is not seen in one run
+
+
+def main(argv=None):
+    """Trains and measures what is missing, then prints the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--images", help="a folder to train on")
+    add("--validation", help="a folder to measure on, of other images")
+    add("--output", help="folder for all runs, results and tables.md")
+    add("--groups", nargs="+", choices=GROUPS, default=list(GROUPS), help="tables (default: all)")
+    add("--forms", nargs="+", help="of these, the forms of these names alone")
+    add("--steps", type=int, default=20, help="steps of each run (default: 20)")
+    add("--count", type=int, default=10, help="images measured (default: 10)")
+    add("--seeds", type=int, help="seeds of each form (default: 3 for gan, else 1)")
+    add("--size", type=int, default=64, help="side of the images (default: 64)")
+    add("--set", nargs="+", default=[], metavar="SECTION.KEY=VALUE", help="further overrides, of all runs")
+    add("--reach", type=float, default=0.1, help="for speed: the l1 in validation holes to be reached (default: 0.1)")
+    add("--table", action="store_true", help="print the tables of what is measured, train nothing")
+    add("--list", action="store_true", help="name the runs, train nothing")
+    args = parser.parse_args(argv)
+    wanted = runs(args.groups, args.forms, args.seeds)
+    if args.list:
+        print("\n".join(f"{form}, seed {seed}" for form, seed in wanted))
+        return
+    if not args.output or not (args.table or (args.images and args.validation)):
+        parser.error("needs --output, and --images and --validation unless it is --table")
+    for form, seed in () if args.table else wanted:
+        folder = place(args.output, form, seed)
+        if not (folder / "results" / "results.csv").is_file() and not (folder / "ended.txt").is_file():
+            print(f"{form}, seed {seed}: {make(folder, form, seed, args)}", flush=True)
+    text = "\n".join(line for group in args.groups for line in tables(group, args))
+    (Path(args.output) / "tables.md").write_text(text + "\n", encoding="utf-8")
+    print(text)
+
+
+def runs(groups, forms=None, seeds=None):
+    """(form, seed) of all runs of these tables, each once, seed by seed, so that every form has its first early."""
+    found = {}
+    for group in groups:
+        for form in GROUPS[group]:
+            for seed in range(seeds or SEEDS.get(group, 1)):
+                if not forms or form in forms:
+                    found[seed, form] = None
+    return [(form, seed) for seed, form in sorted(found, key=lambda run: run[0])]
+
+
+def place(output, form, seed):
+    """Folder of a run."""
+    return Path(output) / f"{form.replace(' ', '_')}-{seed}"
+
+
+def make(folder, form, seed, args):
+    """Trains and measures one form; returns what became of it, in a few words."""
+    name = form.split()[0]
+    overrides = [change for forms in GROUPS.values() for change in forms.get(form, [])]
+    overrides += [f"data.train={args.images}", f"data.validation={args.validation}", f"data.image_size={args.size}"]
+    overrides += [f"training.run_folder={folder / 'run'}", f"training.steps={args.steps}", f"training.seed={seed}"]
+    every = max(1, args.steps // 40)
+    overrides += [f"training.{key}={every}" for key in ("log_every", "validate_every", "checkpoint_every")]
+    overrides += [f"training.validation_count={args.count}", "training.view_every=0"]
+    if name == "gl":  # its phases, as parts of the whole like those of its config
+        overrides += [
+            f"options.completion_steps={args.steps * 5 // 8}",
+            f"options.discriminator_steps={args.steps // 16}",
+        ]
+    train = ["train.py", "--config", f"configs/{CONFIGS[name]}.yml", "--set", *dict.fromkeys(overrides), *args.set]
+    error = run(train)
+    if error:
+        folder.mkdir(parents=True, exist_ok=True)
+        if "training stopped" in error:  # by a loss that is no number: so it would end again
+            (folder / "ended.txt").write_text(error + "\n", encoding="utf-8")
+        return error
+    protocol = "deepfill_v2_freeform" if name == "v2" else "deepfill_v1_rect"
+    measure = ["-m", "tf_inpaint.evaluate", "--checkpoint_dir", f"form={folder / 'run'}", "--images", args.validation]
+    measure += ["--protocol", protocol, "--size", str(args.size), "--limit", str(args.count), "--baselines", "none"]
+    return run([*measure, "--output", str(folder / "results")]) or "measured"
+
+
+def run(arguments):
+    """The last line of the errors of a Python command, "" where it succeeds."""
+    done = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True)
+    return (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1] if done.returncode else ""
+
+
+def tables(group, args):
+    """Lines of Markdown of one table: a form a row, means over seeds, with their deviation where there are several."""
+    rows = []
+    for form in GROUPS[group]:
+        folders = [place(args.output, form, seed) for seed in range(args.seeds or SEEDS.get(group, 1))]
+        measured = [read(folder / "results" / "results.csv") for folder in folders]
+        measured = [numbers for numbers in measured if numbers]
+        ended = sum((folder / "ended.txt").is_file() for folder in folders)
+        cells = [spread([numbers[name] for numbers in measured if name in numbers]) for name in METRICS]
+        if group == "speed":
+            cells.append(reached(folders[0] / "run", args.reach))
+        rows.append([form, f"{len(measured)} + {ended} ended", *cells])
+    extra = [f"seconds to l1 {args.reach:g}"] if group == "speed" else []
+    lines = (f"| {' | '.join(row)} |" for row in ([f"**{group}**", "runs", *METRICS, *extra], *rows))
+    first, *others = lines
+    return ["", first, "|---" * (first.count("|") - 1) + "|", *others]
+
+
+def read(path):
+    """{metric: mean} of an evaluation's results.csv; {} where there is none."""
+    if not path.is_file():
+        return {}
+    with open(path, newline="", encoding="utf-8") as file:
+        return {line["metric"]: float(line["mean"]) for line in csv.DictReader(file) if line["mean"]}
+
+
+def spread(values):
+    """A mean, with the deviation of several."""
+    if not values:
+        return "-"
+    return f"{statistics.mean(values):.4f}" + (f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else "")
+
+
+def reached(folder, level):
+    """Seconds of training, by its lines of scalars, until validation's l1 was no more than a level."""
+    if not (folder / "scalars.jsonl").is_file():
+        return "-"
+    batch = yaml.safe_load((folder / "config.yml").read_text(encoding="utf-8"))["data"]["batch_size"]
+    seconds, before = 0.0, 0
+    for line in (folder / "scalars.jsonl").read_text(encoding="utf-8").splitlines():
+        entry = json.loads(line)
+        if entry.get("images_per_second"):
+            seconds += (entry["step"] - before) * batch / entry["images_per_second"]
+        before = entry["step"]
+        if entry.get("hole_l1", float("inf")) <= level:
+            return f"{seconds:.0f}"
+    return "not reached"
+
+
+if __name__ == "__main__":
+    main()
