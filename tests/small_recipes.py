@@ -12,7 +12,7 @@ OPTIONS = {
     "pen_net": {"width": 4, "critic_width": 4},
     "context_encoder": {"image_size": 32, "width": 4, "critic_width": 4, "bottleneck": 10, "overlap": 2},
     "dcgan": {"image_size": 32, "code_size": 8, "width": 4, "critic_width": 4, "search_steps": 2},
-    "lama": {"width": 4, "blocks": 2, "critic_width": 4, "perceptual_weight": 0.0},
+    "lama": {"width": 4, "blocks": 1, "critic_width": 4, "perceptual_weight": 0.0},
     "partial_convolution": {"width": 4, "depth": 4, "perceptual_weight": 0.0, "style_weight": 0.0},
     "pix2pix": {"image_size": 32, "width": 4, "critic_width": 4},
     "image_transformer": {"image_size": 8, "width": 8, "filters": 8, "depth": 2, "heads": 2, "block_length": 48},

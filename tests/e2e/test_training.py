@@ -33,7 +33,7 @@ OPTIONS = {
     "pen_net": {},
     "context_encoder": {"adversarial_weight": 1.0},
     "dcgan": {},
-    "lama": {},
+    "lama": {"blocks": 2},
     "partial_convolution": {"fine_tune_from": 2},
     "global_local": {"adversarial_weight": 1.0, "completion_steps": 0, "discriminator_steps": 0},
     "pix2pix": {},
