@@ -14,11 +14,13 @@ from tf_inpaint.errors import InputError
 from tf_inpaint.inference.blending import BLENDINGS
 from tf_inpaint.inference.graph import KerasEngine
 from tf_inpaint.inference.large import (
+    HUGE,
     STRATEGIES,
     complete_by_parts,
     complete_cropped,
     complete_resized,
     group_parts,
+    thickness,
     thin_parts,
 )
 from tf_inpaint.inference.memory import GATHERED_BYTES_PER_PIXEL
@@ -41,7 +43,7 @@ class Inpainter:
         engine: what completes, see `tf_inpaint.inference.engine`.
         max_pixels: largest image accepted, height x width; None is whatever memory or the engine allows.
         origin: where the weights come from, a line for people.
-        strategy: "exact", "crop" or "resize", see `tf_inpaint.inference.large`; or "refine", for LaMa, see
+        strategy: "auto", "exact", "crop" or "resize", see `tf_inpaint.inference.large`; or "refine", for LaMa, see
             `tf_inpaint.inference.refinement`.
         trained_size: side of the images that the network was trained on, which "crop" and "resize" go by.
         exact_pixels: largest image that "exact" shows the network whole, height x width; of larger ones it sees
@@ -72,7 +74,7 @@ class Inpainter:
     ):
         if strategy not in STRATEGIES:
             raise ValueError(f"`strategy` must be one of {', '.join(STRATEGIES)}. Received: {strategy!r}")
-        if strategy != "exact" and engine.fixed_size is not None:
+        if strategy not in ("auto", "exact") and engine.fixed_size is not None:
             raise InputError(f"this model looks at a window around the hole anyway: leave out strategy {strategy}")
         if strategy == "refine" and not (engine.recipe and engine.recipe.generator.refinable):
             raise InputError(
@@ -108,7 +110,7 @@ class Inpainter:
         padding=None,
         max_pixels=None,
         max_memory=None,
-        strategy="exact",
+        strategy="auto",
         precision="float32",
         residuals=None,
         exact_pixels=None,
@@ -130,7 +132,8 @@ class Inpainter:
                 authors' DeepFill checkpoints, as in their test program.
             max_pixels: largest image accepted, height x width; by default whatever memory allows.
             max_memory: how much memory completing may take, in bytes or as "8G"; by default what the machine has.
-            strategy: "exact" shows the network the whole image, "crop" the part around the hole, "resize" that part
+            strategy: "auto" is "exact", or "resize" for an image with a hole thicker than three times the images of
+                training. "exact" shows the network the whole image, "crop" the part around the hole, "resize" that part
                 at the size of its training, for holes far larger than those it knows; "refine", for LaMa, bends what
                 it predicts of large images towards what it predicts of smaller ones.
             precision: "float32"; or "mixed_bfloat16" or "mixed_float16", in which convolutions compute, for speed on
@@ -223,6 +226,32 @@ class Inpainter:
             other._blend = _blending(blending)
             return other.outputs(image, mask, edges, all_outputs, grow=grow)
         batch = self._batch(image, mask, edges, grow)
+        strategies = [self.strategy_for(each) for each in batch[1]]
+        if len(set(strategies)) == 1:
+            results = self._by(strategies[0])._outputs_of(batch, all_outputs)
+        else:
+            examples = ([array[np.newaxis] for array in example] for example in zip(*batch))
+            outputs = [self._by(each)._outputs_of(one, all_outputs) for each, one in zip(strategies, examples)]
+            results = {name: np.concatenate([one[name] for one in outputs]) for name in outputs[0]}
+        return results if np.ndim(image) == 4 else {name: value[0] for name, value in results.items()}
+
+    def strategy_for(self, mask):
+        """What "auto" chooses for an image with a mask, bool [H, W]; any other strategy is its own choice."""
+        if self.strategy != "auto":
+            return self.strategy
+        as_it_is = self.engine.fixed_size is not None or self._is_large(*mask.shape)
+        return "exact" if as_it_is or thickness(mask) <= HUGE * self.trained_size else "resize"
+
+    def _by(self, strategy):
+        """This one by another strategy, with the same networks and graphs."""
+        if strategy == self.strategy:
+            return self
+        other = copy.copy(self)
+        other.strategy = strategy
+        return other
+
+    def _outputs_of(self, batch, all_outputs):
+        """`outputs` of arrays as of `_batch`, by a strategy that is not "auto"."""
         run = partial(self._run, all_outputs=all_outputs, with_offsets=self.strategy == "resize")
         if self._is_large(*batch[1].shape[1:]):
             self._check_pixels(*batch[1].shape[1:])
@@ -233,8 +262,7 @@ class Inpainter:
             results = _stacked(self._refined(*example, all_outputs) for example in zip(*batch))
         else:
             results = _stacked(self._complete_around(run, *example) for example in zip(*batch))
-        results = self._textured(results, *batch)
-        return results if np.ndim(image) == 4 else {name: value[0] for name, value in results.items()}
+        return self._textured(results, *batch)
 
     def samples(self, image, mask, count):
         """Several completions of one image by a model that draws at random: uint8 [count, H, W, 3].
@@ -259,7 +287,7 @@ class Inpainter:
 
         None for images that are completed one by one: those of strategies other than "exact", or of exported models.
         """
-        alone = self.strategy != "exact" or self._is_large(*mask.shape) or self.engine.in_pieces(*mask.shape)
+        alone = self.strategy_for(mask) != "exact" or self._is_large(*mask.shape) or self.engine.in_pieces(*mask.shape)
         return None if alone else self.engine.joint_size(mask)
 
     def outputs_together(self, examples, all_outputs=True):
@@ -325,7 +353,7 @@ class Inpainter:
         return outputs
 
     def _is_large(self, height, width):
-        most = self.exact_pixels if self.strategy == "exact" and self.engine.fixed_size is None else None
+        most = self.exact_pixels if self.strategy in ("auto", "exact") and self.engine.fixed_size is None else None
         return most is not None and height * width > most
 
     def _complete_around(self, run, image, mask, edges):

@@ -2,8 +2,9 @@
 
 A network trained on small images knows small holes. "exact" shows it the whole image as it is. "crop" shows it a hole
 with its surroundings only, pixel by pixel; "resize" shows it these at the size of its training, so that a large hole
-becomes a small one, and enlarges what it predicts. Groups of holes that lie far apart are completed one after the other
-in all three, and known pixels stay as they are. "refine" is `inference.refinement`.
+becomes a small one, and enlarges what it predicts. "auto" is "exact", or "resize" where a hole is huge. Groups of holes
+that lie far apart are completed one after the other in all of them, and known pixels stay as they are. "refine" is
+`inference.refinement`.
 
 Thin images, far longer than they are wide, are completed piece by piece along their length whatever the strategy:
 attention compares everything with everything, and what lies so far off helps no hole. Of images too large to be shown
@@ -20,7 +21,8 @@ from tf_inpaint.ops.boxes import crop_window, margins_of, mirrored, paste_window
 from tf_inpaint.ops.images import to_float, to_uint8
 from tf_inpaint.ops.residuals import paste_residuals
 
-STRATEGIES = ("exact", "crop", "resize", "refine")
+STRATEGIES = ("auto", "exact", "crop", "resize", "refine")
+HUGE = 3  # sides of the images of training: "auto" resizes holes that are thicker; see docs/sizes.md
 _HOLE_RATIO = 0.5  # of a window's side: the largest holes of their training
 _THIN = 16  # times as long as wide
 _LONG = 4096  # pixels, up to which nothing is too long; the windows below are no longer
@@ -83,6 +85,11 @@ def complete_resized(run, image, mask, edges, trained_size, residuals=0.0, margi
         if name in ("completed", "coarse"):
             results[name] = np.where(hole, results[name], image)
     return results
+
+
+def thickness(mask):
+    """Pixels across the thickest hole of bool [H, W]; 0 without one."""
+    return 2 * cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_C, 3).max()
 
 
 def is_thin(height, width):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from tf_inpaint.inference.large import group_parts
+from tf_inpaint.inference.large import group_parts, thickness
 
 _PATCH = 7  # side of the patches compared
 _RADIUS = _PATCH // 2
@@ -81,19 +81,14 @@ def _synthesize(image, guide, mask):
 
 def _sizes(mask):
     """Sizes of the levels, the coarsest first."""
-    thickness, times = _thickness(mask), 1
-    while thickness > _COARSEST * times or mask.size > _MOST_PIXELS * times**2:
+    across, times = thickness(mask), 1
+    while across > _COARSEST * times or mask.size > _MOST_PIXELS * times**2:
         if min(mask.shape) < 2 * times * _SMALLEST:
             break
         times *= 2
     while times >= 1:
         yield tuple(max(1, round(side / times)) for side in mask.shape)
         times //= 2
-
-
-def _thickness(mask):
-    """Pixels across the thickest hole."""
-    return 2 * cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_C, 3).max()
 
 
 @dataclass
@@ -132,7 +127,7 @@ class _Level:
             return None
         targets, index = np.argwhere(touched), np.full(size, -1)
         index[touched] = np.arange(len(targets))
-        blur = _BLUR * max(1.0, _thickness(mask) / _FAMILIAR)
+        blur = _BLUR * max(1.0, thickness(mask) / _FAMILIAR)
         colours = _GUIDANCE * cv2.GaussianBlur(guide, (0, 0), blur)
         return cls(image, _patches(image), guide, mask, whole, targets, index, colours)
 

@@ -103,11 +103,11 @@ def _parser() -> cli.Parser:
     add("--max_memory", help="how much memory completing may take, such as 8G (default: what the machine has)")
     add(
         "--strategy",
-        choices=("exact", "crop", "resize", "refine"),
-        default="exact",
-        help="for holes far larger than those of training: crop shows the network what is around the hole only, resize "
-        "shows it that at the size of its training; refine, for LaMa, bends what is predicted of a large image towards "
-        "what is predicted of a smaller one (default: exact, the whole image)",
+        choices=("auto", "exact", "crop", "resize", "refine"),
+        default="auto",
+        help="what the network is shown: exact, the whole image; crop, what is around the hole; resize, that at the "
+        "size of its training; auto, resize for holes thicker than three times that size, else exact; refine, for "
+        "LaMa, bends what is predicted of a large image towards what is predicted of a smaller one (default: auto)",
     )
     add(
         "--precision",

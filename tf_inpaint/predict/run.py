@@ -171,7 +171,7 @@ class Run:
         job, (height, width) = task.job, task.mask.shape
         if task.edges is not None and not self._inpainter.takes_edges:
             raise InputError(f"{job.image}: this model follows no edges: leave out {job.edges}, or take a guided model")
-        if height * width >= LARGE_IMAGE and self._inpainter.strategy == "exact":
+        if height * width >= LARGE_IMAGE and self._inpainter.strategy_for(task.mask) == "exact":
             needed = self._inpainter.memory(height, width, mask=None if all_outputs else task.mask)
             if needed is not None:
                 print(f"{job.image}: {width} x {height} pixels, about {needed / 2**30:.1f} GiB of memory", flush=True)

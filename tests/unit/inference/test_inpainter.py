@@ -355,8 +355,25 @@ def test_residuals_are_for_models_that_match_patches(recipe):
             Inpainter.of(other, residuals=0.5)
 
 
-def test_a_strategy_is_one_of_four(inpainter):
-    with pytest.raises(ValueError, match="`strategy` must be one of exact, crop, resize, refine. Received: 'fold'"):
+def test_automatically_huge_holes_alone_are_resized(inpainter):
+    auto, exact, resize = (
+        Inpainter(inpainter.engine, strategy=strategy, trained_size=16) for strategy in ("auto", "exact", "resize")
+    )
+    images, masks = RNG.integers(0, 256, (3, 72, 96, 3), np.uint8), np.zeros((3, 72, 96), bool)
+    masks[0, 10:60, 20:70] = True  # 50 of 16 pixels, thicker than three times
+    masks[1, 10:57, 20:80] = True  # as thick as three times, and longer
+    assert [auto.strategy_for(mask) for mask in masks] == ["resize", "exact", "exact"]
+    assert (exact.strategy_for(masks[0]), auto.joint_size(masks[0])) == ("exact", None)
+    drawn = auto.complete(images, masks)
+    for index, other in enumerate((resize, exact, exact)):
+        np.testing.assert_allclose(drawn[index], other.complete(images[index], masks[index]), atol=1)
+    assert not np.array_equal(drawn[0], exact.complete(images[0], masks[0]))
+
+
+def test_a_strategy_is_one_of_five(inpainter):
+    with pytest.raises(
+        ValueError, match="`strategy` must be one of auto, exact, crop, resize, refine. Received: 'fold'"
+    ):
         Inpainter(inpainter.engine, strategy="fold")
 
 
