@@ -132,7 +132,7 @@ class Inpainter:
                 authors' DeepFill checkpoints, as in their test program.
             max_pixels: largest image accepted, height x width; by default whatever memory allows.
             max_memory: how much memory completing may take, in bytes or as "8G"; by default what the machine has.
-            strategy: "auto" is "exact", or "resize" for an image with a hole thicker than three times the images of
+            strategy: "auto" is "exact", or "resize" for an image with a hole thicker than twice the images of
                 training. "exact" shows the network the whole image, "crop" the part around the hole, "resize" that part
                 at the size of its training, for holes far larger than those it knows; "refine", for LaMa, bends what
                 it predicts of large images towards what it predicts of smaller ones.

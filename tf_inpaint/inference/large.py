@@ -22,7 +22,7 @@ from tf_inpaint.ops.images import to_float, to_uint8
 from tf_inpaint.ops.residuals import paste_residuals
 
 STRATEGIES = ("auto", "exact", "crop", "resize", "refine")
-HUGE = 3  # sides of the images of training: "auto" resizes holes that are thicker; see docs/sizes.md
+HUGE = 2  # sides of the images of training: "auto" resizes holes that are thicker; see docs/sizes.md
 _HOLE_RATIO = 0.5  # of a window's side: the largest holes of their training
 _THIN = 16  # times as long as wide
 _LONG = 4096  # pixels, up to which nothing is too long; the windows below are no longer

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tf_inpaint.layers.activations import leaky_relu
 from tf_inpaint.layers.batch_norm import PassNorm
+from tf_inpaint.layers.composite import Composite
 from tf_inpaint.layers.norm_convolution import NormConv2D
 from tf_inpaint.models.generator import Generator
 from tf_inpaint.models.network import Network
@@ -21,7 +22,7 @@ from tf_inpaint.ops.random import uniform_per_example
 _DROPPED = 3  # innermost layers of the decoder that have dropout
 
 
-class Pix2PixGenerator(Generator):
+class Pix2PixGenerator(Composite, Generator):
     """Halves an image down to one position and doubles it again, past what each halving saw.
 
     Dropout is the noise of the method and acts always. In training it is drawn for each example; otherwise it is one
@@ -99,7 +100,7 @@ class Pix2PixGenerator(Generator):
         return uniform_per_example(seeds, level, shape) >= 0.5
 
 
-class Pix2PixDiscriminator(Network):
+class Pix2PixDiscriminator(Composite, Network):
     """Scores each patch of 70 x 70 pixels of an image, beside what it was made of.
 
     Args:

@@ -106,7 +106,7 @@ def _parser() -> cli.Parser:
         choices=("auto", "exact", "crop", "resize", "refine"),
         default="auto",
         help="what the network is shown: exact, the whole image; crop, what is around the hole; resize, that at the "
-        "size of its training; auto, resize for holes thicker than three times that size, else exact; refine, for "
+        "size of its training; auto, resize for holes thicker than twice that size, else exact; refine, for "
         "LaMa, bends what is predicted of a large image towards what is predicted of a smaller one (default: auto)",
     )
     add(

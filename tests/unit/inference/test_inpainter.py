@@ -360,8 +360,8 @@ def test_automatically_huge_holes_alone_are_resized(inpainter):
         Inpainter(inpainter.engine, strategy=strategy, trained_size=16) for strategy in ("auto", "exact", "resize")
     )
     images, masks = RNG.integers(0, 256, (3, 72, 96, 3), np.uint8), np.zeros((3, 72, 96), bool)
-    masks[0, 10:60, 20:70] = True  # 50 of 16 pixels, thicker than three times
-    masks[1, 10:57, 20:80] = True  # as thick as three times, and longer
+    masks[0, 10:60, 20:70] = True  # 50 of 16 pixels, thicker than twice
+    masks[1, 10:42, 20:80] = True  # 32 across, and longer
     assert [auto.strategy_for(mask) for mask in masks] == ["resize", "exact", "exact"]
     assert (exact.strategy_for(masks[0]), auto.joint_size(masks[0])) == ("exact", None)
     drawn = auto.complete(images, masks)
