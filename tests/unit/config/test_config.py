@@ -84,7 +84,7 @@ def test_the_command_explains_every_key_and_shows_its_default(recipe, defaults, 
         "  # images in one update, over all devices; a multiple of `training.accumulation_steps`.\n  batch_size: 16\n"
         in out
     )
-    assert out.count("# size of the box before its random inset.\n  height: 128\n  width: 128") == 1
+    assert out.count("# size of a box before its random inset.\n  height: 128\n  width: 128") == 1
 
 
 def test_the_command_knows_its_recipes():
