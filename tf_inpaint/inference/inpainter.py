@@ -222,16 +222,14 @@ class Inpainter:
             A model without a coarse stage or attention lacks that entry.
         """
         if blending is not None:
-            other = copy.copy(self)
-            other._blend = _blending(blending)
-            return other.outputs(image, mask, edges, all_outputs, grow=grow)
+            return self._with(_blend=_blending(blending)).outputs(image, mask, edges, all_outputs, grow=grow)
         batch = self._batch(image, mask, edges, grow)
         strategies = [self.strategy_for(each) for each in batch[1]]
         if len(set(strategies)) == 1:
-            results = self._by(strategies[0])._outputs_of(batch, all_outputs)
+            results = self._with(strategy=strategies[0])._outputs_of(batch, all_outputs)
         else:
             examples = ([array[np.newaxis] for array in example] for example in zip(*batch))
-            outputs = [self._by(each)._outputs_of(one, all_outputs) for each, one in zip(strategies, examples)]
+            outputs = [self._with(strategy=s)._outputs_of(one, all_outputs) for s, one in zip(strategies, examples)]
             results = {name: np.concatenate([one[name] for one in outputs]) for name in outputs[0]}
         return results if np.ndim(image) == 4 else {name: value[0] for name, value in results.items()}
 
@@ -242,12 +240,11 @@ class Inpainter:
         as_it_is = self.engine.fixed_size is not None or self._is_large(*mask.shape)
         return "exact" if as_it_is or thickness(mask) <= HUGE * self.trained_size else "resize"
 
-    def _by(self, strategy):
-        """This one by another strategy, with the same networks and graphs."""
-        if strategy == self.strategy:
-            return self
+    def _with(self, **changes):
+        """This one with other attributes, of the same networks and graphs unless these are among them."""
         other = copy.copy(self)
-        other.strategy = strategy
+        for name, value in changes.items():
+            setattr(other, name, value)
         return other
 
     def _outputs_of(self, batch, all_outputs):
@@ -276,10 +273,9 @@ class Inpainter:
         if self.recipe is None or not self.recipe.draws:
             raise InputError("this model draws nothing at random: there is one completion of an image")
         while len(self._others) < count - 1:
-            other = copy.copy(self)
             seed = self.recipe.options.seed + len(self._others) + 1
-            other.engine = KerasEngine(self.recipe.drawing(seed), self.engine.max_memory)
-            self._others.append(other)
+            engine = KerasEngine(self.recipe.drawing(seed), self.engine.max_memory)
+            self._others.append(self._with(engine=engine))
         return np.stack([each.complete(image, mask) for each in [self, *self._others[: count - 1]]])
 
     def joint_size(self, mask):

@@ -7,11 +7,12 @@ from typing import Mapping, Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+_GAP = 4  # pixels between cells
 _INK = 60  # level of titles
 
 
 def image_grid(
-    rows: Sequence[Sequence[np.ndarray]], gap: int | tuple[int, int] = 4, background: int = 255
+    rows: Sequence[Sequence[np.ndarray]], gap: int | tuple[int, int] = _GAP, background: int = 255
 ) -> np.ndarray:
     """Lays images out on a plain background, each at the top left of its cell.
 
@@ -45,10 +46,10 @@ def titled_grid(rows: Mapping[str, Sequence[np.ndarray]]) -> np.ndarray:
     """
     font, grid = ImageFont.load_default(), image_grid(list(rows.values()))
     boxes = [font.getbbox(title) for title in rows]
-    margin = max(right for _, _, right, _ in boxes) + 8
+    margin = max(right for _, _, right, _ in boxes) + 2 * _GAP
     sheet = Image.new("RGB", (margin + grid.shape[1], grid.shape[0]), "white")
     sheet.paste(Image.fromarray(grid), (margin, 0))
-    pen, pitch = ImageDraw.Draw(sheet), (grid.shape[0] + 4) / len(rows)
+    pen, pitch = ImageDraw.Draw(sheet), (grid.shape[0] + _GAP) / len(rows)
     for index, (title, (_, _, right, bottom)) in enumerate(zip(rows, boxes)):
-        pen.text((margin - 4 - right, index * pitch + (pitch - 4 - bottom) / 2), title, (_INK,) * 3, font)
+        pen.text((margin - _GAP - right, index * pitch + (pitch - _GAP - bottom) / 2), title, (_INK,) * 3, font)
     return np.asarray(sheet)
