@@ -175,17 +175,20 @@ class RunFolder:
         if names and names[-1] == name:
             return
         prefix = self._checkpoints / name
+        names.append(name)
         try:
             with self._writing(f"checkpoint {name}"):
                 checkpoint.write(str(prefix))
-                names.append(name)
-                kept = names[-self._keep :]
-                replace(self._state_file, _state(kept), durable=True)
+                replace(self._state_file, _state(names), durable=True)
         except InputError:
             _remove(prefix)
             raise
-        for old in names[: -self._keep]:
-            _remove(self._checkpoints / old)
+        if len(names) > self._keep:
+            # The state file names the old ones until they are gone: those that a kill leaves go with the next save.
+            for old in names[: -self._keep]:
+                _remove(self._checkpoints / old)
+            with self._writing("the list of checkpoints"):
+                replace(self._state_file, _state(names[-self._keep :]), durable=True)
 
     def note(self, line):
         """Append what the screen says to the log; before `start` it waits for that."""
@@ -324,8 +327,8 @@ def _lines_up_to(file, step):
 
 
 def _remove(prefix):
-    """Delete a checkpoint's files, finished or not."""
-    for path in [*prefix.parent.glob(f"{prefix.name}.*"), *prefix.parent.glob(f"{prefix.name}_temp*")]:
+    """Delete a checkpoint's files, finished or not; the index, by which it is found, last."""
+    for path in [*sorted(prefix.parent.glob(f"{prefix.name}.*")), *prefix.parent.glob(f"{prefix.name}_temp*")]:
         _delete(path)
 
 

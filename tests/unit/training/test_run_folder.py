@@ -282,6 +282,33 @@ def test_what_a_kill_left_unfinished_goes_at_the_next_start(tmp_path, started):
     assert not any(file.exists() for file in (*remains, unfinished))
 
 
+@pytest.mark.parametrize("deleted", [0, 1], ids=["none", "data"])
+def test_an_old_checkpoint_that_a_kill_left_goes_with_the_next_one(tmp_path, started, monkeypatch, deleted):
+    """Killed at any moment between the new checkpoint and the end of the old one."""
+    delete = run_folder._delete
+
+    def die(path):
+        nonlocal deleted
+        if not deleted:
+            raise KeyboardInterrupt
+        deleted -= 1
+        delete(path)
+
+    folder = started(tmp_path, keep=2)
+    for step in (3, 6):
+        folder.save(checkpoint()[0], step)
+    with monkeypatch.context() as patched:
+        patched.setattr(run_folder, "_delete", die)
+        with pytest.raises(KeyboardInterrupt):
+            folder.save(checkpoint()[0], 9)
+    folder.close()
+    folder = started(tmp_path, keep=2)
+    assert folder.last_step() == 9
+    folder.save(checkpoint()[0], 12)
+    steps = {path.name[:13] for path in (tmp_path / "checkpoints").glob("step-*")}
+    assert steps == {"step-00000009", "step-00000012"}
+
+
 @pytest.mark.parametrize("contents", ["", "model_checkpoint_path", None])
 def test_a_lost_state_file_begins_no_run_over_the_old_one(tmp_path, started, contents):
     checkpoints = _two(started, tmp_path)
