@@ -38,7 +38,7 @@ ALLOWED = {
     "inference": {"ops", "layers", "recipes", "config", "checkpoints"},
     "predict": {"cli", "io", "inference", "checkpoints", "ops"},
     "serving": {"cli", "inference", "models", "ops", "io"},
-    "export": {"cli", "io", "checkpoints", "inference", "models", "recipes", "serving"},
+    "export": {"cli", "demo", "io", "checkpoints", "inference", "models", "recipes", "serving"},
     "evaluation": {"cli", "io", "inference", "metrics", "checkpoints", "features", "ops"},
     "evaluate": {"cli", "io", "evaluation"},
     "demo": {"cli", "io", "inference", "checkpoints", "predict", "ops"},

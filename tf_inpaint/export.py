@@ -16,10 +16,11 @@ from tf_inpaint.checkpoints.npz import ENDING, About, write_weight_file
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.atomic import write_whole
 
-FORMATS = ("saved_model", "tflite", "onnx", "npz")
+FORMATS = ("saved_model", "tflite", "onnx", "web", "npz")
 _PRECISIONS = ("float32", "bfloat16", "float16")
 MAX_PIXELS = 1 << 20  # larger images would keep a server's other guests waiting
 MAX_MEMORY = "4G"  # of the server, whatever this machine has
+_ALONE = "Here the network draws alone; test.py draws textures into it."
 _OUTPUTS = {"coarse": "coarse", "attention_flow": "offsets"}  # by name: what of a generator they show
 
 
@@ -44,6 +45,9 @@ def main(argv) -> int:
     elif args.format == "npz":
         export_weights(inpainter, args.output, args.about, half=args.precision == "float16")
         print(f"{args.output}: {os.path.getsize(args.output) / 1e6:.1f} MB, for --checkpoint_dir")
+    elif args.format == "web":
+        size = export_page(inpainter, args.output, args.runtime)
+        print(f"{args.output}: {size / 1e6:.1f} MB, for any static host: python -m http.server -d {args.output}")
     else:
         difference = export_file(inpainter, args.output, args.format, args.size, args.precision)
         print(f"{args.output}: predictions differ by at most {difference:.2g} from the network's, which are in [-1, 1]")
@@ -120,8 +124,42 @@ def export_weights(inpainter, output: str, text: str = "", half: bool = True) ->
     write_weight_file(output, weights, about, half)
 
 
-def export_file(inpainter, output: str, kind: str, size, precision: str = "float32") -> float:
-    """Writes a model of one image size as a file of TensorFlow Lite or ONNX, whose inputs `serving.lite` tells.
+def export_page(inpainter, output: str, runtime: str | None = None) -> int:
+    """Writes the page of `guided_demo.py --web` with a model in it, which runs in the visitor's browser.
+
+    Args:
+        inpainter: an `Inpainter` of images of any size, whose network alone is written.
+        output: folder for a static host.
+        runtime: folder of the npm package `onnxruntime-web`, which is copied; None lets the page load a pinned version
+            from a public network.
+    Returns:
+        Bytes of model and page, without the runtime.
+    Raises:
+        InputError: if this model cannot run there, or the folder not be written.
+    """
+    from tf_inpaint.demo import site
+    from tf_inpaint.serving import lite
+
+    found = site.find_runtime(runtime)
+    if inpainter.recipe.generator.fixed_size is not None:
+        raise InputError("this network takes images of one size: the page, which cuts windows of any, cannot use it")
+    _check_file(inpainter, (site.LARGEST, site.LARGEST))
+    model, _ = lite.to_onnx(inpainter, half=True)
+    about = {
+        "title": "tf_inpaint",
+        "origin": inpainter.origin,
+        "guided": inpainter.takes_edges,
+        "note": _ALONE if inpainter.texture != "none" else None,
+        "contract": lite.contract(inpainter, None),
+    }
+    image, mask = site.example()
+    edges = {"edges": 0 * mask} if inpainter.takes_edges else {}
+    expected = lite.graph_of(inpainter)(image=image, mask=mask, **edges)["drawn"].numpy()
+    return site.write_site(output, model, about, expected, found)
+
+
+def export_file(inpainter, output: str, kind: str, size=None, precision: str = "float32") -> float:
+    """Writes a model as a file of TensorFlow Lite or ONNX, whose inputs `serving.lite` tells.
 
     A network of one image size is written as it is, without a window around the hole: for images of its size with
     holes where it was trained on them.
@@ -130,8 +168,8 @@ def export_file(inpainter, output: str, kind: str, size, precision: str = "float
         inpainter: an `Inpainter`.
         output: the file; one of that name is replaced.
         kind: "tflite" or "onnx".
-        size: (height, width).
-        precision: how weights are kept, "float32" or, in TensorFlow Lite, "float16"; arithmetic is in float32.
+        size: (height, width); of ONNX None is any.
+        precision: how weights are kept, "float32" or "float16"; arithmetic is in float32.
     Returns:
         Largest difference of its predictions from the network's.
     Raises:
@@ -139,20 +177,24 @@ def export_file(inpainter, output: str, kind: str, size, precision: str = "float
     """
     from tf_inpaint.serving import lite
 
-    if inpainter.recipe.draws:
-        raise InputError(
-            "this model draws value by value, which such files have no operations for: use --format saved_model"
-        )
-    _check(inpainter, size[0] * size[1], size, ())
+    _check_file(inpainter, size)
     side = inpainter.recipe.generator.fixed_size
-    if side is not None and tuple(size) != (side, side):
+    if side is not None and tuple(size or ()) != (side, side):
         raise InputError(f"this network takes images of one size: --size {side} {side}")
     if kind == "tflite":
         contents, difference = lite.to_tflite(inpainter, size, precision == "float16")
     else:
-        contents, difference = lite.to_onnx(inpainter, size)
+        contents, difference = lite.to_onnx(inpainter, size, precision == "float16")
     write_whole(output, contents)
     return difference
+
+
+def _check_file(inpainter, size):
+    if inpainter.recipe.draws:
+        raise InputError(
+            "this model draws value by value, which such files have no operations for: use --format saved_model"
+        )
+    _check(inpainter, size[0] * size[1] if size else inpainter.max_pixels or MAX_PIXELS, size, ())
 
 
 def _check(inpainter, max_pixels, size, outputs):
@@ -207,17 +249,22 @@ def _write_version(folder: str, write) -> str:
 def _arguments(argv):
     parser = cli.Parser(prog="python -m tf_inpaint.export", description="Export a trained model for serving.")
     add = parser.add_argument
-    add("--checkpoint_dir", required=True, help="a run folder of train.py, or the authors' checkpoint")
+    add(
+        "--checkpoint_dir",
+        help="a run folder of train.py, the authors' checkpoint, or weights that ship by their name (default: photos)",
+    )
     add(
         "--output",
         required=True,
-        help="folder of the model, to which a version is added: <output>/1, ...; or a .tflite, .onnx or .npz file",
+        help="folder of the model, to which a version is added: <output>/1, ...; a .tflite, .onnx or .npz file; or the "
+        "folder of a static page",
     )
     add(
         "--format",
         choices=FORMATS,
         default="saved_model",
-        help="tflite and onnx are files for one --size, npz the weights alone, for --checkpoint_dir",
+        help="tflite and onnx are files, npz the weights alone, for --checkpoint_dir, web a page that completes in the "
+        "visitor's browser",
     )
     add(
         "--precision",
@@ -225,7 +272,13 @@ def _arguments(argv):
         help="how weights are kept; arithmetic is in float32 (default: float32; of npz float16)",
     )
     add("--about", default="", help="with --format npz: one line that says what these weights are")
-    add("--size", type=int, nargs=2, metavar=("H", "W"), help="images of this size alone (default: any)")
+    add("--size", type=int, nargs=2, metavar=("H", "W"), help="images of this size alone (default: any, but of tflite)")
+    add(
+        "--runtime",
+        metavar="FOLDER",
+        help="with --format web: the npm package onnxruntime-web, to be copied (default: the page loads it from a "
+        "public network)",
+    )
     add("--with_outputs", nargs="+", choices=_OUTPUTS, default=[], help="further outputs of both signatures")
     add("--padding", choices=("SAME", "SYMMETRIC", "REFLECT"), help="border of the convolutions (default: as trained)")
     add(
@@ -244,13 +297,19 @@ def _arguments(argv):
     if args.format == "npz":
         if args.size or args.with_outputs or args.precision == "bfloat16" or not args.output.endswith(ENDING):
             parser.error("--format npz is for an --output that ends in .npz, float16 or float32, and nothing else")
+    elif args.format == "web":
+        if args.size or args.with_outputs or args.precision:
+            parser.error("--format web is for images of any size, float16, and has no further outputs")
     elif args.format != "saved_model":
-        if args.size is None:
-            parser.error(f"--format {args.format} needs a --size")
-        if args.with_outputs or args.precision == "bfloat16" or (args.format, args.precision) == ("onnx", "float16"):
+        if args.size is None and args.format == "tflite":
+            parser.error("--format tflite needs a --size")
+        if args.with_outputs or args.precision == "bfloat16":
             parser.error(f"--format {args.format} has no further outputs, and not all of the precisions")
         if not args.output.endswith(f".{args.format}"):
             parser.error(f"--output must end in .{args.format}")
+    if args.runtime and args.format != "web":
+        parser.error("--runtime is for --format web")
+    args.size = tuple(args.size) if args.size else None
     args.precision = args.precision or ("float16" if args.format == "npz" else "float32")
     return args
 

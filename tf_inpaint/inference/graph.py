@@ -249,7 +249,7 @@ def padded_size(generator, height, width):
     """The [height, width] that a network sees of an image; numbers of numbers, tensors of tensors."""
     larger = max if isinstance(height, int) and isinstance(width, int) else tf.maximum
     multiple = generator.size_multiple
-    return [-(-larger(side, generator.minimum_size) // multiple) * multiple for side in (height, width)]
+    return [(larger(side, generator.minimum_size) + multiple - 1) // multiple * multiple for side in (height, width)]
 
 
 def _matches_patches(recipe):

@@ -36,7 +36,7 @@ class Box(NamedTuple):
 
     def shrunk(self, times):
         """The positions of a map with so many times fewer rows and columns that hold all of it."""
-        return Box(self.first // times, -(-self.end // times))
+        return Box(self.first // times, (self.end + times - 1) // times)
 
     def enlarged(self, times):
         """Its positions in a map with so many times as many rows and columns."""

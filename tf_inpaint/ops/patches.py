@@ -222,11 +222,11 @@ def _sum_of_slices(vector, steps, size):
 
 def _spare(steps, stride):
     """Queries that a sum over so many steps takes beyond the last one summed, in a number that keeps slices views."""
-    return _aligned(-(-steps[-1] // stride))
+    return _aligned((steps[-1] + stride - 1) // stride)
 
 
 def _aligned(count):
-    return -(-count // VIEW) * VIEW
+    return (count + VIEW - 1) // VIEW * VIEW  # no quotients of negative numbers, which ONNX rounds otherwise
 
 
 def _pad(values, axis, before, after):

@@ -1,34 +1,82 @@
-"""Models of one image size as a file: TensorFlow Lite, of its built-in operations alone, and ONNX.
+"""Models as a file: TensorFlow Lite, of its built-in operations alone and one image size, and ONNX, also of any size.
 
 Their inputs are `image` uint8 [1, H, W, 3] and `mask` uint8 [1, H, W, 1] (above half = hole), guided ones' also `edges`
 uint8 [1, H, W, 1] (above 0.6 of white = edge); their outputs `completed` uint8 and `predicted` float32 in [-1, 1], both
-[1, H, W, 3]. Nothing checks what they are given.
+[1, H, W, 3]. Of any size, only what the hole needs is computed, and in place of `predicted` there is `drawn` uint8
+[1, H, W, 3], what the network makes of the hole and some pixels around it. Nothing checks what they are given; a file
+tells all this itself, see `contract`.
 """
 
 from __future__ import annotations
 
+import importlib
+import json
+import warnings
 from contextlib import ExitStack
 
 import numpy as np
 import tensorflow as tf
 
+import tf_inpaint
 from tf_inpaint.errors import InputError, first_line
 from tf_inpaint.inference.graph import Completion
 from tf_inpaint.ops.fourier import products_alone
 from tf_inpaint.ops.images import composite
-from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD
+from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD, from_levels
 from tf_inpaint.serving.signatures import input_channels
 from tf_inpaint.serving.weights import weights_module
 
+BESIDE = 8  # pixels around a hole that `drawn` is right in
+METADATA = "tf_inpaint"  # under which a file keeps its contract, as JSON
 _OPSET = 17
 _MOST = 1e-3  # by which the predictions of a float32 file may differ from the network's, in [-1, 1]
+_TRIED_SIDE = 136  # of the image that a file of any size is tried on
+_LEVEL = 2 / 255  # by which rounding may differ
+_LEAST_HALVED = 256  # numbers of a constant that is kept as float16
 
 
-def graph_of(inpainter, size):
-    """A tf.function of an `Inpainter`'s completion for one image of (height, width)."""
+def contract(inpainter, size) -> dict:
+    """What whoever runs a file has to know, as JSON that is kept inside of it; `size` as `graph_of` takes it."""
+    height, width = size or ("H", "W")
+    generator, channels = inpainter.recipe.generator, input_channels(inpainter.takes_edges)
+    levels = {
+        "image": "RGB levels 0 to 255; what stands in the hole is not read",
+        "mask": f"above {MASK_THRESHOLD} = hole",
+        "edges": f"above {EDGE_THRESHOLD} = line",
+    }
+    outputs = {"completed": ("uint8", "RGB levels 0 to 255; known pixels are those of the image")}
+    if size:
+        outputs["predicted"] = ("float32", "RGB in [-1, 1], what the network predicts of all pixels")
+    else:
+        outputs["drawn"] = ("uint8", f"RGB levels 0 to 255 of the hole and {BESIDE} pixels around; elsewhere anything")
+    return {
+        "tf_inpaint": tf_inpaint.__version__,
+        "model": generator.name,
+        "layout": "NHWC, one image",
+        "size": list(size) if size else "any; from some thousand pixels a side on, by what memory allows",
+        "trained_size": inpainter.trained_size,
+        "hole": generator.region if generator.fixed_size else "any",
+        "residuals": inpainter.residuals,
+        "texture": "none: a file holds the network alone",
+        "inputs": {
+            name: {"type": "uint8", "shape": [1, height, width, depth], "levels": levels[name]}
+            for name, depth in channels.items()
+        },
+        "outputs": {
+            name: {"type": kind, "shape": [1, height, width, 3], "levels": text}
+            for name, (kind, text) in outputs.items()
+        },
+    }
+
+
+def graph_of(inpainter, size=None):
+    """A tf.function of an `Inpainter`'s completion for one image of (height, width); None is any."""
+    height, width = size or (None, None)
     channels = input_channels(inpainter.takes_edges)
-    signature = [tf.TensorSpec([1, *size, depth], tf.uint8, name) for name, depth in channels.items()]
-    completion = Completion(inpainter.recipe, windows=False, residuals=inpainter.residuals)
+    signature = [tf.TensorSpec([1, height, width, depth], tf.uint8, name) for name, depth in channels.items()]
+    completion = Completion(
+        inpainter.recipe, windows=size is None, all_outputs=size is not None, residuals=inpainter.residuals
+    )
     attention = inpainter.recipe.generator.attention
 
     def complete(image, mask, edges=None):
@@ -39,12 +87,20 @@ def graph_of(inpainter, size):
             for layer in attention.layers if attention else ():
                 stack.callback(setattr, layer, "max_memory", layer.max_memory)
                 layer.max_memory = None  # at once
-            outputs = completion(image, hole[..., 0], edge[..., 0])
+            wanted = [] if size else [_widened(hole)[..., 0]]
+            outputs = completion(image, hole[..., 0], edge[..., 0], *wanted)
+        if not size:
+            return {"completed": tf.where(hole, outputs["completed"], image), "drawn": outputs["completed"]}
         levels = (tf.cast(value, tf.float32) for value in (outputs["completed"], image))
         completed = tf.cast(composite(*levels, tf.cast(hole, tf.float32)), tf.uint8)
         return {"completed": completed, "predicted": outputs["predicted"]}
 
     return tf.function(complete, input_signature=signature, autograph=False)
+
+
+def _widened(hole):
+    """A hole and `BESIDE` pixels around it: bool [1, H, W, 1]."""
+    return tf.nn.max_pool2d(tf.cast(hole, tf.float32), 2 * BESIDE + 1, 1, "SAME") > 0.0
 
 
 def to_tflite(inpainter, size, half: bool = False) -> tuple[bytes, float]:
@@ -69,15 +125,55 @@ def to_tflite(inpainter, size, half: bool = False) -> tuple[bytes, float]:
         contents = converter.convert()
     except Exception as error:  # the converter has an exception of its own, which is not public
         raise InputError(f"this model cannot be converted to TensorFlow Lite: {first_line(error)}") from error
-    # Without delegates: of TensorFlow 2.21, XNNPACK prepares some of these graphs wrongly.
-    plainly = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    interpreter = tf.lite.Interpreter(model_content=contents, experimental_op_resolver_type=plainly)
-    run = interpreter.get_signature_runner()
+    contents = _described(contents, contract(inpainter, size))
+    run = interpreter_of(contents).get_signature_runner()
     return contents, _difference("TensorFlow Lite", graph, lambda inputs: run(**inputs)["predicted"], not half)
 
 
-def to_onnx(inpainter, size) -> tuple[bytes, float]:
-    """An ONNX model; arguments, result and errors as `to_tflite`.
+def interpreter_of(contents: bytes):
+    """LiteRT's interpreter of a model, or TensorFlow's where the package `ai-edge-litert` is not installed.
+
+    Without delegates: of TensorFlow 2.21, XNNPACK prepares some of these graphs wrongly.
+    """
+    try:
+        lite = importlib.import_module("ai_edge_litert.interpreter")
+        kinds = lite.OpResolverType
+    except ImportError:
+        lite, kinds = tf.lite, tf.lite.experimental.OpResolverType
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TensorFlow's own interpreter tells that it will go
+        return lite.Interpreter(
+            model_content=contents, experimental_op_resolver_type=kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        )
+
+
+def contract_of(contents: bytes) -> dict:
+    """The contract that a TensorFlow Lite model keeps."""
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(contents))
+    place = next(entry.buffer for entry in model.metadata if entry.name == METADATA.encode())
+    return json.loads(bytes(model.buffers[place].data))
+
+
+def _described(contents, about):
+    """A TensorFlow Lite model with its contract as metadata."""
+    from tensorflow.lite.python import schema_py_generated as schema
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(contents))
+    buffer, entry = schema.BufferT(), schema.MetadataT()
+    buffer.data = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    entry.name, entry.buffer = METADATA, len(model.buffers)
+    model.buffers.append(buffer)
+    model.metadata = [*(model.metadata or []), entry]
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def to_onnx(inpainter, size=None, half: bool = False) -> tuple[bytes, float]:
+    """An ONNX model, of any size with None; arguments, result and errors as `to_tflite`.
+
+    Of any size the difference is that of levels in the hole and around it, brought to the range [-1, 1].
 
     Needs the packages `tf2onnx` and `onnxruntime`, whose absence is an error too.
     """
@@ -88,30 +184,60 @@ def to_onnx(inpainter, size) -> tuple[bytes, float]:
         raise InputError(f"ONNX needs packages ({error}): pip install 'tf_inpaint[onnx]'") from error
     graph = graph_of(inpainter, size)
     proto, _ = tf2onnx.convert.from_function(graph, input_signature=graph.input_signature, opset=_OPSET)
+    if half:
+        _halve(proto.graph)
+    entry = proto.metadata_props.add()
+    entry.key, entry.value = METADATA, json.dumps(contract(inpainter, size))
     contents = proto.SerializeToString()
 
     def predict(inputs):
         session = onnxruntime.InferenceSession(contents, providers=["CPUExecutionProvider"])
-        return session.run(None, inputs)[1]
+        return session.run(["predicted" if size else "drawn"], inputs)[0]
 
-    return contents, _difference("ONNX", graph, predict)
+    return contents, _difference("ONNX", graph, predict, not half)
+
+
+def _halve(graph):
+    """Keeps an ONNX graph's large constants as float16, cast to float32 when it is loaded."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    casts = []
+    for constant in graph.initializer:
+        values = numpy_helper.to_array(constant)
+        if values.dtype != np.float32 or values.size < _LEAST_HALVED or np.abs(values).max() > np.finfo(np.float16).max:
+            continue
+        name = constant.name
+        constant.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
+        casts.append(helper.make_node("Cast", [constant.name], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def _difference(kind, graph, predict, exactly=True):
     """The largest difference of `predict(inputs)` from the network's prediction."""
     rng = np.random.default_rng(0)
-    shapes = {spec.name: spec.shape.as_list() for spec in graph.input_signature}
+    shapes = {
+        spec.name: [side or _TRIED_SIDE + 17 * axis for axis, side in enumerate(spec.shape.as_list())]
+        for spec in graph.input_signature
+    }
     _, height, width, _ = shapes["image"]
     mask = np.zeros(shapes["mask"], np.uint8)
     mask[:, height * 3 // 8 : height * 5 // 8, width * 3 // 8 : width * 5 // 8] = 255
     inputs = {"image": rng.integers(0, 256, shapes["image"], np.uint8), "mask": mask}
     if "edges" in shapes:
         inputs["edges"] = np.where(rng.random(shapes["edges"]) < 0.1, np.uint8(255), np.uint8(0))
-    expected = graph(**inputs)["predicted"].numpy()
+    outputs = graph(**inputs)
+    drawn = "drawn" in outputs
+    expected = outputs["drawn" if drawn else "predicted"].numpy()
     try:
-        difference = float(np.abs(predict(inputs) - expected).max())
+        got = predict(inputs)
+        if drawn:
+            near = _widened(mask > MASK_THRESHOLD).numpy()
+            got, expected = (from_levels(np.where(near, value, 0).astype(np.float32)) for value in (got, expected))
+        difference = float(np.abs(got - expected).max())
     except Exception as error:  # runtimes have exceptions of their own
         raise InputError(f"as {kind} this model does not run ({error})") from error
-    if exactly and not difference < _MOST:
+    if exactly and not difference < (_MOST + _LEVEL if drawn else _MOST):
         raise InputError(f"as {kind} this model's predictions differ by {difference:.2g}: nothing is written")
     return difference

@@ -1,0 +1,111 @@
+"""What the static page computes by itself, in Node, held to the package's own: growth, blending, PNG files."""
+
+import base64
+import io
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import tf_inpaint.demo
+from tf_inpaint.demo.site import example
+from tf_inpaint.inference.blending import blend
+from tf_inpaint.ops.holes import feather, grown
+
+NODE = shutil.which("node")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not NODE, reason="node is not installed")]
+HEIGHT, WIDTH = 60, 80
+SCRIPT = """
+import { readFileSync } from "node:fs";
+const { pages, rgba, drawn, mask, width, height } = JSON.parse(readFileSync(0));
+const bytes = (text) => Uint8ClampedArray.from(Buffer.from(text, "base64"));
+const text = (values) => Buffer.from(values).toString("base64");
+const holes = await import(`${pages}/holes.js`);
+const { encodePng } = await import(`${pages}/png.js`);
+const { example } = await import(`${pages}/network.js`);
+const [picture, prediction, hole] = [bytes(rgba), bytes(drawn), Uint8Array.from(bytes(mask))];
+const rows = (first, count) => Uint8Array.from(picture.subarray(4 * first * width, 4 * (first + count) * width));
+const noted = new TextEncoder().encode("Comment\\0by the page");
+const file = await encodePng(width, height, 4, rows, [["tEXt", noted]]);
+const made = example(96, [40, 56]);
+const small = holes.enlarged(picture, width, height, { x: 10, y: 20, width: 2 * width, height: 2 * height },
+  { x: 10, y: 20, width: 2 * width, height: 2 * height });
+console.log(JSON.stringify({
+  grown: text(holes.grown(hole, width, height, 5)),
+  feather: text(holes.feather(picture, prediction, hole, width, height)),
+  poisson: text(holes.poisson(picture, prediction, hole, width, height)),
+  enlarged: text(small),
+  groups: holes.groups(hole, width, height, 16),
+  png: text(new Uint8Array(await file.arrayBuffer())),
+  example: text(made.rgba), exampleMask: text(made.mask),
+}));
+"""
+
+
+@pytest.fixture(scope="module")
+def case():
+    """A smooth image, what is predicted of it darker and with a pattern, two holes."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    image = np.stack([60 + x, 200 - y, 100 + 20 * np.sin(x / 9)], axis=-1).astype(np.uint8)
+    drawn = np.clip(image - 25.0 + 10 * np.sin(y / 3)[..., np.newaxis], 0, 255).astype(np.uint8)
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[20:45, 8:38], mask[5:15, 60:75] = True, True
+    mask[20:26, 8:14] = False
+    return image, drawn, mask
+
+
+@pytest.fixture(scope="module")
+def computed(case):
+    image, drawn, mask = case
+    alpha = np.full((HEIGHT, WIDTH, 1), 255, np.uint8)
+    arrays = {"rgba": np.dstack([image, alpha]), "drawn": np.dstack([drawn, alpha]), "mask": mask.astype(np.uint8)}
+    given = {name: base64.b64encode(array.tobytes()).decode() for name, array in arrays.items()}
+    given.update(pages=(Path(tf_inpaint.demo.__file__).parent / "page").as_uri(), width=WIDTH, height=HEIGHT)
+    command = [NODE, "--experimental-default-type=module", "--input-type=module", "-e", SCRIPT]
+    done = subprocess.run(command, input=json.dumps(given), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    return {name: base64.b64decode(value) if isinstance(value, str) else value for name, value in answer.items()}
+
+
+def _rgb(levels, height=HEIGHT, width=WIDTH):
+    return np.frombuffer(levels, np.uint8).reshape(height, width, 4)[..., :3].astype(int)
+
+
+def test_growth_and_groups(case, computed):
+    got = np.frombuffer(computed["grown"], np.uint8).reshape(HEIGHT, WIDTH) > 0
+    assert (got != grown(case[2], 5)).sum() <= 16  # OpenCV's distances are approximate
+    boxes = {(box["x"], box["y"], box["width"], box["height"]) for box in computed["groups"]}
+    assert boxes == {(8, 16, 32, 32), (56, 0, 24, 16)}  # of cells of eight pixels
+
+
+def test_feather_and_poisson(case, computed):
+    image, drawn, mask = case
+    off = np.abs(_rgb(computed["feather"]) - feather(image, drawn, mask))[mask]
+    assert off.mean() < 0.5 and np.percentile(off, 95) <= 2  # two known pixels may be as near
+    off = np.abs(_rgb(computed["poisson"]) - blend(image, drawn, mask))[mask]
+    assert off.mean() < 2 and np.percentile(off, 99) <= 8  # OpenCV takes gradients otherwise
+    assert np.abs(_rgb(computed["poisson"]) - drawn)[mask].mean() > 10  # which it was off by
+
+
+def test_enlarging(case, computed):
+    got = _rgb(computed["enlarged"], 2 * HEIGHT, 2 * WIDTH)
+    expected = np.asarray(Image.fromarray(case[0]).resize((2 * WIDTH, 2 * HEIGHT), Image.Resampling.BILINEAR))
+    assert np.abs(got - expected).max() <= 1
+
+
+def test_png_files(case, computed):
+    with Image.open(io.BytesIO(computed["png"])) as file:
+        np.testing.assert_array_equal(np.asarray(file)[..., :3], case[0])
+        assert file.mode == "RGBA" and file.text == {"Comment": "by the page"}
+
+
+def test_the_example_is_the_card_s(computed):
+    image, mask = example()
+    side = image.shape[1]
+    np.testing.assert_array_equal(_rgb(computed["example"], side, side), image[0])
+    assert computed["exampleMask"] == (mask > 0).astype(np.uint8).tobytes()
