@@ -4,6 +4,7 @@ import contextlib
 import functools
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -107,11 +108,13 @@ def until_saved(run_folder, process):
 
 
 def free_ports(count):
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+    """Ports that nobody uses now: below those that systems give to outgoing connections, which might take them."""
+    draw, found = random.SystemRandom(), set()
+    while len(found) < count:
+        port = draw.randrange(10_000, 32_000)
+        with contextlib.suppress(OSError), socket.create_server(("", port)):
+            found.add(port)
+    return sorted(found)
 
 
 worker_ports = functools.lru_cache(free_ports)  # the same ones whenever workers are started again

@@ -2,7 +2,6 @@
 
 import signal
 import socket
-import time
 
 import numpy as np
 import pytest
@@ -107,9 +106,7 @@ def test_a_killed_worker_ends_the_other_and_the_same_commands_go_on(folder, undi
     with started(config(run_folder), workers=2) as processes:
         until_saved(run_folder, processes[0])
         processes[victim].kill()
-        begin = time.monotonic()
-        ((_, errors),) = ends([processes[1 - victim]], code=2, seconds=60)
-        assert time.monotonic() - begin < 60
+        ((_, errors),) = ends([processes[1 - victim]], code=2)
     last = last_checkpoint(run_folder)
     (line,) = errors.splitlines()
     assert line.startswith("error: another worker has ended or cannot be reached")
