@@ -11,7 +11,7 @@ goes on; what is measured is not trained again. A run that ends by itself, by a 
 Forms are named by what they change, so that one run serves every table that it belongs to. Perceptual and style losses
 want Keras' VGG16 weights, which are downloaded once.
 
-Not here, since the networks have no such switch: skip connections in DeepFill v2, PEN-Net without attention.
+Not here, since the network has no such switch: skip connections in DeepFill v2.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 METRICS = ("feature_distance", "hole_l1", "hole_psnr", "ssim", "seam")
 FULL = "v1"
-CONFIGS = {"v1": "quickstart", "v2": "quickstart_deepfill_v2", "gl": "quickstart_global_local"}
+CONFIGS = {"v1": "quickstart", "v2": "quickstart_deepfill_v2", "gl": "quickstart_global_local", "pen": "quickstart_pen_net"}
 # By table: form -> overrides. The first word of a form is its config.
 GROUPS = {
     "attention": {
@@ -56,6 +56,7 @@ GROUPS = {
         "v2 partial": ["options.convolution=partial", "options.width=16"],
         "v2 plain": ["options.convolution=plain", "options.width=16"],
     },
+    "pyramid": {"pen": [], "pen no attention": ["options.attention=none"]},
     "speed": {FULL: [], "gl": []},
 }
 SEEDS = {"gan": 3}  # whether it collapses is not seen in one run

@@ -19,28 +19,36 @@ from tf_inpaint.ops.boxes import Box, bounding_box
 from tf_inpaint.ops.images import resize_bilinear
 
 
+ATTENTIONS = ("transfer", "none")
+
+
 class PENNetGenerator(Generator):
     """Completes images with a pyramid-context encoder, attention transfer and a multi-scale decoder.
 
     Args:
         width: channels of the first layer (32 in the release).
+        attention: "transfer", or for the paper's comparison "none": the decoder sees the encoder's levels as they are.
     Call:
         inputs: (masked_image, mask): float32 [B, H, W, 3] in [-1, 1], RGB, 0 in the holes; float32 [B, H, W, 1] in
             {0, 1}, 1 = hole, one for each image. H and W: multiples of `size_multiple`.
         returns: dict of
             "predicted": float32 [B, H, W, 3] in [-1, 1];
             "pyramid": list of five float32 [B, H / 2^k, W / 2^k, 3] in [-1, 1], k = 1 .. 5;
-            "offsets": not in training, int32 [B, H / 4, W / 4, 2], where the finest attention looked, (row, column).
+            "offsets": not in training, nor without attention, int32 [B, H / 4, W / 4, 2], where the finest attention
+                looked, (row, column).
+    Raises:
+        ValueError: if `attention` is none of those listed.
     Reference: Zeng et al. 2019, figure 2, in the form of the release. Kernels start as N(0, 0.02).
     Deviations: none. (The release sets holes to +1 before the network; this is done here.)
     """
 
     size_multiple = 64
     minimum_size = 64
-    returned = ("predicted", "pyramid", "offsets")
 
-    def __init__(self, width=32, name="pen_net_generator", **kwargs):
+    def __init__(self, width=32, attention="transfer", name="pen_net_generator", **kwargs):
         super().__init__(name=name, **kwargs)
+        if attention not in ATTENTIONS:
+            raise ValueError(f"`attention` must be one of {', '.join(ATTENTIONS)}. Received: {attention!r}")
         self.width = n = width
         convolution = partial(partial, _convolution)
         self._encoder = Chain(
@@ -52,14 +60,9 @@ class PENNetGenerator(Generator):
             dw_conv05=convolution(16 * n, activation=leaky_relu, strides=2),
             dw_conv06=convolution(16 * n, strides=2),
         )
-        self._attentions = Chain(
-            self,
-            at_conv05=partial(AttentionTransfer, ksize=1, fuse=False),
-            at_conv04=AttentionTransfer,
-            at_conv03=AttentionTransfer,
-            at_conv02=AttentionTransfer,
-            at_conv01=AttentionTransfer,
-        )
+        transfer = {"at_conv05": partial(AttentionTransfer, ksize=1, fuse=False)}
+        transfer |= {f"at_conv0{level}": AttentionTransfer for level in (4, 3, 2, 1)}
+        self._attentions = Chain(self, **transfer) if attention == "transfer" else None
         self._decoder = Chain(
             self,
             up_conv05=convolution(16 * n),
@@ -80,7 +83,11 @@ class PENNetGenerator(Generator):
 
     @property
     def attention(self):
-        return Attention(4, list(self._attentions))  # 4 at the finest level
+        return self._attentions and Attention(4, list(self._attentions))  # 4 at the finest level
+
+    @property
+    def returned(self):
+        return ("predicted", "pyramid", *(("offsets",) if self._attentions else ()))
 
     @property
     def bytes_per_pixel(self):
@@ -90,7 +97,7 @@ class PENNetGenerator(Generator):
         decoded, predicted, offsets = self._walk(inputs, with_offsets=not training)
         pyramid = [tf.cast(layer(level), tf.float32) for layer, level in zip(self._to_rgb, decoded)]
         outputs = {"predicted": predicted, "pyramid": pyramid[::-1]}
-        return outputs if training else {**outputs, "offsets": offsets}
+        return outputs if offsets is None else {**outputs, "offsets": offsets}
 
     def fill(self, inputs, wanted=None):
         """`predicted` as `call` makes it, in the rectangle around all wanted holes alone; anything beyond, for speed.
@@ -113,17 +120,7 @@ class PENNetGenerator(Generator):
             x = layer(x)
             levels.append(x)  # [B, H / 2, W / 2, n] to [B, H / 64, W / 64, 16 n]
 
-        *attentions, finest_attention = self._attentions
-        filled = [levels.pop()]  # the deepest first
-        for layer in attentions:
-            filled.append(layer((levels.pop(), filled[-1], mask)))
-        finest, offsets = (levels.pop(), filled[-1], mask, *half), None
-        if with_offsets:
-            finest, offsets = finest_attention(finest, with_offsets=True)
-        else:
-            finest = finest_attention(finest)
-        filled.append(finest)
-
+        filled, offsets = self._filled(levels, mask, *half, with_offsets=with_offsets)
         *decoders, finest_decoder = self._decoder
         x, decoded = filled[0], []
         for layer, level in zip(decoders, filled[1:]):
@@ -132,6 +129,21 @@ class PENNetGenerator(Generator):
         x = _beside(run_within(finest_decoder, _double(x), size // 2, *half), filled[-1])
         predicted = run_within(self._to_image, _double(x), size, *wanted)
         return [*decoded, x], tf.cast(predicted, tf.float32), offsets
+
+    def _filled(self, levels, mask, *half, with_offsets):
+        """(levels, the deepest first, each with its holes filled as the deeper one says; offsets or None)."""
+        deepest, *middle, finest = reversed(levels)
+        if self._attentions is None:
+            return [deepest, *middle, finest], None
+        *attentions, finest_attention = self._attentions
+        filled = [deepest]
+        for layer, level in zip(attentions, middle):
+            filled.append(layer((level, filled[-1], mask)))
+        finest = (finest, filled[-1], mask, *half)
+        if not with_offsets:
+            return [*filled, finest_attention(finest)], None
+        finest, offsets = finest_attention(finest, with_offsets=True)
+        return [*filled, finest], offsets
 
     def _half_read(self, wanted, size):
         """The `Box` of the finest level that a box of the prediction is made of."""

@@ -30,6 +30,7 @@ class Options(RecipeOptions):
     Attributes:
         width: channels of the generator's first layer.
         critic_width: channels of the discriminator's first layer.
+        attention: "transfer", or for the paper's comparison "none".
         gan: "hinge" (CelebA-HQ and Places2 in the release) or "minimax" (DTD and Facade).
         hole_weight: of the l1 in the hole, `hole`.
         valid_weight: of the l1 outside, `valid`.
@@ -39,6 +40,7 @@ class Options(RecipeOptions):
 
     width: int = 32
     critic_width: int = 64
+    attention: Literal["transfer", "none"] = "transfer"
     gan: Literal["hinge", "minimax"] = "hinge"
     hole_weight: float = 6.0
     valid_weight: float = 1.0
@@ -59,7 +61,7 @@ class PENNetRecipe(Recipe):
 
     def __init__(self, options=None):
         super().__init__(options or Options())
-        self.generator = PENNetGenerator(self.options.width)
+        self.generator = PENNetGenerator(self.options.width, self.options.attention)
         self.discriminator = PENNetDiscriminator(self.options.critic_width)
         self._critic_loss, self._generator_loss = _LOSSES[self.options.gan]
         self.n_critic = 1 if self.options.adversarial_weight else 0

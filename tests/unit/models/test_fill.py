@@ -22,6 +22,7 @@ OTHER_FORMS = {
     "v1, reflecting": (lambda: DeepFillV1Generator(4, padding="REFLECT"), 1.0),
     "v1, without attention": (lambda: DeepFillV1Generator(4, attention="none"), 1.0),
     "v2, guided": (lambda: DeepFillV2Generator(8, guided=True), 2.2),
+    "PEN-Net, without attention": (lambda: PENNetGenerator(4, "none"), 5.0),
 }
 
 

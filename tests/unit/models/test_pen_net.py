@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 from small_recipes import make_inputs
 
@@ -9,6 +10,23 @@ from tf_inpaint.models.weights import named_weights
 def test_the_pyramid_halves_from_level_to_level():
     pyramid = PENNetGenerator(width=4)(make_inputs(2, 64, 128))["pyramid"]
     assert [tuple(level.shape) for level in pyramid] == [(2, 64 // 2**k, 128 // 2**k, 3) for k in range(1, 6)]
+
+
+def test_without_attention_the_decoder_sees_the_encoders_levels():
+    inputs = make_inputs(2, 64, 128)
+    generator, attentive = PENNetGenerator(width=4, attention="none"), PENNetGenerator(width=4)
+    outputs, others = generator(inputs), attentive(inputs)
+    assert generator.attention is None and set(others) - set(outputs) == {"offsets"}
+    assert generator.returned == ("predicted", "pyramid")
+    names = set(named_weights(generator))
+    assert {name for name in named_weights(attentive) if "at_conv" not in name} == names
+    weights = {name: weight.numpy() for name, weight in named_weights(attentive).items()}
+    for name, weight in named_weights(generator).items():
+        weight.assign(weights[name])
+    for found, other in zip(generator(inputs)["pyramid"], others["pyramid"]):  # the same weights, other features
+        assert not np.array_equal(found, other)
+    with pytest.raises(ValueError, match="`attention` must be one of transfer, none. Received: 'some'"):
+        PENNetGenerator(attention="some")
 
 
 def test_scores_and_state():
