@@ -29,7 +29,12 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 METRICS = ("feature_distance", "hole_l1", "hole_psnr", "ssim", "seam")
 FULL = "v1"
-CONFIGS = {"v1": "quickstart", "v2": "quickstart_deepfill_v2", "gl": "quickstart_global_local", "pen": "quickstart_pen_net"}
+CONFIGS = {
+    "v1": "quickstart",
+    "v2": "quickstart_deepfill_v2",
+    "gl": "quickstart_global_local",
+    "pen": "quickstart_pen_net",
+}
 # By table: form -> overrides. The first word of a form is its config.
 GROUPS = {
     "attention": {

@@ -18,7 +18,6 @@ from tf_inpaint.models.network import Network
 from tf_inpaint.ops.boxes import Box, bounding_box
 from tf_inpaint.ops.images import resize_bilinear
 
-
 ATTENTIONS = ("transfer", "none")
 
 
