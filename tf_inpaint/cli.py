@@ -20,8 +20,10 @@ import importlib
 import os
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Callable, NoReturn
 
 from tf_inpaint.errors import InputError, one_line, reason
@@ -174,6 +176,35 @@ def import_tensorflow():
             sys.stderr.flush()
             os.dup2(stderr, 2)
             os.close(stderr)
+
+
+class Progress:
+    """Progress on stderr: a line that rewrites itself on a screen, a line every tenth elsewhere."""
+
+    def __init__(self):
+        self._start, self._tenth, self._screen = None, -1, sys.stderr.isatty()
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        self._start = self._start or (now, done)
+        passed, finished = now - self._start[0], done - self._start[1]
+        text = f"{done} of {total} images"
+        if finished and passed > 0:
+            text += f", {finished / passed:.1f} a second"
+            if done < total:
+                text += f", {timedelta(seconds=round((total - done) * passed / finished))} left"
+        if self._screen:
+            print(f"\r{text:<70}", end="", file=sys.stderr, flush=True)
+        elif done * 10 // max(total, 1) != self._tenth:
+            self._tenth = done * 10 // max(total, 1)
+            print(text, file=sys.stderr, flush=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        if self._screen and self._start:
+            print(file=sys.stderr)
 
 
 def warn(message: str) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Sequence
-from datetime import timedelta
 
 from tf_inpaint import cli
 from tf_inpaint.evaluation import PROTOCOLS, Evaluation
 from tf_inpaint.evaluation.baselines import BASELINES, CHEAP
 from tf_inpaint.evaluation.ranking import sentences
+from tf_inpaint.evaluation.ray import run_on_cluster
 from tf_inpaint.evaluation.table import bins_table, terminal_table
 from tf_inpaint.io.holes import MASK_SOURCES
 from tf_inpaint.io.shards import Shard
@@ -23,7 +22,7 @@ def main(argv: Sequence[str]) -> int:
     """Evaluates, prints the table, and returns the exit code."""
     parser = _parser()
     options = vars(parser.parse_args(argv))
-    folder = options.pop("export_tasks")
+    folder, cluster, workers = (options.pop(name) for name in ("export_tasks", "ray", "actors"))
     del options["debug"]
     if len(options["images"]) == 1:
         (options["images"],) = options["images"]
@@ -31,6 +30,8 @@ def main(argv: Sequence[str]) -> int:
         options["baselines"] = []
     evaluation = Evaluation(**options)
     shard = Shard.parse(evaluation.shard)
+    if cluster is not None and (folder or not shard.covers_all):
+        parser.error("--ray measures everything: leave out --shard and --export_tasks")
     if folder:
         if not shard.covers_all:
             parser.error("--export_tasks writes all tasks: leave out --shard")
@@ -40,8 +41,11 @@ def main(argv: Sequence[str]) -> int:
         return _report_left_out(left_out)
     if evaluation.output is None:
         parser.error("give --output")
-    with _Progress() as progress:
-        results = evaluation.run(progress)
+    with cli.Progress() as progress:
+        if cluster is None:
+            results = evaluation.run(progress)
+        else:
+            results = run_on_cluster(evaluation, cluster, workers, progress)
     if shard.covers_all:
         print("\n".join(sentences(results)), end="\n\n")
         print(terminal_table(results))
@@ -63,35 +67,6 @@ def _report_left_out(left_out):
     for name, reason in left_out.items():
         print(f"left out: {name}: {reason}", file=sys.stderr)
     return cli.SOME_FAILED if left_out else cli.DONE
-
-
-class _Progress:
-    """Progress on stderr: a line that rewrites itself on a screen, a line every tenth elsewhere."""
-
-    def __init__(self):
-        self._start, self._tenth, self._screen = None, -1, sys.stderr.isatty()
-
-    def __call__(self, done: int, total: int) -> None:
-        now = time.monotonic()
-        self._start = self._start or (now, done)
-        passed, finished = now - self._start[0], done - self._start[1]
-        text = f"{done} of {total} images"
-        if finished and passed > 0:
-            text += f", {finished / passed:.1f} a second"
-            if done < total:
-                text += f", {timedelta(seconds=round((total - done) * passed / finished))} left"
-        if self._screen:
-            print(f"\r{text:<70}", end="", file=sys.stderr, flush=True)
-        elif done * 10 // max(total, 1) != self._tenth:
-            self._tenth = done * 10 // max(total, 1)
-            print(text, file=sys.stderr, flush=True)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        if self._screen and self._start:
-            print(file=sys.stderr)
 
 
 def _parser() -> cli.Parser:
@@ -170,6 +145,14 @@ def _parser() -> cli.Parser:
     add("--lpips_trunk", metavar="FILE", help="for lpips: torchvision's weights of AlexNet or VGG16")
     add("--restart", action="store_true", help="drop what an earlier evaluation has left in --output")
     add("--shard", metavar="I/N", help="measure only the shard of machine I of N: every N-th image from the I-th on")
+    add(
+        "--ray",
+        nargs="?",
+        const="",
+        metavar="ADDRESS",
+        help="measure on the Ray cluster at an address, at RAY_ADDRESS, or on this machine; --output is shared by all",
+    )
+    add("--actors", type=int, metavar="N", help="with --ray: how many measure at a time (default: one a GPU or node)")
     add("--export_tasks", metavar="DIR", help="only write images and masks of the protocol, for other programs")
     return parser
 

@@ -211,7 +211,9 @@ JOB, RUN = "--image x.png --mask m.png", "--checkpoint_dir run"
         (f"--image empty --mask m.png {RUN}", "empty holds no images"),
         (f"--flist absent.flist {RUN}", "the list absent.flist cannot be read"),
         (f"--image x.png {RUN}", "give --image and --mask, or --flist"),
-        (f"--flist l.flist --mask m.png {RUN}", "--flist names images, masks, outputs and edges itself"),
+        (f"--flist l.flist --mask m.png {RUN}", "--flist names images, masks and edges itself"),
+        (f"{JOB} --ray {RUN}", "--ray completes a folder or a list, and needs no --shard"),
+        (f"--flist l.flist --rows r.csv {RUN}", "--actors and --rows are for --ray"),
         ("--imag x.png", "unrecognized arguments: --imag"),
     ],
 )

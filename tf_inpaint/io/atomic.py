@@ -8,6 +8,7 @@ import re
 import secrets
 import time
 from pathlib import Path
+from typing import Iterator
 
 from tf_inpaint.errors import InputError, reason
 
@@ -40,14 +41,20 @@ def replace(path: str | os.PathLike, contents, durable: bool = False) -> None:
     Raises:
         OSError: if it cannot be written there; nothing half-written is left.
     """
+    with unfinished(path) as temporary, open(temporary, "xb") as file:
+        file.write(contents.encode() if isinstance(contents, str) else contents)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def unfinished(path: str | os.PathLike) -> Iterator[str]:
+    """Context with a hidden name to write a file under, which takes its place where that went well."""
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f".{_start(name)}.{secrets.token_hex(6)}.part")
     try:
-        with open(temporary, "xb") as file:
-            file.write(contents.encode() if isinstance(contents, str) else contents)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
+        yield temporary
         os.replace(temporary, path)
     finally:
         with contextlib.suppress(OSError):

@@ -6,17 +6,19 @@ image to complete.
 
 from __future__ import annotations
 
+import argparse
 import os
 
 from tf_inpaint import cli
-from tf_inpaint.checkpoints import DEFAULT_WEIGHTS, GUIDED_WEIGHTS, list_weights, open_checkpoint
+from tf_inpaint.checkpoints import DEFAULT_WEIGHTS, GUIDED_WEIGHTS, Checkpoint, list_weights, open_checkpoint
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.holes import MASK_SOURCES
 from tf_inpaint.io.listing import left_out
 from tf_inpaint.io.shards import Shard
 from tf_inpaint.ops.holes import MOST_GROWTH
-from tf_inpaint.predict.jobs import check_outputs, jobs_from_list, jobs_from_paths
+from tf_inpaint.predict.jobs import Job, check_outputs, jobs_from_list, jobs_from_paths
 from tf_inpaint.predict.options import add_model_options, load_inpainter
+from tf_inpaint.predict.ray import run_on_cluster
 from tf_inpaint.predict.run import Run
 from tf_inpaint.predict.tasks import Reading
 
@@ -30,25 +32,42 @@ def main(argv) -> int:
     if args.list_weights:
         print(list_weights())
         return cli.DONE
-    if args.flist is not None and (args.image or args.mask or args.output or args.edges):
-        parser.error(
-            "--flist names images, masks, outputs and edges itself: leave out --image, --mask, --output and --edges"
-        )
+    if args.flist is not None and (args.image or args.mask or args.edges):
+        parser.error("--flist names images, masks and edges itself: leave out --image, --mask and --edges")
     if args.flist is None and not (args.image and (args.mask or args.mask_from == "alpha")):
         parser.error("give --image and --mask, or --flist; or --image and --mask_from alpha for what is transparent")
+    many = args.flist is not None or os.path.isdir(args.image)
+    if args.ray is None and (args.actors or args.rows):
+        parser.error("--actors and --rows are for --ray")
+    if args.ray is not None and (args.shard or not many):
+        parser.error("--ray completes a folder or a list, and needs no --shard")
     _check_numbers(args)
+    if args.ray is not None and args.flist and args.flist.rstrip("/").endswith(".parquet"):
+        return run_on_cluster(args, None, guided=False)
     if args.flist:
-        jobs = jobs_from_list(args.flist, args.format)
+        jobs = jobs_from_list(args.flist, args.format, args.output)
     else:
         jobs = jobs_from_paths(args.image, args.mask, args.output, args.edges, args.format)
-        for sentence in left_out(args.image) if os.path.isdir(args.image) else ():
+        for sentence in left_out(args.image) if many else ():
             cli.warn(sentence)
-    check_outputs(jobs, args.save_coarse, args.save_attention, _ENDINGS[args.format], args.samples)
+    check_written(jobs, args)
     guided = any(job.edges is not None for job in jobs)
     checkpoint = open_checkpoint(args.checkpoint_dir, args.weights, guided=guided)
     jobs = Shard.parse(args.shard).of(jobs)[: args.limit]
+    if args.ray is not None:
+        return run_on_cluster(args, jobs, guided)
+    run = run_of(args, checkpoint, args.skip_existing)
+    return run.many(jobs) if many or not jobs else run.one(jobs[0])
 
-    run = Run(
+
+def check_written(jobs: list[Job], args: argparse.Namespace) -> None:
+    """`check_outputs` by the command's options."""
+    check_outputs(jobs, args.save_coarse, args.save_attention, _ENDINGS[args.format], args.samples)
+
+
+def run_of(args: argparse.Namespace, checkpoint: Checkpoint, skip_existing: bool) -> Run:
+    """The run that the command's options ask for."""
+    return Run(
         load=lambda: load_inpainter(
             checkpoint,
             args,
@@ -59,15 +78,27 @@ def main(argv) -> int:
         batch_size=args.batch_size,
         reading=Reading(args.invert_mask, args.mask_from, args.grow, args.fit_mask),
         quality=args.quality,
-        skip_existing=args.skip_existing,
+        skip_existing=skip_existing,
         save_coarse=args.save_coarse,
         save_attention=args.save_attention,
         samples=args.samples,
         verbose=args.verbose,
     )
-    if args.flist is None and not os.path.isdir(args.image) and jobs:
-        return run.one(jobs[0])
-    return run.many(jobs)
+
+
+def default_options(**options) -> argparse.Namespace:
+    """The command's options, as by default but for these.
+
+    Raises:
+        TypeError: for one that it does not have.
+    """
+    args = _parser().parse_args([])
+    for name in options:
+        if name not in vars(args):
+            raise TypeError(f"there is no option {name}. Received: {sorted(options)}")
+    vars(args).update(options)
+    _check_numbers(args)
+    return args
 
 
 def _check_numbers(args):
@@ -79,6 +110,8 @@ def _check_numbers(args):
         raise InputError(f"--grow must be 0 to {MOST_GROWTH} pixels, not {args.grow}")
     if args.limit is not None and args.limit < 1:
         raise InputError(f"--limit must be at least 1, not {args.limit}")
+    if args.actors is not None and args.actors < 1:
+        raise InputError(f"--actors must be at least 1, not {args.actors}")
     if args.quality is not None and not 1 <= args.quality <= 100:
         raise InputError(f"--quality must be 1 to 100, not {args.quality}")
     if args.quality is not None and args.format == "png":
@@ -90,7 +123,7 @@ def _parser() -> cli.Parser:
     add = parser.add_argument
     add("--image", help="an image, or a folder of images")
     add("--mask", help="white where the hole is; or a folder of masks named as the images")
-    add("--output", help="a PNG, or a folder where --image is one (default: x_completed.png beside x)")
+    add("--output", help="a PNG, or a folder where --image is one, or with --flist (default: x_completed.png beside x)")
     add(
         "--edges",
         help="for guided models: edges, white lines on black; or a folder of them named as the images",
@@ -123,6 +156,16 @@ def _parser() -> cli.Parser:
     )
     add("--shard", metavar="I/N", help="of a folder or list, the shard of machine I of N: every N-th from the I-th on")
     add("--limit", type=int, metavar="N", help="of a folder or list, or its shard, the first N images only")
+    add(
+        "--ray",
+        nargs="?",
+        const="",
+        metavar="ADDRESS",
+        help="complete a folder or list (here also Parquet with columns image, mask, output, edges) on the Ray cluster "
+        "at an address, at RAY_ADDRESS, or on this machine; goes on with what is there (pip install 'tf_inpaint[ray]')",
+    )
+    add("--actors", type=int, metavar="N", help="with --ray: how many complete at a time (default: one a GPU or node)")
+    add("--rows", metavar="FILE", help="with --ray: .csv or .parquet, a row an image (default: rows.csv in --output)")
     add("--verbose", action="store_true", help="tell seconds per batch and image, and how many graphs were built")
     add(
         "--mask_from",

@@ -86,12 +86,12 @@ def jobs_from_paths(image, mask, output=None, edges=None, ending="png") -> list[
     return _without_clashes(jobs)
 
 
-def jobs_from_list(path, ending="png") -> list[Job]:
+def jobs_from_list(path, ending="png", into=None) -> list[Job]:
     """Jobs for `--flist`: lines `image mask output` (the original's format), or a CSV with these columns and `edges`.
 
     The output may be left out. Columns of lines are separated by spaces, or by tabs, where paths contain spaces or
     edges follow as the fourth. Relative paths count from the list's folder, or from the working directory where only
-    there the image exists.
+    there the image exists; outputs from the folder `into`, if there is one, which also takes those that are left out.
     """
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
@@ -106,10 +106,25 @@ def jobs_from_list(path, ending="png") -> list[Job]:
     jobs = []
     for image, mask, output, edges in rows:
         base = "" if not os.path.exists(os.path.join(folder, image)) and os.path.exists(image) else folder
-        image, mask = os.path.join(base, image), os.path.join(base, mask)
-        output, edges = (os.path.join(base, path) if path else None for path in (output, edges))
-        jobs.append(Job(image, mask, output or completed_name(image, ending), edges))
+        image, mask, edges = (_below(base, path) for path in (image, mask, edges))
+        jobs.append(Job(image, mask, _output(image, output, base, into, ending), edges))
     return jobs
+
+
+def is_remote(path) -> bool:
+    """Whether a path is an address as s3://bucket/x.png, which completing on Ray reads and writes."""
+    return "://" in path
+
+
+def _output(image, output, base, into, ending):
+    if output or into is None:
+        return _below(base if into is None else into, output) or completed_name(image, ending)
+    return _below(into, f"{os.path.splitext(os.path.basename(image))[0]}.{ending}")
+
+
+def _below(folder, path):
+    """A path that counts from a folder; None where there is none."""
+    return (path if is_remote(path) else os.path.join(folder, path)) if path else None
 
 
 def completed_name(image, ending="png") -> str:

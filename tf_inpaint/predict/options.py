@@ -56,9 +56,6 @@ def add_model_options(parser: cli.Parser, weights: str, most: str = "any") -> No
 
 def load_inpainter(checkpoint, args, **limits):
     """The `Inpainter` of a checkpoint by these options, whose origin it prints; `limits` as in `Inpainter.load`."""
-    cli.import_tensorflow()
-    from tf_inpaint.inference.inpainter import Inpainter
-
     limits = {"max_pixels": args.max_pixels, "trust_saved_model": args.trust_saved_model, **limits}
     shared = {"padding": args.padding, "residuals": args.residuals, "texture": args.texture, "blending": args.blend}
     shared.update(temperature=args.temperature, seed=args.seed)
@@ -66,6 +63,9 @@ def load_inpainter(checkpoint, args, **limits):
         raise InputError(f"--temperature must be 0 or more, not {args.temperature:g}")
     if args.seed is not None and not 0 <= args.seed <= _LARGEST_SEED:
         raise InputError(f"--seed must be 0 to {_LARGEST_SEED}, not {args.seed}")
+    cli.import_tensorflow()
+    from tf_inpaint.inference.inpainter import Inpainter
+
     inpainter = Inpainter.load(checkpoint, **shared, **limits)
     print(inpainter.origin)
     return inpainter

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import dataclass, field
-from typing import Any, Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Callable, Iterator, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,16 @@ LARGE_IMAGE = 1 << 21  # pixels from which memory is told beforehand
 _GREY = 128  # of holes on sheets
 _ABANDONED = 3600  # seconds: no image takes so long to be written, so that other processes may write there, too
 _LOOK_AHEAD = 4  # batches' worth of images that may be held to be completed together
+
+
+class Outcome(NamedTuple):
+    """What became of a job: whether it was done, what is said of it, and how long its reading, completing and writing
+    took, a batch's time being that of all its images alike."""
+
+    job: Job
+    done: bool
+    sentences: list[str]
+    seconds: float = 0.0
 
 
 @dataclass
@@ -47,7 +57,8 @@ class Run:
     samples: int = 0
     verbose: bool = False
     _inpainter: Any = field(init=False, default=None)
-    _sentences: dict[str, list[str]] = field(init=False, default_factory=dict)  # by output
+    _batches: int = field(init=False, default=0)
+    _swept: set[str] = field(init=False, default_factory=set)  # folders without what killed processes left
 
     def one(self, job: Job) -> int:
         """Completes a job; returns the exit code.
@@ -70,37 +81,51 @@ class Run:
 
     def many(self, jobs: list[Job]) -> int:
         """Completes what can be completed; sentences come after the progress bar, which they would tear."""
-        missing = [job for job in jobs if not self._is_done(job)]
-        if len(missing) < len(jobs):
-            print(f"{len(jobs) - len(missing)} of {len(jobs)} are there already")
+        missing, there = self.missing(jobs)
+        if there:
+            print(f"{len(there)} of {len(jobs)} are there already")
             jobs = missing
             if not jobs:
                 return cli.DONE
-        for folder in {os.path.dirname(job.output) for job in jobs}:
-            remove_unfinished(folder or os.curdir, _ABANDONED)
-        ready, self._sentences = [], {job.output: [] for job in jobs}
+        ready, outcomes = self.checked(jobs)
+        try:
+            if ready:
+                self._complete(ready, outcomes)
+        finally:
+            sentences = {outcome.job: outcome.sentences for outcome in outcomes}
+            for job in jobs:
+                for sentence in sentences.get(job, ()):
+                    print(sentence, file=sys.stderr)
+        done = sum(outcome.done for outcome in outcomes)
+        print(f"{done} of {len(jobs)} images completed")
+        return cli.DONE if done == len(jobs) else cli.SOME_FAILED
+
+    def missing(self, jobs: list[Job]) -> tuple[list[Job], list[Job]]:
+        """Jobs to do, and those whose files are there already, where these are skipped."""
+        missing, there = [], []
+        for job in jobs:
+            (there if self._is_done(job) else missing).append(job)
+        return missing, there
+
+    def checked(self, jobs: list[Job]) -> tuple[list[Job], list[Outcome]]:
+        """Jobs whose inputs look sound, which takes no network, and the outcomes of the others."""
+        for folder in {os.path.dirname(job.output) or os.curdir for job in jobs} - self._swept:
+            remove_unfinished(folder, _ABANDONED)
+            self._swept.add(folder)
+        ready, refused = [], []
         for job in jobs:
             try:
                 check_inputs(job)
                 ready.append(job)
             except InputError as error:
-                self._fail(job, error)
-        done = 0
-        try:
-            if ready:
-                done = self._complete(ready)
-        finally:
-            for sentences in self._sentences.values():
-                for sentence in sentences:
-                    print(sentence, file=sys.stderr)
-        print(f"{done} of {len(jobs)} images completed")
-        return cli.DONE if done == len(jobs) else cli.SOME_FAILED
+                refused.append(_refused(job, error))
+        return ready, refused
 
-    def _complete(self, jobs) -> int:
-        """How many jobs were done."""
-        self._inpainter = self.load()
-        bar = cli.import_tensorflow().keras.utils.Progbar(len(jobs), unit_name="picture")
-        start, done, batches = time.perf_counter(), 0, 0
+    def complete(self, jobs: list[Job]) -> Iterator[Outcome]:
+        """The outcomes of jobs that were checked, as they come, in the order in which batches are full."""
+        if self._inpainter is None:
+            self._inpainter = self.load()
+        refused: list[Outcome] = []
 
         def size(task):
             return self._inpainter.joint_size(task.mask) if self.batch_size > 1 else None
@@ -108,50 +133,60 @@ class Run:
         def most(size):
             return self._inpainter.most_at_once(*size, self.batch_size)
 
-        for batch in grouped(self._tasks(jobs, bar), size, most, _LOOK_AHEAD * self.batch_size):
-            done += self._complete_batch(batch)
-            batches += 1
-            bar.add(len(batch))
+        for batch in grouped(self._tasks(jobs, refused), size, most, _LOOK_AHEAD * self.batch_size):
+            yield from _taken(refused)
+            yield from self._complete_batch(batch)
+            self._batches += 1
+        yield from _taken(refused)
+
+    def _complete(self, jobs, outcomes):
+        """Adds the outcomes of jobs, with a progress bar."""
+        self._inpainter = self.load()
+        bar = cli.import_tensorflow().keras.utils.Progbar(len(jobs), unit_name="picture")
+        start, done = time.perf_counter(), 0
+        for outcome in self.complete(jobs):
+            outcomes.append(outcome)
+            done += outcome.done
+            bar.add(1)
         if self.verbose:
             seconds = time.perf_counter() - start
-            print(f"{done} images in {batches} batches, {seconds:.1f} s with reading and writing")
+            print(f"{done} images in {self._batches} batches, {seconds:.1f} s with reading and writing")
             print(f"graphs built: {self._inpainter.graphs}")
-        return done
 
-    def _tasks(self, jobs, bar):
-        """The jobs that can be read, one after the other."""
+    def _tasks(self, jobs, refused):
+        """The jobs that can be read, one after the other; the outcomes of the others go to `refused`."""
         for job in jobs:
+            start = time.perf_counter()
             try:
-                task = read_task(job, self.reading)
+                yield replace(read_task(job, self.reading), seconds=time.perf_counter() - start)
             except InputError as error:
-                self._fail(job, error)
-                bar.add(1)
-                continue
-            yield task
-            self._sentences[job.output] += (f"warning: {warning}" for warning in task.warnings)
+                refused.append(_refused(job, error))
 
-    def _complete_batch(self, batch: list[Task]) -> int:
-        """How many images of a batch were completed and written."""
+    def _complete_batch(self, batch: list[Task]) -> Iterator[Outcome]:
         start = time.perf_counter()
         try:
             outputs = self._outputs(batch)
         except InputError as error:
             if len(batch) > 1:  # what is too much together, or refused for one of them
-                return sum(self._complete_batch([task]) for task in batch)
-            self._fail(batch[0].job, error)
-            return 0
+                for task in batch:
+                    yield from self._complete_batch([task])
+            else:
+                yield _refused(batch[0].job, error, batch[0].warnings)
+            return
+        seconds = (time.perf_counter() - start) / len(batch)
         if self.verbose:
-            seconds, (height, width) = time.perf_counter() - start, batch[0].mask.shape
-            average = f", {seconds / len(batch):.2f} s an image" if len(batch) > 1 else ""
-            print(f"\n{len(batch)} of {width} x {height}: {seconds:.2f} s{average}", flush=True)
-        done = 0
+            height, width = batch[0].mask.shape
+            average = f", {seconds:.2f} s an image" if len(batch) > 1 else ""
+            print(f"\n{len(batch)} of {width} x {height}: {seconds * len(batch):.2f} s{average}", flush=True)
         for task, of_task in zip(batch, outputs):
+            start = time.perf_counter()
             try:
                 self._write(task, of_task)
-                done += 1
             except InputError as error:
-                self._fail(task.job, error)
-        return done
+                yield _refused(task.job, error, task.warnings)
+                continue
+            seconds_in_all = task.seconds + seconds + time.perf_counter() - start
+            yield Outcome(task.job, True, _warned(task.warnings), seconds_in_all)
 
     def _outputs(self, batch: list[Task]) -> list[dict]:
         """What the network says about images that go together."""
@@ -194,9 +229,24 @@ class Run:
         for path, array in files.items():
             write_image(path, array, image.metadata, self.quality)
 
-    def _is_done(self, job):
-        wanted = job.outputs(self.save_coarse, self.save_attention, self.samples)
-        return self.skip_existing and not job.problem and all(map(os.path.isfile, wanted))
+    def outputs(self, job: Job) -> list[str]:
+        """All files that are written for a job."""
+        return job.outputs(self.save_coarse, self.save_attention, self.samples)
 
-    def _fail(self, job, error):
-        self._sentences[job.output].append(f"failed: {error}")
+    def _is_done(self, job):
+        return self.skip_existing and not job.problem and all(map(os.path.isfile, self.outputs(job)))
+
+
+def _refused(job, error, warnings=()):
+    return Outcome(job, False, [*_warned(warnings), f"failed: {error}"])
+
+
+def _warned(warnings):
+    return [f"warning: {warning}" for warning in warnings]
+
+
+def _taken(outcomes):
+    """All of a list, which is empty afterwards."""
+    taken = list(outcomes)
+    outcomes.clear()
+    return taken

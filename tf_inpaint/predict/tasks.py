@@ -45,6 +45,7 @@ class Task:
         mask: bool [H, W], True = hole.
         edges: bool [H, W], True = line; None where it has none.
         warnings: sentences about a strange mask, or about what of a file does not count.
+        seconds: that reading took.
     """
 
     job: Job
@@ -52,6 +53,7 @@ class Task:
     mask: np.ndarray
     edges: np.ndarray | None = None
     warnings: list[str] = field(default_factory=list)
+    seconds: float = 0.0
 
     @property
     def seen(self) -> np.ndarray:

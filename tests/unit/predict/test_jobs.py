@@ -56,6 +56,14 @@ def test_lists_may_name_sketches(tmp_path):
     assert [job.edges for job in jobs_from_list(tmp_path / "l.csv")] == [f"{folder}/e.png", None]
 
 
+def test_outputs_of_lists_may_have_a_folder_and_inputs_addresses(tmp_path):
+    (tmp_path / "l.flist").write_text("b/x.jpg m.png\ns3://b/y.png s3://b/m.png z.png\nx.png m.png /o.png\n")
+    jobs = jobs_from_list(tmp_path / "l.flist", into="s3://out")
+    assert [job.output for job in jobs] == ["s3://out/x.png", "s3://out/z.png", "/o.png"]
+    assert [job.image for job in jobs] == [f"{tmp_path}/b/x.jpg", "s3://b/y.png", f"{tmp_path}/x.png"]
+    assert jobs_from_list(tmp_path / "l.flist")[1].output == f"{tmp_path}/z.png"
+
+
 def test_a_folder_with_one_mask_for_all(tmp_path):
     images = _images(tmp_path, "a.png", "b.png")
     assert [job.mask for job in jobs_from_paths(images, "m.png")] == ["m.png"] * 2
