@@ -21,16 +21,17 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(not NODE, reason="node is not
 HEIGHT, WIDTH = 60, 80
 SCRIPT = """
 import { readFileSync } from "node:fs";
-const { pages, rgba, drawn, mask, width, height } = JSON.parse(readFileSync(0));
+const { pages, stranger, rgba, drawn, mask, width, height } = JSON.parse(readFileSync(0));
 const bytes = (text) => Uint8ClampedArray.from(Buffer.from(text, "base64"));
 const text = (values) => Buffer.from(values).toString("base64");
 const holes = await import(`${pages}/holes.js`);
-const { encodePng } = await import(`${pages}/png.js`);
+const { decodePng, encodePng } = await import(`${pages}/png.js`);
 const { example } = await import(`${pages}/network.js`);
 const [picture, prediction, hole] = [bytes(rgba), bytes(drawn), Uint8Array.from(bytes(mask))];
 const rows = (first, count) => Uint8Array.from(picture.subarray(4 * first * width, 4 * (first + count) * width));
 const noted = new TextEncoder().encode("Comment\\0by the page");
 const file = await encodePng(width, height, 4, rows, [["tEXt", noted]]);
+const read = await decodePng(new Blob([bytes(stranger)]));
 const made = example(96, [40, 56]);
 const small = holes.enlarged(picture, width, height, { x: 10, y: 20, width: 2 * width, height: 2 * height },
   { x: 10, y: 20, width: 2 * width, height: 2 * height });
@@ -40,6 +41,7 @@ console.log(JSON.stringify({
   poisson: text(holes.poisson(picture, prediction, hole, width, height)),
   enlarged: text(small),
   groups: holes.groups(hole, width, height, 16),
+  read: text(read.rgba),
   png: text(new Uint8Array(await file.arrayBuffer())),
   example: text(made.rgba), exampleMask: text(made.mask),
 }));
@@ -64,12 +66,23 @@ def computed(case):
     alpha = np.full((HEIGHT, WIDTH, 1), 255, np.uint8)
     arrays = {"rgba": np.dstack([image, alpha]), "drawn": np.dstack([drawn, alpha]), "mask": mask.astype(np.uint8)}
     given = {name: base64.b64encode(array.tobytes()).decode() for name, array in arrays.items()}
+    file = io.BytesIO()
+    Image.fromarray(_stranger()).save(file, "PNG")
+    given["stranger"] = base64.b64encode(file.getvalue()).decode()
     given.update(pages=(Path(tf_inpaint.demo.__file__).parent / "page").as_uri(), width=WIDTH, height=HEIGHT)
     command = [NODE, "--experimental-default-type=module", "--input-type=module", "-e", SCRIPT]
     done = subprocess.run(command, input=json.dumps(given), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     return {name: base64.b64decode(value) if isinstance(value, str) else value for name, value in answer.items()}
+
+
+def _stranger():
+    """Smooth and rough rows, so that Pillow filters them in different ways; any alpha."""
+    rng, (y, x) = np.random.default_rng(0), np.mgrid[:50, :70]
+    rgba = np.stack([x, y, x + y, 255 - x], axis=-1).astype(np.uint8)
+    rgba[10:20] = rng.integers(0, 256, (10, 70, 4), np.uint8)
+    return rgba
 
 
 def _rgb(levels, height=HEIGHT, width=WIDTH):
@@ -99,6 +112,7 @@ def test_enlarging(case, computed):
 
 
 def test_png_files(case, computed):
+    assert computed["read"] == _stranger().tobytes()
     with Image.open(io.BytesIO(computed["png"])) as file:
         np.testing.assert_array_equal(np.asarray(file)[..., :3], case[0])
         assert file.mode == "RGBA" and file.text == {"Comment": "by the page"}

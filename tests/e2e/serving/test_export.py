@@ -19,7 +19,7 @@ from tf_inpaint.inference.inpainter import Inpainter
 from tf_inpaint.io.images import read_image
 from tf_inpaint.ops.fourier import LARGEST_PRODUCT
 from tf_inpaint.predict import command as complete
-from tf_inpaint.serving.lite import graph_of
+from tf_inpaint.serving.lite import METADATA, contract_of, graph_of, interpreter_of
 
 pytestmark = pytest.mark.slow  # exporting a model takes its time
 
@@ -252,8 +252,10 @@ def test_tensorflow_lite_of_built_in_operations_alone(exported, make_case, tmp_p
     side = 32 if model == "context_encoder" else 64
     path = tmp_path / "deep" / "model.tflite"
     assert command.export_file(inpainter, str(path), "tflite", (side, side)) < 1e-3
-    plainly = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    interpreter = tf.lite.Interpreter(str(path), experimental_op_resolver_type=plainly)
+    interpreter = interpreter_of(path.read_bytes())
+    about = contract_of(path.read_bytes())
+    assert about["inputs"]["mask"] == {"type": "uint8", "shape": [1, side, side, 1], "levels": "above 127 = hole"}
+    assert set(about["outputs"]) == set(interpreter.get_signature_runner().get_output_details())
     kinds = {operation["op_name"] for operation in interpreter._get_ops_details()}
     assert not [kind for kind in kinds if kind.startswith("Flex") or "CUSTOM" in kind]
     case = make_case(side, side)
@@ -282,11 +284,32 @@ def test_lama_of_large_images_has_no_fourier_operations_either(exported):
 def test_onnx_where_its_packages_are_installed(exported, tmp_path, model):
     inpainter, path = exported(model).inpainter, tmp_path / "model.onnx"
     try:
-        import onnxruntime  # noqa: F401
+        import onnxruntime
         import tf2onnx  # noqa: F401
     except ImportError:
         with pytest.raises(InputError, match=r"pip install 'tf_inpaint\[onnx\]'"):
             command.export_file(inpainter, str(path), "onnx", (64, 64))
         pytest.skip("tf2onnx and onnxruntime are not installed")
     assert command.export_file(inpainter, str(path), "onnx", (64, 64)) < 1e-3
-    assert path.stat().st_size > 50_000
+    session = onnxruntime.InferenceSession(path.read_bytes())
+    about = json.loads(session.get_modelmeta().custom_metadata_map[METADATA])
+    assert {value.name: value.shape for value in session.get_inputs()} == {
+        name: value["shape"] for name, value in about["inputs"].items()
+    }
+    half = tmp_path / "half.onnx"
+    assert command.export_file(inpainter, str(half), "onnx", (64, 64), "float16") < 0.02
+    assert half.stat().st_size < 0.8 * path.stat().st_size
+
+
+def test_onnx_of_any_size(exported, make_case, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("tf2onnx")
+    inpainter, path = exported("guided").inpainter, tmp_path / "model.onnx"
+    assert command.export_file(inpainter, str(path), "onnx") < 0.01
+    session = onnxruntime.InferenceSession(path.read_bytes())
+    for height, width in ((64, 64), (75, 130)):
+        case = make_case(height, width)
+        got = dict(zip(("completed", "drawn"), session.run(["completed", "drawn"], case.arrays())))
+        expected = inpainter.complete(*case.first())
+        assert np.abs(got["completed"][0].astype(int) - expected).max() <= 1
+        np.testing.assert_array_equal(got["completed"][case.masks <= 127], case.images[case.masks <= 127])

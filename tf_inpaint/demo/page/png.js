@@ -1,4 +1,4 @@
-/** PNG files written row by row: no canvas as large as the picture, no premultiplied alpha. */
+/** PNG files written row by row: no canvas as large as the picture; and transparent ones read, without premultiplying. */
 
 const CRC = new Uint32Array(256).map((_, value) => {
   for (let bit = 0; bit < 8; bit++) value = value & 1 ? 0xedb88320 ^ (value >>> 1) : value >>> 1;
@@ -55,12 +55,78 @@ function paeth(line, above, channels, out, at) {
   for (let index = 0; index < line.length; index++) {
     const left = index < channels ? 0 : line[index - channels];
     const corner = index < channels ? 0 : above[index - channels];
-    const up = above[index];
-    const toLeft = Math.abs(up - corner);
-    const toUp = Math.abs(left - corner);
-    const toCorner = Math.abs(left + up - 2 * corner);
-    out[at + index] = line[index] - (toLeft <= toUp && toLeft <= toCorner ? left : toUp <= toCorner ? up : corner);
+    out[at + index] = line[index] - predicted(left, above[index], corner);
   }
+}
+
+/**
+ * The levels of a PNG file with alpha, which a canvas would round; null of any other file, and of forms that are left to
+ * the browser: 16 bits, palettes, interlaced.
+ * @param {Blob} file
+ * @returns {Promise<{width: number, height: number, rgba: Uint8ClampedArray, chunks: Array<[string, Uint8Array]>} | null>}
+ */
+export async function decodePng(file) {
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  const view = new DataView(bytes.buffer);
+  if (bytes.length < 33 || view.getUint32(0) !== 0x89504e47) return null;
+  const [width, height, depth, type, interlaced] = [view.getUint32(16), view.getUint32(20), bytes[24], bytes[25], bytes[28]];
+  if (depth !== 8 || interlaced || (type !== 6 && type !== 4)) return null;
+  const [parts, chunks] = [[], []];
+  for (let at = 8; at + 12 <= bytes.length; ) {
+    const [length, name] = [view.getUint32(at), String.fromCharCode(...bytes.subarray(at + 4, at + 8))];
+    const data = bytes.subarray(at + 8, at + 8 + length);
+    if (name === "IDAT") parts.push(data);
+    else if (KEPT.has(name)) chunks.push([name, data.slice()]);
+    at += 12 + length;
+  }
+  const channels = type === 6 ? 4 : 2;
+  const rgba = new Uint8ClampedArray(4 * width * height);
+  const reader = new Blob(parts).stream().pipeThrough(new DecompressionStream("deflate")).getReader();
+  const line = new Uint8Array(width * channels + 1);
+  let above = new Uint8Array(width * channels);
+  let [filled, y] = [0, 0];
+  for (let read; y < height && !(read = await reader.read()).done; ) {
+    for (let at = 0; at < read.value.length && y < height; ) {
+      const count = Math.min(line.length - filled, read.value.length - at);
+      line.set(read.value.subarray(at, at + count), filled);
+      [filled, at] = [filled + count, at + count];
+      if (filled < line.length) continue;
+      above = unfiltered(line[0], line.subarray(1), above, channels);
+      for (let x = 0; x < width; x++) {
+        for (let channel = 0; channel < 4; channel++) {
+          rgba[4 * (y * width + x) + channel] = above[channels * x + (channels === 4 ? channel : channel === 3 ? 1 : 0)];
+        }
+      }
+      [filled, y] = [0, y + 1];
+    }
+  }
+  return y < height ? null : { width, height, rgba, chunks };
+}
+
+const KEPT = new Set(["iCCP", "gAMA", "cHRM", "sRGB", "pHYs"]);
+
+function unfiltered(kind, line, above, channels) {
+  const result = new Uint8Array(line.length);
+  for (let index = 0; index < line.length; index++) {
+    const left = index < channels ? 0 : result[index - channels];
+    const corner = index < channels ? 0 : above[index - channels];
+    const up = above[index];
+    let guess = 0;
+    if (kind === 1) guess = left;
+    else if (kind === 2) guess = up;
+    else if (kind === 3) guess = (left + up) >> 1;
+    else if (kind === 4) guess = predicted(left, up, corner);
+    result[index] = line[index] + guess;
+  }
+  return result;
+}
+
+/** Paeth's predictor. */
+function predicted(left, up, corner) {
+  const toLeft = Math.abs(up - corner);
+  const toUp = Math.abs(left - corner);
+  const toCorner = Math.abs(left + up - 2 * corner);
+  return toLeft <= toUp && toLeft <= toCorner ? left : toUp <= toCorner ? up : corner;
 }
 
 function chunk(name, data) {

@@ -6,7 +6,7 @@
 
 import { BLENDINGS, around, asSeen, bounds, continueAlpha, enlarged, groups, grown, windowAround } from "./holes.js";
 import { Network } from "./network.js";
-import { encodePng } from "./png.js";
+import { decodePng, encodePng } from "./png.js";
 
 const VIEW_SIDE = 1200; // pictures are shown at most so large
 const MASK_THRESHOLD = 127;
@@ -19,7 +19,7 @@ const COLOURS = { mask: "rgb(255, 82, 92)", edges: "rgb(64, 156, 255)" };
 const OPACITY = { mask: 0.55, edges: 1 };
 
 let network;
-let picture = null; // {bitmap, width, height, type}
+let picture = null; // {bitmap, width, height, type, exact: of decodePng}
 let done = [];
 let undone = [];
 let patches = null; // of the last completion: {box, rgba, mask}; null before
@@ -73,7 +73,9 @@ async function decoded(file, what) {
 async function load(file) {
   const bitmap = await decoded(file, "upload");
   picture?.bitmap.close();
-  picture = { bitmap, width: bitmap.width, height: bitmap.height, type: file.type };
+  const exact = await decodePng(file).catch(() => null); // else the browser's levels are as exact
+  const { width, height } = bitmap;
+  picture = { bitmap, width, height, type: file.type, exact: exact?.width === width && exact.height === height ? exact : null };
   [done, undone, patches] = [[], [], null];
   revision++;
 }
@@ -224,7 +226,8 @@ function cut(values, from, box, depth) {
 
 /** The picture in a box, with patches in it. */
 function pixels(box, filled) {
-  const rgba = pixelsOf(picture.bitmap, box);
+  const { bitmap, width, exact } = picture;
+  const rgba = exact ? cut(exact.rgba, { x: 0, y: 0, width }, box, 4) : pixelsOf(bitmap, box);
   for (const patch of filled) {
     const [left, right] = [Math.max(box.x, patch.box.x), Math.min(box.x + box.width, patch.box.x + patch.box.width)];
     const [top, bottom] = [Math.max(box.y, patch.box.y), Math.min(box.y + box.height, patch.box.y + patch.box.height)];
@@ -346,7 +349,7 @@ async function download(name) {
     const rows = (y, count) => layerIn(what, { x: 0, y, width, height: count }).map((value) => 255 * value);
     return encodePng(width, height, 1, rows);
   }
-  if (ending === "png") return encodePng(width, height, ...(await rowsOfCompleted()));
+  if (ending === "png") return encodePng(width, height, ...rowsOfCompleted(), picture.exact?.chunks);
   const context = canvas(width, height);
   context.drawImage(picture.bitmap, 0, 0);
   for (const { box } of patches) context.putImageData(new ImageData(pixels(box, patches), box.width, box.height), box.x, box.y);
@@ -357,10 +360,10 @@ async function download(name) {
 }
 
 /** [channels, rows] of the completed picture for `encodePng`. */
-async function rowsOfCompleted() {
+function rowsOfCompleted() {
   const { width } = picture;
   const rgba = (y, count) => pixels({ x: 0, y, width, height: count }, patches);
-  if (picture.type !== "image/jpeg" && hasAlpha()) return [4, rgba];
+  if (picture.exact || (picture.type !== "image/jpeg" && hasAlpha())) return [4, rgba];
   return [3, (y, count) => {
     const [from, result] = [rgba(y, count), new Uint8Array(3 * width * count)];
     for (let index = 0, at = 0; index < from.length; index += 4) {
