@@ -71,6 +71,7 @@ setup(
         "serving": SERVING,
         "ray": RAY,
         "onnx": ["tf2onnx>=1.17; python_version >= '3.12'", "onnxruntime>=1.20; python_version >= '3.12'"],
+        "litert": ["ai-edge-litert>=2.1,<3; python_version >= '3.12'"],  # in place of TensorFlow's interpreter
         "dev": [
             *("pytest>=7", "pytest-xdist>=3.7", "ruff>=0.6", "selenium>=4.12"),
             *(*BASELINES, *DEMO, *FEATURES, *LANDMARKS, *SERVING),

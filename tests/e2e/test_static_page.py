@@ -123,6 +123,10 @@ def _clean(browser):
 def test_paint_complete_save_without_a_request(folder, browser, profile, photo):
     with served(folder) as (address, asked):
         _visit(browser, address)
+        moved = "new PerformanceObserver((list) => arguments[0](list.getEntries().length)).observe("
+        moved += "{ type: 'layout-shift', buffered: true });"
+        moved += "requestAnimationFrame(() => setTimeout(arguments[0], 0, 0))"
+        assert browser.execute_async_script(moved) == 0
         asked.clear()
         open_picture(browser, photo)
         idle(browser)

@@ -106,7 +106,7 @@ def write_site(folder: str, model: bytes, about: dict, expected: np.ndarray, run
     site["card.json"] = json.dumps(card, indent=1).encode()
     site["manifest.webmanifest"] = json.dumps(_manifest(about["title"]), indent=1).encode()
     elsewhere = "" if files else runtime["base"]
-    site["index.html"] = _index(pages["index.html"].decode(), elsewhere).encode()
+    site["index.html"] = _index(pages["index.html"].decode(), elsewhere, about["guided"]).encode()
     loaded = [f"{runtime['base']}{name}" for name in _KINDS["wasm"]]
     site["service_worker.js"] = _service_worker(pages["service_worker.js"].decode(), site, loaded).encode()
     for name, contents in {**{f"runtime/{name}": contents for name, contents in files.items()}, **site}.items():
@@ -114,7 +114,7 @@ def write_site(folder: str, model: bytes, about: dict, expected: np.ndarray, run
     return sum(map(len, site.values()))
 
 
-def _index(page, elsewhere):
+def _index(page, elsewhere, guided):
     policy = (
         f"default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' {elsewhere}; "
         "img-src 'self' blob: data:; style-src 'self' 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -124,7 +124,8 @@ def _index(page, elsewhere):
         '<link rel="manifest" href="manifest.webmanifest">',
         '<meta name="theme-color" content="#1d2430">',
     )
-    return page.replace("<!-- static -->", "\n".join(tags)).replace('data-engine="server"', 'data-engine="local"')
+    page = page.replace("<!-- static -->", "\n".join(tags)).replace('data-engine="server"', 'data-engine="local"')
+    return page if guided else page.replace('guided"', 'guided" hidden')  # or the page would move when it is ready
 
 
 def _manifest(title):

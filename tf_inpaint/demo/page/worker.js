@@ -13,6 +13,7 @@ const MASK_THRESHOLD = 127;
 const EDGE_THRESHOLD = 153;
 const MOST_POINTS = 5000;
 const BESIDE = 8; // pixels around a hole that the network draws right, for blending
+const TILE = 512; // pixels a side, in which strokes are painted
 const APART = 129; // pixels between holes that are completed one by one
 const GROUPED_SIDE = 2048; // of the mask that is looked through for groups
 const COLOURS = { mask: "rgb(255, 82, 92)", edges: "rgb(64, 156, 255)" };
@@ -187,8 +188,25 @@ function paint(context, layer, box, scale = 1, colour = "#fff") {
   context.restore();
 }
 
-/** A layer in a box of the picture: Uint8Array, 1 = marked. */
-function layerIn(layer, box, scale = 1, least = MASK_THRESHOLD) {
+/** A layer in a box of the picture: Uint8Array, 1 = marked; by tiles, or a line's rim would depend on the box. */
+function layerIn(layer, box) {
+  const result = new Uint8Array(box.width * box.height);
+  const [right, bottom] = [box.x + box.width, box.y + box.height];
+  for (let y = box.y - (box.y % TILE); y < bottom; y += TILE) {
+    for (let x = box.x - (box.x % TILE); x < right; x += TILE) {
+      const marked = layerAt(layer, { x, y, width: TILE, height: TILE });
+      const [first, end] = [Math.max(x, box.x), Math.min(x + TILE, right)];
+      for (let row = Math.max(y, box.y); row < Math.min(y + TILE, bottom); row++) {
+        const start = (row - y) * TILE - x;
+        result.set(marked.subarray(start + first, start + end), (row - box.y) * box.width + first - box.x);
+      }
+    }
+  }
+  return result;
+}
+
+/** A layer in a box, `scale` times as large: 1 where more than `least` of 255 is painted. */
+function layerAt(layer, box, scale = 1, least = MASK_THRESHOLD) {
   const context = canvas(Math.max(1, Math.round(box.width * scale)), Math.max(1, Math.round(box.height * scale)));
   paint(context, layer, box, scale);
   const { data } = context.getImageData(0, 0, context.canvas.width, context.canvas.height);
@@ -262,7 +280,7 @@ async function complete({ grow = 0, blend = null } = {}) {
   const whole = { x: 0, y: 0, width, height };
   const scale = Math.min(1, GROUPED_SIDE / Math.max(width, height));
   const [across, down] = [width, height].map((side) => Math.max(1, Math.round(side * scale)));
-  const found = layerIn("mask", whole, scale, 0); // thin lines count
+  const found = layerAt("mask", whole, scale, 0); // thin lines count
   if (!found.includes(1)) throw new Error("draw a hole first: where the image shall be completed");
   if (!found.includes(0)) throw new Error("the hole covers the whole image and leaves nothing to complete it from");
   const small = width * height <= network.card.sizes.largest ** 2;
@@ -314,8 +332,8 @@ function smallWindow(window, grow, filled) {
     context.drawImage(shown(patch), x, y, patch.box.width * window.scale, patch.box.height * window.scale);
   }
   const rgba = context.getImageData(0, 0, width, height).data;
-  const mask = grown(layerIn("mask", window, window.scale, 0), width, height, grow * window.scale + 1);
-  return { width, height, rgba, mask, edges: layerIn("edges", window, window.scale, 0) };
+  const mask = grown(layerAt("mask", window, window.scale, 0), width, height, grow * window.scale + 1);
+  return { width, height, rgba, mask, edges: layerAt("edges", window, window.scale, 0) };
 }
 
 // What is seen, and saved
