@@ -180,6 +180,7 @@ def main(argv):
         import torch
     except ImportError:
         parser.error("PyTorch is not installed: pip install torch")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # or PyTorch's threads count as busy while they wait
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         state = {f"generator.{name}": value for name, value in network(torch).state_dict().items()}

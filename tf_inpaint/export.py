@@ -38,6 +38,7 @@ def main(argv) -> int:
         max_pixels=args.max_pixels or MAX_PIXELS,
         max_memory=args.max_memory,
         residuals=args.residuals,
+        texture=args.texture,
     )
     print(inpainter.origin)
     if args.format == "saved_model":
@@ -288,6 +289,11 @@ def _arguments(argv):
         help="fine detail from where attention looked, 0 to 1; an .npz file keeps it as what suits its weights "
         "(default: as the weights say)",
     )
+    add(
+        "--texture",
+        choices=("none", "patches"),
+        help="with --format npz: what suits its weights, as of test.py (default: as the weights say)",
+    )
     add("--max_pixels", type=int, help="largest image accepted, height x width (default: 1024 x 1024)")
     add("--max_memory", default=MAX_MEMORY, help="how much memory completing may take (default: 4G); more is quicker")
     args = parser.parse_args(argv)
@@ -307,6 +313,8 @@ def _arguments(argv):
             parser.error(f"--format {args.format} has no further outputs, and not all of the precisions")
         if not args.output.endswith(f".{args.format}"):
             parser.error(f"--output must end in .{args.format}")
+    if args.texture and args.format != "npz":
+        parser.error("--texture is for --format npz: elsewhere the network draws alone")
     if args.runtime and args.format != "web":
         parser.error("--runtime is for --format web")
     args.size = tuple(args.size) if args.size else None

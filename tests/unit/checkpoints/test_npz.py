@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tf_inpaint import export
 from tf_inpaint.checkpoints import list_weights, open_checkpoint, shipped
 from tf_inpaint.checkpoints.description import describe
 from tf_inpaint.checkpoints.npz import About, read_about, read_weight_file, write_weight_file
@@ -86,6 +87,13 @@ def test_an_inpainter_of_a_file_completes_as_the_network_does(file, recipe):
     difference = loaded.complete(image, mask).astype(int) - Inpainter.of(recipe, residuals=0.25).complete(image, mask)
     assert np.abs(difference).max() <= 1
     assert np.mean(difference != 0) < 0.01
+
+
+def test_a_weight_file_keeps_what_suits_its_weights_and_what_a_command_says_instead(file, tmp_path):
+    for options, kept in ([], (0.25, "patches")), (["--residuals=0.5", "--texture=none"], (0.5, "none")):
+        export.main([f"--checkpoint_dir={file}", "--format=npz", f"--output={tmp_path / 'again.npz'}", *options])
+        about = read_about(str(tmp_path / "again.npz"))
+        assert (about.residuals, about.texture) == kept
 
 
 @pytest.mark.parametrize(
