@@ -24,7 +24,7 @@ SERVING = [
     "tensorflow-serving-api>=2.15,<2.16; python_version < '3.12'",
     "tensorflow-serving-api>=2.18,<2.22; python_version >= '3.12'",
 ]
-# Of pyarrow, which Ray brings, 25 and later need NumPy 2, without saying so.
+# Half a gigabyte, which `dev` does without. Of pyarrow, which it brings, 25 and later need NumPy 2, without saying so.
 RAY = ["ray[data,train]>=2.51,<3", "pyarrow<25; python_version < '3.12'"]
 
 setup(
@@ -75,7 +75,6 @@ setup(
         "dev": [
             *("pytest>=7", "pytest-xdist>=3.7", "ruff>=0.6", "selenium>=4.12"),
             *(*BASELINES, *DEMO, *FEATURES, *LANDMARKS, *SERVING),
-            *(f"{RAY[0]}; python_version < '3.12'", RAY[1]),  # half a gigabyte: in one of the two environments of CI
         ],
     },
     classifiers=[
