@@ -6,7 +6,7 @@ import tarfile
 
 import numpy as np
 import pytest
-from examples import first_batch, image_data, validation_batch
+from example_batches import first_batch, image_data, validation_batch
 
 from tf_inpaint.data.cifar import is_cifar, read_cifar
 from tf_inpaint.errors import InputError

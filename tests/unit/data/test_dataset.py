@@ -6,7 +6,7 @@ import logging
 import numpy as np
 import pytest
 import tensorflow as tf
-from examples import MASK, image_data, joined, take, validation_batch
+from example_batches import MASK, image_data, joined, take, validation_batch
 from PIL import Image, ImageOps
 
 from tf_inpaint.data import reader as reading

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
-from examples import first_batch, image_data, joined, take, validation_batch
+from example_batches import first_batch, image_data, joined, take, validation_batch
 from PIL import Image
 
 from tf_inpaint.data.augment import fit
