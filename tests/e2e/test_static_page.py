@@ -120,6 +120,24 @@ def _clean(browser):
     assert not problems
 
 
+@pytest.mark.parametrize("layer", ["opaque", "transparent"])
+def test_a_mask_from_a_file(folder, browser, profile, photo, layer):
+    """White is the hole; on a transparent layer, paint of any colour."""
+    height, width = read_image(photo).rgb.shape[:2]
+    hole = np.zeros((height, width), bool)
+    hole[30:60, 40:90] = True
+    levels = np.zeros((height, width, 4), np.uint8)
+    levels[hole] = 255 if layer == "opaque" else (10, 20, 30, 255)
+    Image.fromarray(levels[..., :3] if layer == "opaque" else levels).save(profile / f"{layer}.png")
+    with served(folder) as (address, _):
+        _visit(browser, address)
+        open_picture(browser, photo)
+        idle(browser)
+        browser.find_element(By.ID, "open-mask").send_keys(str(profile / f"{layer}.png"))
+        idle(browser)
+        np.testing.assert_array_equal(_mask(browser, profile), hole)
+
+
 def test_paint_complete_save_without_a_request(folder, browser, profile, photo):
     with served(folder) as (address, asked):
         _visit(browser, address)

@@ -88,8 +88,9 @@ async function loadLayer(layer, file) {
     throw new Error(`the ${layer === "mask" ? "mask" : "edge map"} has ${bitmap.width} x ${bitmap.height} pixels, but the image has ${width} x ${height}`);
   }
   const marked = new Uint8Array(width * height);
+  const painted = new Uint8Array(marked.length);
   const threshold = layer === "mask" ? MASK_THRESHOLD : EDGE_THRESHOLD;
-  let between = 0;
+  let [between, transparent] = [0, false];
   for (let y = 0; y < height; y += 256) {
     const rows = Math.min(256, height - y);
     const levels = pixelsOf(bitmap, { x: 0, y, width, height: rows });
@@ -97,31 +98,14 @@ async function loadLayer(layer, file) {
       const [red, green, blue, alpha] = levels.subarray(4 * index, 4 * index + 4);
       const level = 0.299 * red + 0.587 * green + 0.114 * blue;
       between += alpha === 255 && level > 30 && level < 225;
-      // What is transparent is known; paint on a transparent layer is a hole, whatever its colour.
-      marked[y * width + index] = alpha === 255 ? level > threshold : alpha > MASK_THRESHOLD;
+      transparent ||= alpha < 255;
+      marked[y * width + index] = level > threshold;
+      painted[y * width + index] = alpha > MASK_THRESHOLD;
     }
   }
-  const opaque = opaqueOnLayer(bitmap, marked);
   bitmap.close();
   if (between > marked.length / 10) throw new Error(`the ${layer} looks like no ${layer}: most of it must be black or white`);
-  act({ layer, marked: opaque });
-}
-
-/** Where a mask has transparent pixels, what is painted is the hole. */
-function opaqueOnLayer(bitmap, marked) {
-  const { width, height } = picture;
-  const painted = new Uint8Array(marked.length);
-  let transparent = false;
-  for (let y = 0; y < height; y += 256) {
-    const rows = Math.min(256, height - y);
-    const levels = pixelsOf(bitmap, { x: 0, y, width, height: rows });
-    for (let index = 0; index < width * rows; index++) {
-      const alpha = levels[4 * index + 3];
-      transparent ||= alpha < 255;
-      painted[y * width + index] = alpha > MASK_THRESHOLD ? 1 : 0;
-    }
-  }
-  return transparent ? painted : marked;
+  act({ layer, marked: transparent ? painted : marked }); // on a transparent layer paint counts, whatever its colour
 }
 
 // Drawing
@@ -304,7 +288,7 @@ async function complete({ grow = 0, blend = null } = {}) {
 async function fill(hole, grow, blend, filled) {
   const { width, height } = picture;
   const window = windowAround(hole, width, height, network.card.sizes);
-  const box = around(around(hole, BESIDE, width, height), 0, width, height);
+  const box = around(hole, BESIDE, width, height);
   const mask = holeIn(box, grow);
   const rgba = pixels(box, filled);
   const seen = window.scale === 1 ? wholeWindow(window, grow, filled) : smallWindow(window, grow, filled);
