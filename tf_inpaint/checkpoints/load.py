@@ -16,7 +16,13 @@ from tf_inpaint.checkpoints.description import Description, count, describe, som
 from tf_inpaint.checkpoints.releases import release_of
 from tf_inpaint.errors import InputError
 
-_EDGES_CHANNELS = {"coarse.conv1.kernel": 3, "conv1.kernel": 4}  # among what DeepFill v2 and its discriminator take
+# By layer that reads edges, which of its channels they are: of DeepFill v2, its discriminator, LaMa.
+_EDGES_CHANNELS = {
+    "coarse.conv1.kernel": 3,
+    "conv1.kernel": 4,
+    "conv_in.conv.local_to_local.kernel": 4,
+    "conv_in.conv.kernel": 4,
+}
 
 
 @dataclass(frozen=True)
@@ -49,8 +55,8 @@ def load_weights(checkpoint, generator=None, discriminator=None, averaged=True) 
     """Fills networks from a checkpoint, the authors' or a run's; colours and axes are turned where needed.
 
     A run's generator is filled from its moving average where it kept one. Discriminators take what fits: some releases
-    have none, others have a local patch of another size, and the report says so. DeepFill v2 may go from guided to not
-    guided and back: it completes as before where there are no edges.
+    have none, others have a local patch of another size, and the report says so. DeepFill v2 and LaMa may go from guided
+    to not guided and back: they complete as before where there are no edges.
 
     Args:
         checkpoint: a `Checkpoint`, or what `open_checkpoint` takes.

@@ -245,16 +245,25 @@ def test_the_moving_average_of_a_run_is_preferred(tmp_path, target):
     _assert_equal(_values(target[1]), _values(source[1]))
 
 
+GUIDED = {
+    "v2": (DeepFillV2Recipe, {}, ("coarse.conv1.kernel", "conv1.kernel")),
+    "fourier": (LaMaRecipe, {"blocks": 1, "perceptual_weight": 0.0}, ("conv_in.conv.local_to_local.kernel",)),
+    "regular": (LaMaRecipe, {"blocks": 1, "kind": "regular", "perceptual_weight": 0.0}, ("conv_in.conv.kernel",)),
+}
+
+
 @pytest.mark.parametrize("guided", [True, False])
-def test_a_guided_model_and_one_that_is_not_may_start_from_each_other(tmp_path, guided):
-    options = DeepFillV2Recipe.Options(width=4, critic_width=2, guided=guided)
-    source, target = (DeepFillV2Recipe(each) for each in (options, dataclasses.replace(options, guided=not guided)))
+@pytest.mark.parametrize("model", GUIDED)
+def test_a_guided_model_and_one_that_is_not_may_start_from_each_other(tmp_path, model, guided):
+    kind, options, reading_edges = GUIDED[model]
+    options = kind.Options(width=4, critic_width=2, guided=guided, **options)
+    source, target = (kind(each) for each in (options, dataclasses.replace(options, guided=not guided)))
     for recipe in (source, target):
         recipe.build(64, 64)
     prefix = _save_run(tmp_path, source.generator, source.discriminator)
     report = load_weights(prefix, target.generator, target.discriminator)
     assert str(report).endswith("0 of another shape, what reads edges left out or 0")
-    assert report.edges == ("coarse.conv1.kernel", "conv1.kernel")
+    assert report.edges == reading_edges
     draw = np.random.default_rng(0)
     image, hole = draw.uniform(-1, 1, [1, 64, 64, 3]), draw.integers(0, 2, [1, 64, 64, 1])
     batch = {"image": image, "mask": hole, "edges": np.zeros([1, 64, 64, 1])}
