@@ -78,8 +78,7 @@ class Inpainter:
             raise InputError(f"this model looks at a window around the hole anyway: leave out strategy {strategy}")
         if strategy == "refine" and not (engine.recipe and engine.recipe.generator.refinable):
             raise InputError(
-                "the strategy refine changes features of LaMa's: it takes no other model, none guided by edges, none "
-                "that was exported"
+                "the strategy refine changes features of LaMa's: it takes no other model, and none that was exported"
             )
         if texture not in TEXTURES:
             raise ValueError(f"`texture` must be one of {', '.join(TEXTURES)}. Received: {texture!r}")
@@ -337,8 +336,9 @@ class Inpainter:
             return {name: value[0] for name, value in outputs.items()}
         self._check_pixels(height, width)
         self._check_memory(refined_memory(self.recipe.generator, height, width), 1, height, width)
-        hole = mask[..., np.newaxis]
-        completed, _ = self._refinement(tf.constant(image / np.float32(255)), tf.cast(hole, tf.float32))[-1]
+        hole, lines = mask[..., np.newaxis], edges[..., np.newaxis]
+        shown = tf.constant(image / np.float32(255))
+        completed, _ = self._refinement(shown, tf.cast(hole, tf.float32), tf.cast(lines, tf.float32))[-1]
         predicted = 2.0 * tf.image.resize(completed, [height, width])[0] - 1.0  # enlarged where it was shrunk before
         outputs = {"completed": to_uint8(predicted).numpy()}
         if all_outputs:

@@ -57,6 +57,7 @@ class Refinement:
     Call:
         image: float32 [H, W, 3] in [0, 1].
         mask: float32 [H, W, 1], 1 = hole.
+        edges: float32 [H, W, 1], 1 = line, for a guided generator.
         returns: for each scale from the smallest a pair of the completed image, float32 [1, h, w, 3] in [0, 1], of the
             size of `image` at last (shrunk to `MOST_PIXELS`), and its losses, a float for each pass.
     """
@@ -68,20 +69,22 @@ class Refinement:
         self._encode = tf.function(lambda x: generator.encode(x)[0], autograph=False, reduce_retracing=True)
         self._decode = tf.function(lambda x: generator.decode(x)[0], autograph=False, reduce_retracing=True)
 
-    def __call__(self, image, mask):
+    def __call__(self, image, mask, edges=None):
         results, below = [], None
+        edges = [edges[tf.newaxis]] if self._generator.guided else []
         for level, hole in pyramid(image[tf.newaxis], mask[tf.newaxis], self.settings):
-            below, losses = self._at_one_scale(level, hole, below)
+            lines = [_binary(tf.image.resize(each, level.shape[1:3], "area") > 0.0) for each in edges]
+            below, losses = self._at_one_scale(level, hole, lines, below)
             results.append((below, losses))
         return results
 
-    def _at_one_scale(self, image, mask, below):
+    def _at_one_scale(self, image, mask, edges, below):
         settings = self.settings
         height, width = image.shape[1:3]
         multiple = self._generator.size_multiple
         beyond = [[0, 0], [0, -height % multiple], [0, -width % multiple], [0, 0]]
-        padded, hole = tf.pad(image, beyond, "REFLECT"), tf.pad(mask, beyond, "REFLECT")
-        features = self._encode(tf.concat([padded * (1.0 - hole), hole], axis=-1))
+        padded, hole, *lines = (tf.pad(array, beyond, "REFLECT") for array in (image, mask, *edges))
+        features = self._encode(tf.concat([padded * (1.0 - hole), hole, *(each * hole for each in lines)], axis=-1))
         losses = []
         if below is None:
             predicted = self._decode(features)

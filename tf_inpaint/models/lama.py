@@ -43,6 +43,7 @@ class LaMaGenerator(Composite, Generator):
     Deviations: biases of plain convolutions start at 0.
     """
 
+    refinable = True
     size_multiple = 8
     minimum_size = 16  # reflection needs two rows where the blocks are; 72 where they are dilated by 8
 
@@ -71,7 +72,6 @@ class LaMaGenerator(Composite, Generator):
             raise ValueError(f"`kind` must be one of {', '.join(KINDS)}. Received: {kind!r}")
         self.width, self.kind = width, kind
         self.guided = guided
-        self.refinable = not guided
         self.minimum_size = least_size(kind)
         widths = [min(width * 2**level, _WIDEST) for level in range(4)]
         self._down = ("conv_in", "down1", "down2", "down3")

@@ -388,8 +388,9 @@ def test_refining_takes_memory_for_every_block_up_to_the_largest_size_refined():
 
 
 @pytest.mark.slow
-def test_refinement_keeps_known_pixels_and_small_holes_are_filled():
-    model = make_recipe("lama", blocks=1)
+@pytest.mark.parametrize("guided", [False, True])
+def test_refinement_keeps_known_pixels_and_small_holes_are_filled(guided):
+    model = make_recipe("lama", blocks=1, guided=guided)
     exact, refined = (Inpainter.of(model, strategy=strategy) for strategy in ("exact", "refine"))
     image, mask = _example(68, 75)
     small = np.zeros_like(mask)
@@ -402,12 +403,14 @@ def test_refinement_keeps_known_pixels_and_small_holes_are_filled():
     assert np.isfinite(outputs["predicted"]).all()
     assert _difference(outputs["completed"], exact.complete(images, masks))[masks].max() > 2
     assert refined.joint_size(mask) is None
+    if guided:
+        along = refined.complete(image, mask, np.tile(np.arange(75) % 16 == 0, [68, 1]))
+        assert _difference(along, outputs["completed"][0])[mask].max() > 2
 
 
 def test_refinement_is_for_lama_alone(recipe):
-    for other in (recipe, make_recipe("lama", blocks=1, guided=True)):
-        with pytest.raises(InputError, match="the strategy refine changes features of LaMa's"):
-            Inpainter.of(other, strategy="refine")
+    with pytest.raises(InputError, match="the strategy refine changes features of LaMa's"):
+        Inpainter.of(recipe, strategy="refine")
 
 
 def _save_run(folder, recipe, options=None, **more):
