@@ -20,7 +20,7 @@ _PRODUCTS_ALONE = ContextVar("whether what is being traced has no Fourier operat
 
 @contextmanager
 def products_alone():
-    """Maps of known sizes are transformed by matrices, however large, in what is traced meanwhile."""
+    """Maps are transformed by matrices, however large, in what is traced meanwhile."""
     usual = _PRODUCTS_ALONE.set(True)
     try:
         yield
@@ -61,8 +61,10 @@ def inverse_real_fourier(spectrum, width):
 
 def _by_size(height, width, product, fft):
     """One of two forms, chosen while tracing where sizes are known."""
+    if _PRODUCTS_ALONE.get():
+        return product()
     if isinstance(height, int) and isinstance(width, int):
-        return product() if _PRODUCTS_ALONE.get() or max(height, width) <= LARGEST_PRODUCT else fft()
+        return product() if max(height, width) <= LARGEST_PRODUCT else fft()
     return tf.cond(tf.maximum(height, width) <= LARGEST_PRODUCT, product, fft)
 
 
