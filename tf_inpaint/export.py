@@ -10,7 +10,7 @@ import shutil
 
 import tf_inpaint
 from tf_inpaint import cli
-from tf_inpaint.checkpoints import open_checkpoint
+from tf_inpaint.checkpoints import WITH_ATTENTION, open_checkpoint
 from tf_inpaint.checkpoints.locate import EXTRA_FOLDER, NOTES_FILE, versions
 from tf_inpaint.checkpoints.npz import ENDING, About, write_weight_file
 from tf_inpaint.errors import InputError
@@ -21,7 +21,7 @@ _PRECISIONS = ("float32", "bfloat16", "float16")
 MAX_PIXELS = 1 << 20  # larger images would keep a server's other guests waiting
 MAX_MEMORY = "4G"  # of the server, whatever this machine has
 _ALONE = "Here the network draws alone; test.py draws textures into it."
-_OUTPUTS = {"coarse": "coarse", "attention_flow": "offsets"}  # by name: what of a generator they show
+_OUTPUTS = {"coarse": "coarse", "attention_flow": "attention"}  # by name: which of an engine's images
 
 
 def main(argv) -> int:
@@ -199,7 +199,7 @@ def _check_file(inpainter, size):
 
 
 def _check(inpainter, max_pixels, size, outputs):
-    recipe, generator = inpainter.recipe, inpainter.recipe.generator
+    recipe = inpainter.recipe
     if recipe.completes_with_critic or recipe.blending:
         raise InputError(
             "this model completes by a search of many steps, and blends outside of TensorFlow: it cannot be served, "
@@ -221,8 +221,8 @@ def _check(inpainter, max_pixels, size, outputs):
             "raise --max_memory or lower --max_pixels"
         )
     for name in outputs:
-        if _OUTPUTS[name] not in generator.returned:
-            raise InputError(f"this model has no {name}: leave it out of --with_outputs")
+        if _OUTPUTS[name] not in inpainter.engine.images:
+            raise InputError(f"this model has no {name}: leave it out of --with_outputs, or export {WITH_ATTENTION}")
 
 
 def _write_version(folder: str, write) -> str:

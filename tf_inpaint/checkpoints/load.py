@@ -55,8 +55,8 @@ def load_weights(checkpoint, generator=None, discriminator=None, averaged=True) 
     """Fills networks from a checkpoint, the authors' or a run's; colours and axes are turned where needed.
 
     A run's generator is filled from its moving average where it kept one. Discriminators take what fits: some releases
-    have none, others have a local patch of another size, and the report says so. DeepFill v2 and LaMa may go from guided
-    to not guided and back: they complete as before where there are no edges.
+    have none, others have a local patch of another size, and the report says so. DeepFill v2 and LaMa may go from
+    guided to not guided and back: they complete as before where there are no edges.
 
     Args:
         checkpoint: a `Checkpoint`, or what `open_checkpoint` takes.

@@ -9,6 +9,7 @@ from tf_inpaint.errors import InputError
 
 # What completes when nothing is asked for, and with edges; chosen by measurement, see docs/weights.md
 DEFAULT_WEIGHTS, GUIDED_WEIGHTS = "photos", "photos_guided"
+WITH_ATTENTION = "photos_v1"  # has a first stage, attention to show, and residuals
 _FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "weights")
 
 

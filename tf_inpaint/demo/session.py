@@ -14,6 +14,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from tf_inpaint.checkpoints import WITH_ATTENTION
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.images import ImageFile, as_seen
 from tf_inpaint.ops.holes import grown
@@ -276,9 +277,11 @@ class Session:
         return shown
 
     def output_at(self, name: str, scale: float = 1.0) -> np.ndarray:
-        """An image of the result, "completed" or "attention": uint8 RGB; an InputError where there is none yet."""
-        if self.result is None or name not in self.result:
+        """An image of the result, "completed" or "attention": uint8 RGB; an InputError where there is none."""
+        if self.result is None:
             raise InputError(f"there is no {name} image yet: complete the image first")
+        if name not in self.result:
+            raise InputError(f"this model has no {name} image: the weights {WITH_ATTENTION} have one")
         return _resized(self.result[name], _scaled(self.size, scale))
 
     # Inside

@@ -174,7 +174,8 @@ class Window:
         self._refresh()
         cv2.waitKey(1)
         self._session.complete(self._inpainter)
-        self._view, self._message = "completed", "completed; b: before / after, a: where it looked, s: save"
+        looked = ", a: where it looked" if "attention" in self._session.result else ""
+        self._view, self._message = "completed", f"completed; b: before / after{looked}, s: save"
 
     def _show(self, view):
         view = "drawing" if self._view == view else view

@@ -12,6 +12,7 @@ class Engine:
         fixed_size: side of the images its network sees, where that is one; None is any.
         margin: pixels by which images are continued beyond borders that a hole reaches, see `models.generator`.
         blending: whether what it predicts has yet to be blended into the known pixels' colours.
+        images: names of what all outputs have beside "completed" and "predicted": "coarse", "attention", or neither.
         residuals: strength of the fine detail it adds, which an `Inpainter` has to add where it resizes.
         max_memory: bytes that completing may take.
         graphs: how many graphs it has built; None: not known.
@@ -22,6 +23,7 @@ class Engine:
     fixed_size = None
     margin = 0
     blending = False
+    images = frozenset()
     residuals = 0.0
     max_memory = float("inf")
     graphs = None

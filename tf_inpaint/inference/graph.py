@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from tf_inpaint.checkpoints import WITH_ATTENTION
 from tf_inpaint.errors import InputError
 from tf_inpaint.inference.engine import Engine
 from tf_inpaint.inference.large import boxes_apart, is_thin, thin_size
@@ -157,11 +158,16 @@ class KerasEngine(Engine):
         if not 0 <= residuals <= 1:
             raise InputError(f"residuals is a strength, 0 to 1, not {residuals}")
         if residuals and not _matches_patches(recipe):
-            raise InputError("this model matches no patches by contextual attention: leave out residuals")
+            raise InputError(
+                "this model matches no patches by contextual attention: leave out residuals, or take the weights "
+                f"{WITH_ATTENTION}"
+            )
         self.recipe = recipe
         self.guided = recipe.generator.guided
         self.fixed_size = recipe.generator.fixed_size
         self.blending = recipe.blending
+        made = {"coarse": "coarse", "offsets": "attention"}
+        self.images = {made[name] for name in recipe.generator.returned if name in made}
         self.residuals = residuals
         self.max_memory = installed_memory() if max_memory is None else parse_memory(max_memory)
         attention = recipe.generator.attention

@@ -14,6 +14,7 @@ from typing import Any, Callable, Iterator, NamedTuple
 import numpy as np
 
 from tf_inpaint import cli
+from tf_inpaint.checkpoints import WITH_ATTENTION
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.atomic import remove_unfinished
 from tf_inpaint.io.grid import image_grid
@@ -72,7 +73,7 @@ class Run:
         task = read_task(job, self.reading)
         for warning in task.warnings:
             cli.warn(warning)
-        self._inpainter = self.load()
+        self._load_model()
         self._write(task, self._outputs([task])[0])
         print(job.output)
         if self.verbose:
@@ -124,7 +125,7 @@ class Run:
     def complete(self, jobs: list[Job]) -> Iterator[Outcome]:
         """The outcomes of jobs that were checked, as they come, in the order in which batches are full."""
         if self._inpainter is None:
-            self._inpainter = self.load()
+            self._load_model()
         refused: list[Outcome] = []
 
         def size(task):
@@ -141,7 +142,7 @@ class Run:
 
     def _complete(self, jobs, outcomes):
         """Adds the outcomes of jobs, with a progress bar."""
-        self._inpainter = self.load()
+        self._load_model()
         bar = cli.import_tensorflow().keras.utils.Progbar(len(jobs), unit_name="picture")
         start, done = time.perf_counter(), 0
         for outcome in self.complete(jobs):
@@ -152,6 +153,14 @@ class Run:
             seconds = time.perf_counter() - start
             print(f"{done} images in {self._batches} batches, {seconds:.1f} s with reading and writing")
             print(f"graphs built: {self._inpainter.graphs}")
+
+    def _load_model(self):
+        self._inpainter = self.load()
+        for wanted, name in ((self.save_coarse, "coarse"), (self.save_attention, "attention")):
+            if wanted and name not in self._inpainter.engine.images:
+                raise InputError(
+                    f"this model has no {name} image: leave out --save_{name}, or take the weights {WITH_ATTENTION}"
+                )
 
     def _tasks(self, jobs, refused):
         """The jobs that can be read, one after the other; the outcomes of the others go to `refused`."""
@@ -218,8 +227,6 @@ class Run:
             (self.save_coarse, "coarse", job.coarse_output),
             (self.save_attention, "attention", job.attention_output),
         ):
-            if wanted and name not in outputs:
-                raise InputError(f"{job.image}: this model has no {name} image: leave out --save_{name}")
             if wanted:
                 files[path] = outputs[name] if name == "attention" else restore(image, outputs[name], mask)
         if self.samples:

@@ -277,6 +277,16 @@ def test_what_is_completed_is_what_was_there_at_the_start(session, image_file, i
     assert session.result is None
 
 
+def test_where_attention_looked_is_shown_of_models_that_have_any(session, inpainter):
+    with pytest.raises(InputError, match="there is no attention image yet"):
+        session.output_at("attention")
+    session.draw(_line())
+    task = session.task()
+    session.accept(task, {"completed": inpainter.outputs(*task[:3])["completed"]})
+    with pytest.raises(InputError, match="this model has no attention image: the weights photos_v1 have one"):
+        session.output_at("attention")
+
+
 def test_limits(session, image_file):
     small = Session(True, max_pixels=1000)
     with pytest.raises(InputError, match=r"80 x 60 = 4,800 pixels, more than the limit of 1,000"):

@@ -351,7 +351,7 @@ def test_residuals_are_for_models_that_match_patches(recipe):
             Inpainter.of(recipe, residuals=strength)
     for options in ({"attention": "none"}, {"pretrain_coarse": True}):
         other = RECIPES["deepfill_v1"](RECIPES["deepfill_v1"].Options(width=4, **options))
-        with pytest.raises(InputError, match="matches no patches"):
+        with pytest.raises(InputError, match="matches no patches.*leave out residuals, or take the weights photos_v1"):
             Inpainter.of(other, residuals=0.5)
 
 

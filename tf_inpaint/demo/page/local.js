@@ -25,7 +25,6 @@ function ask(...message) {
 }
 
 export const blendings = ["none", "feather", "poisson"];
-export const attends = false; // does not tell where the attention looked
 export const largest = Infinity; // bytes of a file
 
 export async function open() {

@@ -37,7 +37,8 @@ async function show(next) {
   state = next;
   document.body.classList.toggle("loaded", state.loaded);
   for (const element of document.querySelectorAll(".guided")) element.hidden = !state.takes_edges;
-  for (const [needs, has] of Object.entries({ picture: state.loaded, result: state.completed, attention: state.attention })) {
+  $("view-attention").hidden = !state.attention;
+  for (const [needs, has] of Object.entries({ picture: state.loaded, result: state.completed })) {
     for (const element of document.querySelectorAll(`.needs-${needs}`)) {
       element.classList.toggle("off", !has);
       element.inert = !has;
@@ -363,7 +364,6 @@ inTurn(async () => {
   engine = await import(`./${document.documentElement.dataset.engine}.js`);
   for (const option of $("blend").options) option.hidden = option.disabled = engine.blendings?.includes(option.value) === false;
   $("blend").value = engine.blendings ? engine.blendings[0] : "";
-  $("view-attention").hidden = !engine.attends;
   const note = await engine.open();
   await show({ ...(await engine.request("/api/state")), reload: true });
   useView("draw");

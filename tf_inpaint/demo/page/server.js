@@ -1,7 +1,6 @@
 /** The engine that asks the server of `guided_demo.py --web`; its sentences are shown as they are. */
 
 export const blendings = null; // all that the page offers
-export const attends = true; // tells where the attention looked
 export const largest = 32 << 20; // bytes of an upload
 
 export async function open() {}

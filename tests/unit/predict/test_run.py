@@ -1,0 +1,25 @@
+"""A run of test.py: what it refuses before anything is completed."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tf_inpaint.errors import InputError
+from tf_inpaint.io.images import write_png
+from tf_inpaint.predict.jobs import Job
+from tf_inpaint.predict.run import Run
+
+
+@pytest.mark.parametrize("wanted", ["coarse", "attention"])
+def test_an_image_that_the_model_does_not_make(tmp_path, wanted):
+    image, mask = np.zeros([16, 16, 3], np.uint8), np.eye(16, dtype=bool)
+    write_png(tmp_path / "image.png", image)
+    write_png(tmp_path / "mask.png", mask)
+    job = Job(*(str(tmp_path / f"{name}.png") for name in ("image", "mask", "output")))
+    model = SimpleNamespace(engine=SimpleNamespace(images={"coarse", "attention"} - {wanted}))
+    run = Run(load=lambda: model, **{f"save_{wanted}": True})
+    said = f"this model has no {wanted} image: leave out --save_{wanted}, or take the weights photos_v1"
+    for complete in (lambda: run.one(job), lambda: run.many([job, job])):
+        with pytest.raises(InputError, match=said):
+            complete()
