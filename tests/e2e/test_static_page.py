@@ -269,7 +269,7 @@ def test_the_shipped_network_as_test_py_completes(browser, profile, tmp_path):
     from tf_inpaint.inference.inpainter import Inpainter
     from tf_inpaint.samples import SAMPLES, load_sample
 
-    inpainter = Inpainter.load(weights="photos", texture="none")
+    inpainter = Inpainter.load(weights="photos_v1", texture="none")
     size = command.export_page(inpainter, str(tmp_path / "site"), RUNTIME)
     assert size < 6e6
     rgb = load_sample(next(sample for sample in SAMPLES if sample.name == "astronaut"))

@@ -62,7 +62,7 @@ def test_brackets_in_a_path_are_no_pattern(tmp_path):
 def test_all_files_of_a_checkpoint(tmp_path):
     prefix = _files(tmp_path, "snap-5", "snap-50") / "snap-5"
     assert open_checkpoint(prefix).files == [f"{prefix}.data-00000-of-00001", f"{prefix}.index"]
-    shipped = open_checkpoint("faces")
+    shipped = open_checkpoint("photos_v1")
     assert shipped.files == [shipped.path], "the card beside it is none of them"
 
 

@@ -40,7 +40,8 @@ def paths(tmp_path_factory, torch_save, save_release):
     torch_save(folder / "gen_00300.pth", {"netG": to_release_arrays(pen_net.generator, recipe="pen_net")})
     about = About("deepfill_v1", dataclasses.asdict(recipe.options), 64, "tiny")
     write_weight_file(str(folder / "tiny.npz"), {name: weight.numpy() for name, weight in named.items()}, about)
-    return {kind: str(folder / kind) for kind in ("run", "release", "gen_00300.pth", "tiny.npz")} | {"shipped": "faces"}
+    written = {kind: str(folder / kind) for kind in ("run", "release", "gen_00300.pth", "tiny.npz")}
+    return {**written, "shipped": "photos_v1"}
 
 
 @pytest.fixture
