@@ -1,7 +1,8 @@
 """The real Fourier transform of maps, and back, orthonormal over height and width.
 
 A map of few pixels is transformed by two products with matrices of sines and cosines, which exports without Fourier
-operations share; a large one by the fast transform. Both are float32 and equal up to rounding.
+operations share; a large one, or one of a size not known while tracing, by the fast transform. Both are float32 and
+equal up to rounding.
 
 A spectrum is [B, H, W // 2 + 1, 2 C]: the real parts of all channels, then the imaginary ones; frequencies unshifted.
 """
@@ -60,12 +61,9 @@ def inverse_real_fourier(spectrum, width):
 
 
 def _by_size(height, width, product, fft):
-    """One of two forms, chosen while tracing where sizes are known."""
-    if _PRODUCTS_ALONE.get():
-        return product()
-    if isinstance(height, int) and isinstance(width, int):
-        return product() if max(height, width) <= LARGEST_PRODUCT else fft()
-    return tf.cond(tf.maximum(height, width) <= LARGEST_PRODUCT, product, fft)
+    """One of two forms. Where sizes are not known while tracing, both would take seconds more to prepare."""
+    known = isinstance(height, int) and isinstance(width, int)
+    return product() if _PRODUCTS_ALONE.get() or (known and max(height, width) <= LARGEST_PRODUCT) else fft()
 
 
 def _forward_product(x):

@@ -1,5 +1,7 @@
 """Fourier transforms by matrices and by the fast transform against NumPy's, for odd and even sizes."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,19 +11,22 @@ from tf_inpaint.ops import fourier
 SIZES = [(8, 8), (9, 7), (7, 12), (1, 8), (6, 1), (64, 64)]
 
 
-@pytest.fixture(params=["product", "fft", "unknown sizes"])
+@pytest.fixture(params=["product", "fft", "product of unknown sizes", "fft of unknown sizes"])
 def form(request, monkeypatch):
-    """Both forms, and the choice between them where sizes are not known while tracing."""
-    if request.param != "unknown sizes":
+    """Both forms, of sizes that are known while tracing and that are not."""
+    if "unknown" not in request.param:
         monkeypatch.setattr(fourier, "LARGEST_PRODUCT", 1000 if request.param == "product" else 0)
     return request.param
 
 
 def _traced(function, form, *arrays):
-    if form != "unknown sizes":
+    if "unknown" not in form:
         return function(*map(tf.constant, arrays))
     specs = [tf.TensorSpec([None] * np.ndim(array), np.asarray(array).dtype) for array in arrays]
-    return tf.function(function, input_signature=specs, autograph=False)(*arrays)
+    with fourier.products_alone() if "product" in form else nullcontext():
+        graph = tf.function(function, input_signature=specs, autograph=False).get_concrete_function()
+    assert ("FFT" in str(graph.graph.as_graph_def())) == ("fft" in form)
+    return graph(*map(tf.constant, arrays))
 
 
 @pytest.mark.parametrize("size", SIZES)
