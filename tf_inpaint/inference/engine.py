@@ -11,6 +11,7 @@ class Engine:
         guided: whether it takes edges.
         fixed_size: side of the images its network sees, where that is one; None is any.
         margin: pixels by which images are continued beyond borders that a hole reaches, see `models.generator`.
+        whole_pixels: largest image that "auto" shows it whole; None is any.
         blending: whether what it predicts has yet to be blended into the known pixels' colours.
         images: names of what all outputs have beside "completed" and "predicted": "coarse", "attention", or neither.
         residuals: strength of the fine detail it adds, which an `Inpainter` has to add where it resizes.
@@ -22,6 +23,7 @@ class Engine:
     guided = False
     fixed_size = None
     margin = 0
+    whole_pixels = None
     blending = False
     images = frozenset()
     residuals = 0.0

@@ -165,6 +165,7 @@ class KerasEngine(Engine):
         self.recipe = recipe
         self.guided = recipe.generator.guided
         self.fixed_size = recipe.generator.fixed_size
+        self.whole_pixels = recipe.generator.whole_pixels
         self.blending = recipe.blending
         made = {"coarse": "coarse", "offsets": "attention"}
         self.images = {made[name] for name in recipe.generator.returned if name in made}

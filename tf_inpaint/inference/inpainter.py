@@ -47,7 +47,8 @@ class Inpainter:
             `tf_inpaint.inference.refinement`.
         trained_size: side of the images that the network was trained on, which "crop" and "resize" go by.
         exact_pixels: largest image that "exact" shows the network whole, height x width; of larger ones it sees
-            what is around each group of holes, at the size of its training where even that is larger. None shows all.
+            what is around each group of holes, at the size of its training where even that is larger. None shows all,
+            and with "auto" what the engine says.
         blending: "none"; "feather" or "poisson", by which the hole is brought to the colours around it;
             "fast_marching", to those that fast marching brings into it; None is as the engine does it.
         texture: "none"; or "patches", by which holes are drawn anew from patches of the image, guided by what the
@@ -92,7 +93,7 @@ class Inpainter:
         self.origin = origin
         self.strategy = strategy
         self.trained_size = trained_size
-        self.exact_pixels = exact_pixels
+        self.exact_pixels = engine.whole_pixels if exact_pixels is None and strategy == "auto" else exact_pixels
         self._others = []  # of the same networks, that draw otherwise
 
     @classmethod
@@ -140,7 +141,7 @@ class Inpainter:
             residuals: strength, 0 to 1, of fine detail taken from where contextual attention looked; by default what
                 a weight file says suits it, and 0 for everything else.
             exact_pixels: largest image that "exact" shows the network whole, height x width; of larger ones it
-                sees what is around the holes.
+                sees what is around the holes. By default any, but for LaMa with "auto", 2 megapixels.
             blending: "none", "feather", "poisson" or "fast_marching", see `Inpainter`; by default as the model does it.
             texture: "none"; or "patches", which draws holes anew from patches of the image, guided by the network:
                 sharp where that is smooth, as in wide holes, for half a second or so an image. Images with edges in a

@@ -39,6 +39,8 @@ class Generator(Network):
         bytes_per_pixel: memory that completing takes for each pixel beside attention, measured.
         bytes_per_known_pixel: the same of pixels far from holes, where `fill` looks at them only; None if it does not.
         bytes_per_refined_pixel: the same of all pixels where an image is refined; of `refinable` ones alone.
+        whole_pixels: largest image that it is shown whole unless told otherwise, where all of an image costs time and
+            memory; None is any.
         known_cost: time that `fill` takes for a pixel far from what is wanted, as a fraction of that for others; None
             where it looks at all alike.
         returned: names of what `call` returns, not in training.
@@ -61,6 +63,7 @@ class Generator(Network):
     bytes_per_pixel: int
     bytes_per_known_pixel = None
     bytes_per_refined_pixel: int
+    whole_pixels = None
     known_cost = None
     returned = ("predicted",)
 

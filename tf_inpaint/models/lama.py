@@ -44,6 +44,7 @@ class LaMaGenerator(Composite, Generator):
     """
 
     refinable = True
+    whole_pixels = 1 << 21  # 12 megapixels took 25 s and 5 GiB, what is around a hole of 200 pixels 2 s and 1
     size_multiple = 8
     minimum_size = 16  # reflection needs two rows where the blocks are; 72 where they are dilated by 8
 

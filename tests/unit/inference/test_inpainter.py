@@ -370,6 +370,22 @@ def test_automatically_huge_holes_alone_are_resized(inpainter):
     assert not np.array_equal(drawn[0], exact.complete(images[0], masks[0]))
 
 
+def test_automatically_lama_sees_of_large_images_what_is_around_the_hole():
+    recipe = make_recipe("lama", blocks=1)
+    assert Inpainter.of(recipe, strategy="auto").exact_pixels == recipe.generator.whole_pixels >= 1 << 20
+    recipe.generator.whole_pixels, seen = 48 * 48, []
+    image, mask = RNG.integers(0, 256, (96, 96, 3), np.uint8), np.zeros((96, 96), bool)
+    mask[10:22, 10:22] = True
+    for strategy in ("auto", "exact"):
+        inpainter = Inpainter.of(recipe, strategy=strategy, trained_size=32)
+        run = inpainter.engine.run
+        inpainter.engine.run = lambda shown, *rest, run=run: (seen.append(shown.shape[1:3]), run(shown, *rest))[1]
+        for side in (48, 96):
+            completed = inpainter.complete(image[:side, :side], mask[:side, :side])
+            np.testing.assert_array_equal(completed[~mask[:side, :side]], image[:side, :side][~mask[:side, :side]])
+    assert seen == [(48, 48), (32, 32), (48, 48), (96, 96)]
+
+
 def test_a_strategy_is_one_of_five(inpainter):
     with pytest.raises(
         ValueError, match="`strategy` must be one of auto, exact, crop, resize, refine. Received: 'fold'"
