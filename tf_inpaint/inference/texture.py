@@ -3,7 +3,8 @@
 A network knows what goes where, and small ones blur it; patches of the image itself are sharp, and know nothing. From
 coarse to fine, each patch that touches the hole looks for the known patch that is most like it and like the
 prediction's blurred colours there; then each pixel of the hole becomes the mean of what the patches found say of it.
-The coarsest level compares all with all, finer ones go on from there. Nothing is random.
+The coarsest level compares all with all, finer ones go on from there. Where the patches found lack the detail that lies
+around the hole, what belongs there is nowhere else in the image, and the prediction is mixed in. Nothing is random.
 """
 
 from __future__ import annotations
@@ -29,6 +30,11 @@ _MOST_PAIRS = 200_000_000  # that are compared in a round: of more, known patche
 _MOST_PIXELS = 600_000  # of a level in which patches are searched; larger ones take what was found, enlarged
 _REACH = 256  # least side of what is searched around a hole
 _AT_ONCE = 1024
+_DETAIL = 1.5  # pixels: what this blur takes away is detail
+_AROUND = 16  # pixels around a hole, whose detail it should have
+_RIM = 4  # pixels of a hole, where patches are mostly known, and say nothing of what was found
+_FAINT = 1e-6  # energy, of values in [0, 1], that counts as none
+_MIXED, _LEAST_LACK, _MOST = 0.4, 0.25, 0.75  # share of the prediction for each e-fold of missing energy; from; at most
 _NEIGHBOURS = np.array([(0, 1), (0, -1), (1, 0), (-1, 0)])
 _STEPS = np.concatenate([_NEIGHBOURS, [(1, 1), (-1, -1), (1, -1), (-1, 1)]])
 
@@ -45,11 +51,13 @@ def redraw(image, completed, mask):
         in `completed`. The same arguments give the same bytes.
     Reference: Wexler et al. 2007 (voting, from coarse to fine), Barnes et al. 2009 (propagation of matches).
     Deviations: matches also have to be like the completion, blurred; each level begins with the matches of the one
-        before, tries neighbours' and steps of one pixel, and no random ones.
+        before, tries neighbours' and steps of one pixel, and no random ones; the completion is mixed in.
     """
     result = np.where(mask[..., np.newaxis], completed, image)
     for _, window in group_parts(mask, _REACH):
-        drawn = _synthesize(*(array[window].astype(np.float32) / 255.0 for array in (image, completed)), mask[window])
+        known, guide = (array[window].astype(np.float32) / 255.0 for array in (image, completed))
+        drawn = _synthesize(known, guide, mask[window])
+        drawn += _share_of_prediction(drawn, mask[window]) * (guide - drawn)
         drawn = np.uint8(np.clip(np.rint(drawn * 255.0), 0, 255))
         result[window] = np.where(mask[window][..., np.newaxis], drawn, result[window])
     return result
@@ -77,6 +85,19 @@ def _synthesize(image, guide, mask):
             drawn = level.vote(matches, distances)
         found = level, matches
     return drawn if drawn.shape == image.shape else guide
+
+
+def _share_of_prediction(drawn, mask):
+    """How much of the prediction a hole drawn from patches takes: the more, the more detail it lacks, in [0, 0.75]."""
+    hole = mask.astype(np.uint8)
+    around = (cv2.dilate(hole, np.ones([2 * _AROUND + 1] * 2, np.uint8)) > 0) & ~mask
+    inner = cv2.erode(hole, np.ones([2 * _RIM + 1] * 2, np.uint8)) > 0
+    if not around.any():
+        return 0.0
+    grey = drawn.mean(axis=-1)
+    energy = (grey - cv2.GaussianBlur(grey, (0, 0), _DETAIL)) ** 2 + _FAINT
+    lack = np.log(energy[around].mean() / energy[inner if inner.any() else mask].mean())
+    return float(np.clip(_MIXED * (lack - _LEAST_LACK), 0.0, _MOST))
 
 
 def _sizes(mask):

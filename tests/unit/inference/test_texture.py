@@ -129,3 +129,21 @@ def test_a_match_is_the_nearest_patch_by_pixels_and_colour():
         ]
         assert tuple(match) == known[int(np.argmin(costs))]
         np.testing.assert_allclose(distance, min(costs), rtol=1e-4)
+
+
+def test_what_is_nowhere_else_in_the_image_is_as_the_network_draws_it():
+    """The guide's colours are known without any detail alone, and detail is all around."""
+    image, mask = _noise(128, 160, seed=3), _hole(128, 160, (40, 88), (50, 110))
+    image[20:110, 30:130] = 128  # flat: known patches with the guide's colours have no detail
+    image[34:40, 44:116] = _noise(6, 72)
+    image[88:94, 44:116] = _noise(6, 72)
+    assert texture._share_of_prediction(image / np.float32(255), mask) == pytest.approx(0.75)
+    predicted = _filled(image, mask, 150)
+    drawn = redraw(image, predicted, mask).astype(int)
+    assert np.abs(drawn - predicted)[mask].mean() < np.abs(drawn - image)[mask].mean()
+
+
+def test_a_hole_of_as_much_detail_as_around_it_takes_nothing_of_the_prediction():
+    image, mask = _noise(96, 96), _hole(96, 96, (32, 64), (32, 64))
+    assert texture._share_of_prediction(image / np.float32(255), mask) == 0.0
+    assert texture._share_of_prediction(np.zeros((9, 9, 3), np.float32), np.ones((9, 9), bool)) == 0.0
