@@ -18,7 +18,7 @@ from tf_inpaint.inference.large import group_parts, thickness
 
 _PATCH = 7  # side of the patches compared
 _RADIUS = _PATCH // 2
-_GUIDANCE = 8.0  # weight of the prediction's blurred colours, against the mean difference of a patch's pixels times 7
+_GUIDANCE = 5.0  # weight of the prediction's blurred colours, against the mean difference of a patch's pixels times 7
 _BLUR = 2.0  # pixels, of these colours, at every level whose holes are no thicker than
 _FAMILIAR = 128  # pixels; of larger ones the prediction is believed less, and blurred more
 _SPREAD = 2.0  # pixels: a patch's vote counts most at its middle

@@ -1,0 +1,65 @@
+"""Packs images, masks and EfficientNet-Lite0 into a folder for `train.py`, which has no TensorFlow.
+
+    python benchmarks/pytorch_training/pack.py --images train.flist --masks benchmarks/pytorch_training/masks.yml --output packed
+"""
+
+import argparse
+import io
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tf_inpaint.config import load_config
+from tf_inpaint.features.efficientnet_lite import EfficientNetLite0
+from tf_inpaint.io.listing import list_files
+from tf_inpaint.masks import sample
+
+
+def main():
+    """Writes images.npz, masks.npz and efficientnet.npz."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", required=True, help="a folder, glob or list")
+    parser.add_argument("--masks", required=True, help="a config; its section mask counts, for images of 256 x 256")
+    parser.add_argument("--output", required=True, help="a folder")
+    parser.add_argument("--count", type=int, default=5000, help="masks (default: 5000)")
+    parser.add_argument("--largest_hole", type=float, default=0.55, help="share of an image, of masks (default: 0.55)")
+    parser.add_argument("--quality", type=int, default=76, help="of WebP (default: 76)")
+    arguments = parser.parse_args()
+    folder = Path(arguments.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = sorted({str(file) for file in list_files(arguments.images)})
+    images = [webp(file, arguments.quality) for file in files]
+    kinds = [1 if "faces" in file else 2 if "textures" in file else 0 for file in files]
+    ends = np.cumsum([0, *map(len, images)])
+    np.savez(folder / "images.npz", data=np.frombuffer(b"".join(images), np.uint8), ends=ends, kinds=np.uint8(kinds))
+    masks = sample(load_config(arguments.masks, ["data.image_size=[256, 256]"]), arguments.count, seed=7)
+    masks = masks[masks.mean((1, 2)) < arguments.largest_hole]
+    np.savez_compressed(folder / "masks.npz", np.packbits(masks, axis=-1))
+    np.savez(folder / "efficientnet.npz", **{name: np.float16(value) for name, value in kernels(EfficientNetLite0())})
+    print(f"{len(files)} images, {len(masks)} masks: {folder}")
+
+
+def webp(file, quality):
+    """An image as WebP, so that thousands travel."""
+    written = io.BytesIO()
+    Image.open(file).convert("RGB").save(written, "WEBP", quality=quality)
+    return written.getvalue()
+
+
+def kernels(network):
+    """(name, array) of the folded convolutions, kernels as PyTorch lays them out."""
+    layers = [("stem", network._stem, False)]
+    for stage, block in enumerate(network._blocks, 1):
+        parts = {"expand": block._expand, "depthwise": block._depthwise, "project": block._project}
+        layers += [(f"b{stage}_{name}", part, name == "depthwise") for name, part in parts.items() if part]
+    for name, (kernel, bias), depthwise in layers:
+        yield f"{name}_kernel", kernel.numpy().transpose((2, 3, 0, 1) if depthwise else (3, 2, 0, 1))
+        yield f"{name}_bias", bias.numpy()
+
+
+if __name__ == "__main__":
+    main()
