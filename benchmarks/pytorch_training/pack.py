@@ -1,6 +1,6 @@
 """Packs images, masks and EfficientNet-Lite0 into a folder for `train.py`, which has no TensorFlow.
 
-    python benchmarks/pytorch_training/pack.py --images train.flist --masks benchmarks/pytorch_training/masks.yml --output packed
+    python benchmarks/pytorch_training/pack.py --images train.flist --output packed
 """
 
 import argparse
@@ -23,7 +23,8 @@ def main():
     """Writes images.npz, masks.npz and efficientnet.npz."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", required=True, help="a folder, glob or list")
-    parser.add_argument("--masks", required=True, help="a config; its section mask counts, for images of 256 x 256")
+    masks = Path(__file__).with_name("masks.yml")
+    parser.add_argument("--masks", default=masks, help="a config, whose masks count (default: that beside this)")
     parser.add_argument("--output", required=True, help="a folder")
     parser.add_argument("--count", type=int, default=5000, help="masks (default: 5000)")
     parser.add_argument("--largest_hole", type=float, default=0.55, help="share of an image, of masks (default: 0.55)")
@@ -36,7 +37,7 @@ def main():
     kinds = [1 if "faces" in file else 2 if "textures" in file else 0 for file in files]
     ends = np.cumsum([0, *map(len, images)])
     np.savez(folder / "images.npz", data=np.frombuffer(b"".join(images), np.uint8), ends=ends, kinds=np.uint8(kinds))
-    masks = sample(load_config(arguments.masks, ["data.image_size=[256, 256]"]), arguments.count, seed=7)
+    masks = sample(load_config(str(arguments.masks), ["data.image_size=[256, 256]"]), arguments.count, seed=7)
     masks = masks[masks.mean((1, 2)) < arguments.largest_hole]
     np.savez_compressed(folder / "masks.npz", np.packbits(masks, axis=-1))
     np.savez(folder / "efficientnet.npz", **{name: np.float16(value) for name, value in kernels(EfficientNetLite0())})
