@@ -46,7 +46,8 @@ class Generator(Network):
         returned: names of what `call` returns, not in training.
     Call:
         inputs: (masked_image, mask) or, if guided, (masked_image, mask, edges): float32 [B, H, W, 3] in [-1, 1], RGB, 0
-            in the holes; float32 [B, H, W, 1] in {0, 1}, 1 = hole; float32 [B, H, W, 1] in {0, 1}, 1 = line.
+            in the holes; float32 [B, H, W, 1] in {0, 1}, 1 = hole; float32 [B, H, W, 1] in {0, 1}, 1 = line. Without
+            edges a guided one completes as with empty ones.
         returns: dict with "predicted", float32 [B, H, W, 3] in [-1, 1].
     """
 
@@ -70,10 +71,12 @@ class Generator(Network):
     def split(self, inputs):
         """(masked_image, mask, edges) of inputs, edges in the hole alone in a list, empty where it reads none."""
         masked_image, mask, *edges = inputs
-        if len(edges) != self.guided:
-            wanted = "(masked_image, mask, edges)" if self.guided else "(masked_image, mask)"
+        if len(edges) > self.guided:
+            wanted = "(masked_image, mask[, edges])" if self.guided else "(masked_image, mask)"
             raise ValueError(f"`inputs` must be {wanted}. Received: {len(inputs)} tensors")
-        return masked_image, mask, [edges[0] * mask] if edges else []
+        if not self.guided:
+            return masked_image, mask, []
+        return masked_image, mask, [edges[0] * mask if edges else tf.zeros_like(mask)]
 
     def fill(self, inputs, wanted=None):
         """What the mask needs of "predicted", and of "offsets" where residuals go by them; anything beyond the mask.

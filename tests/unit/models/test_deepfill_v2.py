@@ -37,12 +37,14 @@ def test_only_the_sketch_inside_the_hole_is_read(guided):
     np.testing.assert_array_equal(outside, empty)
 
 
-def test_a_sketch_is_taken_by_guided_models_only_and_by_them_always(generator, guided):
+def test_a_sketch_is_taken_by_guided_models_only_and_without_one_they_take_an_empty_one(generator, guided):
     holed = make_inputs(1, 64, 64)
     with pytest.raises(ValueError, match=r"\(masked_image, mask\). Received: 3 tensors"):
         generator((*holed, holed[1]))
-    with pytest.raises(ValueError, match=r"\(masked_image, mask, edges\). Received: 2 tensors"):
-        guided(holed)
+    with pytest.raises(ValueError, match=r"\(masked_image, mask\[, edges\]\). Received: 4 tensors"):
+        guided((*holed, holed[1], holed[1]))
+    without, empty = (guided(inputs)["predicted"] for inputs in (holed, (*holed, 0 * holed[1])))
+    np.testing.assert_array_equal(without, empty)
 
 
 @pytest.mark.parametrize("height, width, scores", [(64, 64, 1 * 1), (100, 72, 2 * 2), (128, 192, 2 * 3)])
