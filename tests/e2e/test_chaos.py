@@ -22,11 +22,15 @@ from runs import (
     saved_arrays,
     small_config,
     started,
+    train_here,
     until,
     until_saved,
     write_images,
     write_untrained_run,
 )
+
+from tf_inpaint.errors import InputError
+from tf_inpaint.predict.command import main as complete
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +39,8 @@ COUNT = 40  # images of a folder to complete
 
 
 def _config(images, run_folder, **training):
-    training = {"steps": STEPS, "strategy": "one_device", "log_every": 1, "checkpoint_every": 1, **training}
+    training = {"steps": STEPS, "strategy": "one_device", "deterministic": False, **training}
+    training |= {"log_every": 1, "checkpoint_every": 1}
     return small_config("dcgan", {}, images, run_folder, training, {"batch_size": 2})
 
 
@@ -44,8 +49,7 @@ def whole(tmp_path_factory):
     """Run folder of a training that nothing happened to; its images lie beside it."""
     folder = tmp_path_factory.mktemp("whole")
     write_images(folder / "images", 5)
-    with started(_config(folder / "images", folder / "run")) as processes:
-        ends(processes)
+    train_here(_config(folder / "images", folder / "run"))
     return folder / "run"
 
 
@@ -104,8 +108,7 @@ def test_training_killed_at_random_moments_is_the_same_run(tmp_path, whole):
             time.sleep(draw.uniform(0, 0.05))  # a step and its checkpoint take about as long
             process.send_signal(signal.SIGKILL)
             assert process.wait() == -signal.SIGKILL
-    with started(config) as processes:
-        ends(processes)
+    train_here(config)
     _assert_same_run(folder, whole)
     checkpoints = ({path.name for path in (run / "checkpoints").iterdir()} for run in (folder, whole))
     assert next(checkpoints) == next(checkpoints)  # no remains of unfinished ones
@@ -117,8 +120,7 @@ def test_a_truncated_checkpoint_and_an_emptied_state_file_cost_a_step(tmp_path, 
     with open(last_checkpoint(folder) + ".data-00000-of-00001", "r+b") as file:
         file.truncate(1000)
     (folder / "checkpoints" / "checkpoint").write_text("")
-    with started(_config(whole.parent / "images", folder)) as processes:
-        ((output, _),) = ends(processes)
+    output = "\n".join(train_here(_config(whole.parent / "images", folder)))
     assert f"warning: checkpoint step-{STEPS:08d} is damaged" in output
     assert f"going on after step {STEPS - 1}" in output
     assert len(list((folder / "checkpoints" / "broken").iterdir())) == 2
@@ -135,8 +137,7 @@ def test_training_on_a_full_disk_ends_in_a_sentence_and_goes_on(disk, whole):
     assert said.startswith("error: cannot write ") and said.count("\n") == 1
     assert f"the last whole checkpoint is {last_checkpoint(folder)}" in said
     disk.free()
-    with started(config) as processes:
-        ends(processes)
+    train_here(config)
     _assert_same_run(folder, whole)
 
 
@@ -145,9 +146,10 @@ def test_the_second_training_in_a_folder_hears_of_the_first(tmp_path, whole):
     with started(config) as (first,):
         until_saved(tmp_path / "run", first)
         first.stdout.close()  # whose pipe would be full after a while; the work goes on without
-        with started(config) as processes:
-            ((_, said),) = ends(processes, code=2)
-        assert f"{tmp_path / 'run'} is being trained in by process {first.pid} of " in said and said.count("\n") == 1
+        holder = f"{tmp_path / 'run'} is being trained in by process {first.pid} of "
+        with pytest.raises(InputError, match=holder) as said:
+            train_here(config)
+        assert "\n" not in str(said.value)
         first.send_signal(signal.SIGTERM)
         assert first.wait(60) == 0
     steps = [line["step"] for line in logged_scalars(tmp_path / "run")]
@@ -165,11 +167,15 @@ def job(tmp_path_factory):
     Image.fromarray(mask).save(folder / "mask.png")
     command = [sys.executable, ROOT / "test.py", "--image", folder / "images", "--mask", folder / "mask.png"]
     command += ["--checkpoint_dir", folder / "run", "--save_coarse", "--skip_existing"]
-    with _completing(command, folder / "out") as process:
-        assert process.wait() == 0
+    assert _complete_here(command, folder / "out") == 0
     expected = _files(folder / "out")
     assert len(expected) == 2 * COUNT
     return command, expected
+
+
+def _complete_here(command, output):
+    """The exit code of the job in this process."""
+    return complete([*map(str, command[2:]), "--output", str(output)])
 
 
 def _completing(command, output):
@@ -195,8 +201,7 @@ def test_completing_killed_at_random_moments_leaves_whole_files_and_goes_on(tmp_
     times = {path.name: path.stat().st_mtime_ns for path in output.glob("[!.]*")}
     done = {name for name in times if name.replace(".png", "_coarse.png") in times}
     assert done and len(times) < len(expected)
-    with _completing(command, output) as process:
-        assert process.wait() == 0
+    assert _complete_here(command, output) == 0
     assert _files(output) == expected
     assert all((output / name).stat().st_mtime_ns == times[name] for name in done)
 
@@ -213,6 +218,5 @@ def test_completing_on_a_full_disk_names_what_failed_and_goes_on(disk, job):
     assert said and all(line.startswith(f"failed: {output}") and "cannot be written: " in line for line in said)
     assert len(said) == COUNT - sum(name.replace("_coarse", "") != name for name in written)
     disk.free()
-    with _completing(command, output) as process:
-        assert process.wait() == 0
+    assert _complete_here(command, output) == 0
     assert _files(output) == expected

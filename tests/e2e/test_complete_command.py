@@ -25,6 +25,18 @@ def _run(*arguments, cwd=None):
     return subprocess.run([sys.executable, PROGRAM, *map(str, arguments)], capture_output=True, text=True, cwd=cwd)
 
 
+@pytest.fixture
+def complete(capsys):
+    """complete(*arguments) -> (exit code, stdout, stderr) of test.py's command, in this process."""
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            cli.run(main, [str(argument) for argument in arguments])
+        return ended.value.code, *capsys.readouterr()
+
+    return run
+
+
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory):
     """A run of train.py with a narrow, untrained net."""
@@ -43,15 +55,15 @@ def _mask(height, width):
     return mask
 
 
-def test_a_folder_of_pictures_of_every_size(tmp_path, run_folder):
+def test_a_folder_of_pictures_of_every_size(tmp_path, run_folder, complete):
     sizes = [(64, 64), (100, 75), (257, 511), (512, 680)]
     for height, width in sizes:
         write_png(tmp_path / "images" / f"{height}x{width}.png", _image(height, width))
         write_png(tmp_path / "masks" / f"{height}x{width}.png", _mask(height, width))
     arguments = ["--image", tmp_path / "images", "--mask", tmp_path / "masks", "--output", tmp_path / "out"]
-    done = _run(*arguments, "--checkpoint_dir", run_folder, "--save_coarse", "--save_attention")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "4/4" in done.stdout and done.stdout.endswith("4 of 4 images completed\n")
+    code, out, err = complete(*arguments, "--checkpoint_dir", run_folder, "--save_coarse", "--save_attention")
+    assert (code, err) == (0, "")
+    assert "4/4" in out and out.endswith("4 of 4 images completed\n")
     for height, width in sizes:
         known = ~_mask(height, width)
         image = read_image(tmp_path / "images" / f"{height}x{width}.png").rgb
@@ -63,7 +75,7 @@ def test_a_folder_of_pictures_of_every_size(tmp_path, run_folder):
         assert read_image(tmp_path / "out" / f"{height}x{width}_attention.png").rgb.shape == image.shape
 
 
-def test_a_list_in_which_some_fail(tmp_path, run_folder):
+def test_a_list_in_which_some_fail(tmp_path, run_folder, complete):
     """Grey, alpha and EXIF come back as they should; every failure is one sentence; the rest is written."""
     mask = _mask(64, 80)
     write_png(tmp_path / "m.png", mask)
@@ -82,10 +94,10 @@ def test_a_list_in_which_some_fail(tmp_path, run_folder):
         "rgba.png m.png o/rgba.png\ntext.png m.png o/text.png\n"
         "turned.jpg m.png\nrgba.png small.png o/small.png\nrgba.png all.png o/all.png\nrgba.png none.png o/none.png\n"
     )
-    done = _run("--flist", tmp_path / "list.flist", "--checkpoint_dir", run_folder)
-    assert done.returncode == 1
-    assert done.stdout.endswith("4 of 8 images completed\n")
-    lines = [line.replace(f"{tmp_path}/", "") for line in done.stderr.splitlines()]
+    code, out, err = complete("--flist", tmp_path / "list.flist", "--checkpoint_dir", run_folder)
+    assert code == 1
+    assert out.endswith("4 of 8 images completed\n")
+    lines = [line.replace(f"{tmp_path}/", "") for line in err.splitlines()]
     assert lines == [
         "failed: absent.png does not exist",
         "failed: text.png is not an image, whatever its name says, or damaged from its start on",
@@ -110,24 +122,24 @@ def test_a_list_in_which_some_fail(tmp_path, run_folder):
     np.testing.assert_array_equal(completed[~mask], upright[~mask])
 
 
-def test_two_machines_and_batches_give_the_pictures_of_one_by_one(tmp_path, run_folder):
+def test_two_machines_and_batches_give_the_pictures_of_one_by_one(tmp_path, run_folder, complete):
     sizes = [(64, 64), (64, 72), (61, 64), (64, 70), (64, 64), (60, 60)]
     for number, (height, width) in enumerate(sizes):
         write_png(tmp_path / "images" / f"{number}.png", _image(height, width))
         write_png(tmp_path / "masks" / f"{number}.png", _mask(height, width))
     (tmp_path / "images" / "broken.png").write_text("not an image")
     arguments = ["--image", tmp_path / "images", "--mask", tmp_path / "masks", "--checkpoint_dir", run_folder]
-    done = _run(*arguments, "--output", tmp_path / "alone", "--verbose")
-    assert done.returncode == 1 and done.stdout.endswith("6 of 7 images completed\n")
-    assert "6 images in 6 batches" in done.stdout and "graphs built: 1\n" in done.stdout
+    code, out, _ = complete(*arguments, "--output", tmp_path / "alone", "--verbose")
+    assert code == 1 and out.endswith("6 of 7 images completed\n")
+    assert "6 images in 6 batches" in out and "graphs built: 1\n" in out
     together = ["--output", tmp_path / "together", "--batch_size", 4, "--verbose"]
-    first = _run(*arguments, *together, "--shard", "1/2")
-    assert first.returncode == 1 and first.stdout.endswith("3 of 4 images completed\n")
-    assert "2 of 64 x 64: " in first.stdout and " s an image" in first.stdout and "graphs built: 1\n" in first.stdout
-    second = _run(*arguments, *together, "--shard", "2/2")
-    assert (second.returncode, second.stderr) == (0, "") and second.stdout.endswith("3 of 3 images completed\n")
-    few = _run(*arguments, "--output", tmp_path / "few", "--limit", 2)
-    assert (few.returncode, few.stderr) == (0, "") and few.stdout.endswith("2 of 2 images completed\n")
+    code, out, _ = complete(*arguments, *together, "--shard", "1/2")
+    assert code == 1 and out.endswith("3 of 4 images completed\n")
+    assert "2 of 64 x 64: " in out and " s an image" in out and "graphs built: 1\n" in out
+    code, out, err = complete(*arguments, *together, "--shard", "2/2")
+    assert (code, err) == (0, "") and out.endswith("3 of 3 images completed\n")
+    code, out, err = complete(*arguments, "--output", tmp_path / "few", "--limit", 2)
+    assert (code, err) == (0, "") and out.endswith("2 of 2 images completed\n")
     assert sorted(path.name for path in (tmp_path / "few").iterdir()) == ["0.png", "1.png"]
     names = sorted(path.name for path in (tmp_path / "alone").iterdir())
     assert names == sorted(path.name for path in (tmp_path / "together").iterdir()) and len(names) == 6

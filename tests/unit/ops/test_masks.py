@@ -41,8 +41,8 @@ def test_holes_can_be_compiled(kind):
 @pytest.mark.parametrize("kind", MASKS)
 @pytest.mark.parametrize("size", [(64, 64), (96, 160), (40, 24)])
 def test_some_is_hole_and_some_is_known_whatever_the_kind(kind, size):
-    for seed in range(20):
-        mask = _draw(kind, size, seed, brush_width=(4.0, 8.0), segments=(4, 6))
+    boxes = {"height": 16, "width": 16, "max_delta_height": 8, "max_delta_width": 8}
+    for mask in _many(20, kind, size, **boxes, brush_width=(4.0, 8.0), segments=(4, 6)):
         assert mask.shape == size and set(np.unique(mask)) == {0, 1}
 
 
