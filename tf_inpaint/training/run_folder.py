@@ -50,6 +50,7 @@ _FREE_KEYS = {
     "training.validate_every",
     "training.validation_count",
 }
+_GRAPH_SECONDS = 60  # between two graphs of the losses, each of which takes longer than many a step
 _SCHEDULES_OVER_ALL_STEPS = ("linear", "cosine")
 _CHECKPOINT_NAME = re.compile(r"step-(\d{8,})")
 
@@ -73,6 +74,7 @@ class RunFolder:
         self._log = self.path / "train.log"
         self._said = []  # lines of the log that wait for the folder
         self._events = None
+        self._next_graph = time.monotonic() + _GRAPH_SECONDS
 
     def start(self, config, versions):
         """Make the folder ready for a run, or for going on with the one it holds.
@@ -219,8 +221,11 @@ class RunFolder:
                 tf.summary.image("views", grid[np.newaxis])
             self._events.flush()
 
-    def write_loss_graph(self):
-        """Draw the scalars logged so far, once there are two lines of them."""
+    def write_loss_graph(self, ends=True):
+        """Draw the scalars logged so far, once there are two lines of them; before a run ends, now and then alone."""
+        if not ends and time.monotonic() < self._next_graph:
+            return
+        self._next_graph = time.monotonic() + _GRAPH_SECONDS
         with self._writing("the graph of the losses"):
             graph = loss_graph(self._scalars) if self._scalars.is_file() else None
             if graph is not None:

@@ -202,7 +202,7 @@ class Trainer:
             if due or held_long or not stopwatch.running:
                 self._look()
                 stopwatch.stop()  # writing files does not count as training, nor does building graphs in the first step
-                self._write(due, stopwatch)
+                self._write(due, stopwatch, ends)
                 stopwatch.start()
 
     def _due(self, finished, stopped):
@@ -213,7 +213,7 @@ class Trainer:
             due |= {"scalars", "checkpoint"}
         return due
 
-    def _write(self, due, stopwatch):
+    def _write(self, due, stopwatch, ends):
         if not self._workers.is_chief:
             return
         # Scalars before the checkpoint: going on from a checkpoint finds every line up to it, and drops those after it.
@@ -228,7 +228,7 @@ class Trainer:
             self.report(self._progress(values, steps_per_second))
         if "checkpoint" in due:
             self.folder.save(self._checkpoint, self.learner.step)
-            self.folder.write_loss_graph()
+            self.folder.write_loss_graph(ends)
         if "views" in due:
             self._write_views()
 
