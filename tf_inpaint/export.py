@@ -152,6 +152,7 @@ def export_page(inpainter, output: str, runtime: str | None = None) -> int:
         "guided": inpainter.takes_edges,
         "note": _ALONE if inpainter.texture != "none" else None,
         "contract": lite.contract(inpainter, None),
+        "beside": lite.BESIDE,
     }
     image, mask = site.example()
     edges = {"edges": 0 * mask} if inpainter.takes_edges else {}

@@ -73,7 +73,7 @@ def _runtime(folder):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("static")
-    about = {"title": "tf_inpaint", "origin": "a stand-in", "guided": False, "note": None, "contract": {}}
+    about = {"title": "tf_inpaint", "origin": "a stand-in", "guided": False, "note": None, "contract": {}, "beside": 8}
     expected = np.zeros((1, site.EXAMPLE_SIDE, site.EXAMPLE_SIDE, 3), np.uint8)
     site.write_site(str(folder / "site"), b"a model", about, expected, _runtime(folder / "package"))
     return folder / "site"

@@ -15,6 +15,7 @@ import numpy as np
 
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.atomic import write_whole
+from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD
 
 LARGEST = 512  # side of what the network is shown at most
 WINDOW = 256  # side of what it is shown at least, where the picture allows
@@ -79,7 +80,8 @@ def write_site(folder: str, model: bytes, about: dict, expected: np.ndarray, run
     Args:
         folder: where.
         model: an ONNX file of any size, whose outputs have "drawn".
-        about: what the card says of it: "title", "origin", "guided", "note", "contract".
+        about: what the card says of it: "title", "origin", "guided", "note", "contract", and "beside", the pixels
+            around a hole that it draws right.
         expected: uint8 [1, S, S, 3], what it draws of `example`.
         runtime: of `find_runtime`.
     Returns:
@@ -91,6 +93,7 @@ def write_site(folder: str, model: bytes, about: dict, expected: np.ndarray, run
     mask = example()[1][..., 0] > 0
     card = {
         **about,
+        "levels": {"mask": MASK_THRESHOLD, "edges": EDGE_THRESHOLD},
         "model": {"file": "model.onnx", "bytes": len(model), "integrity": _checksum(model)},
         "sizes": {"largest": LARGEST, "window": WINDOW},
         "runtime": {"package": "onnxruntime-web", **runtime},

@@ -9,10 +9,7 @@ import { Network } from "./network.js";
 import { decodePng, encodePng } from "./png.js";
 
 const VIEW_SIDE = 1200; // pictures are shown at most so large
-const MASK_THRESHOLD = 127;
-const EDGE_THRESHOLD = 153;
 const MOST_POINTS = 5000;
-const BESIDE = 8; // pixels around a hole that the network draws right, for blending
 const TILE = 512; // pixels a side, in which strokes are painted
 const APART = 129; // pixels between holes that are completed one by one
 const GROUPED_SIDE = 2048; // of the mask that is looked through for groups
@@ -89,7 +86,7 @@ async function loadLayer(layer, file) {
   }
   const marked = new Uint8Array(width * height);
   const painted = new Uint8Array(marked.length);
-  const threshold = layer === "mask" ? MASK_THRESHOLD : EDGE_THRESHOLD;
+  const { levels: thresholds } = network.card; // above which a level counts
   let [between, transparent] = [0, false];
   for (let y = 0; y < height; y += 256) {
     const rows = Math.min(256, height - y);
@@ -99,8 +96,8 @@ async function loadLayer(layer, file) {
       const level = 0.299 * red + 0.587 * green + 0.114 * blue;
       between += alpha === 255 && level > 30 && level < 225;
       transparent ||= alpha < 255;
-      marked[y * width + index] = level > threshold;
-      painted[y * width + index] = alpha > MASK_THRESHOLD;
+      marked[y * width + index] = level > thresholds[layer];
+      painted[y * width + index] = alpha > thresholds.mask;
     }
   }
   bitmap.close();
@@ -190,7 +187,7 @@ function layerIn(layer, box) {
 }
 
 /** A layer in a box, `scale` times as large: 1 where more than `least` of 255 is painted. */
-function layerAt(layer, box, scale = 1, least = MASK_THRESHOLD) {
+function layerAt(layer, box, scale = 1, least = network.card.levels.mask) {
   const context = canvas(Math.max(1, Math.round(box.width * scale)), Math.max(1, Math.round(box.height * scale)));
   paint(context, layer, box, scale);
   const { data } = context.getImageData(0, 0, context.canvas.width, context.canvas.height);
@@ -288,7 +285,7 @@ async function complete({ grow = 0, blend = null } = {}) {
 async function fill(hole, grow, blend, filled) {
   const { width, height } = picture;
   const window = windowAround(hole, width, height, network.card.sizes);
-  const box = around(hole, BESIDE, width, height);
+  const box = around(hole, network.card.beside, width, height);
   const mask = holeIn(box, grow);
   const rgba = pixels(box, filled);
   const seen = window.scale === 1 ? wholeWindow(window, grow, filled) : smallWindow(window, grow, filled);
