@@ -37,6 +37,9 @@ class Options(RecipeOptions):
         kind: of the blocks: "fourier", fast Fourier convolutions; "regular", plain ones; "dilated", four dilations.
         global_ratio: of the Fourier blocks' channels, in (0, 1): those that see the whole image.
         guided: whether the generator reads edges in the hole (`data.edges`); the release has no such form.
+        statistics: that the generator normalises by in training: "batch", as in the release, which moves the stored
+            ones; or "stored", which stay, as a few images of one kind go on from trained weights: theirs are of all
+            kinds, and of more images than a batch.
         discriminator: "convolutional", the release's; or "features", heads on what EfficientNet-Lite0 sees at several
             depths (Projected GANs), from the package of the extra `features`.
         critic_width: channels of the discriminator's first layer, or of each head.
@@ -65,6 +68,7 @@ class Options(RecipeOptions):
     kind: Literal["fourier", "regular", "dilated"] = "fourier"
     global_ratio: float = 0.75
     guided: bool = False
+    statistics: Literal["batch", "stored"] = "batch"
     discriminator: Literal["convolutional", "features"] = "convolutional"
     critic_width: int = 64
     shown: Literal["predicted", "completed"] = "predicted"
@@ -142,11 +146,11 @@ class LaMaRecipe(Recipe):
 
     def generator_losses(self, batch):
         options, image, mask = self.options, batch["image"], batch["mask"]
-        outputs = self.complete(batch, training=True)
+        outputs, of_generator = self._completed(batch)
         predicted, shown = outputs["predicted"], outputs[options.shown]
         # Differences of images in [0, 1], as the weights are meant for.
         l1 = 0.5 * weighted_l1(predicted, image, mask, options.l1_known_weight, options.l1_missing_weight)
-        terms, statistics = {"l1": l1}, {"generator": outputs["statistics"], "discriminator": []}
+        terms, statistics = {"l1": l1}, {"generator": of_generator, "discriminator": []}
         if self.n_critic:
             (real, _), (fake, _) = (self._augmented(images, batch) for images in (image, shown))
             _, real_features, of_real = self._judge(real)
@@ -164,7 +168,7 @@ class LaMaRecipe(Recipe):
 
     def discriminator_losses(self, batch):
         options = self.options
-        outputs = self.complete(batch, training=True)
+        outputs, of_generator = self._completed(batch)
         real, mask = self._augmented(batch["image"], batch)
         fake, _ = self._augmented(tf.stop_gradient(outputs[options.shown]), batch)
         if options.r1_weight:
@@ -176,7 +180,12 @@ class LaMaRecipe(Recipe):
         terms = {"critic": mean_loss(losses)}
         if options.r1_weight:
             terms["r1"] = 4.0 * options.r1_weight * penalty  # a slope over [0, 1] is twice that over [-1, 1]
-        return terms, {"generator": outputs["statistics"], "discriminator": [of_real, of_fake]}
+        return terms, {"generator": of_generator, "discriminator": [of_real, of_fake]}
+
+    def _completed(self, batch):
+        """(outputs, the generator's statistics) of a pass in training."""
+        outputs = self.complete(batch, training=self.options.statistics == "batch")
+        return outputs, outputs.pop("statistics", {})
 
     def _augmented(self, images, batch):
         """(images, mask) as the discriminator is shown them."""

@@ -37,6 +37,19 @@ def test_an_update_moves_the_statistics_of_every_pass_and_losses_move_none(recip
         np.testing.assert_allclose(discriminator, expected, rtol=1e-5, atol=1e-6)
 
 
+def test_stored_statistics_are_what_a_training_normalises_by_and_stay():
+    recipe, batch = make_recipe("lama", statistics="stored"), make_batch()
+    (stored,) = (weight for name, weight in named_weights(recipe.generator).items() if name == "up1.norm.moving_mean")
+    stored.assign(tf.ones_like(stored))
+    error = np.abs(recipe.complete(batch, training=False)["predicted"] - batch["image"]) / 2
+    for network, losses in (("generator", recipe.generator_losses), ("discriminator", recipe.discriminator_losses)):
+        terms, statistics = losses(batch)
+        recipe.advance(network, statistics)
+        np.testing.assert_array_equal(stored, np.ones(stored.shape))
+        if network == "generator":
+            assert float(terms["l1"]) == pytest.approx(np.mean(10 * error * (1 - batch["mask"].numpy())), rel=1e-5)
+
+
 def test_errors_are_of_images_from_0_to_1_and_weigh_known_and_missing_pixels(recipe):
     batch = make_batch()
     error = np.abs(recipe.complete(batch, training=True)["predicted"] - batch["image"]) / 2
