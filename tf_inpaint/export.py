@@ -10,7 +10,7 @@ import shutil
 
 import tf_inpaint
 from tf_inpaint import cli
-from tf_inpaint.checkpoints import WITH_ATTENTION, open_checkpoint
+from tf_inpaint.checkpoints import DEFAULT_WEIGHTS, SMALL_WEIGHTS, WITH_ATTENTION, open_checkpoint
 from tf_inpaint.checkpoints.locate import EXTRA_FOLDER, NOTES_FILE, versions
 from tf_inpaint.checkpoints.npz import ENDING, About, write_weight_file
 from tf_inpaint.errors import InputError
@@ -27,7 +27,8 @@ _OUTPUTS = {"coarse": "coarse", "attention_flow": "attention"}  # by name: which
 def main(argv) -> int:
     """Runs the command; returns its exit code (see `tf_inpaint.cli`)."""
     args = _arguments(argv)
-    checkpoint = open_checkpoint(args.checkpoint_dir)
+    default = SMALL_WEIGHTS if args.format == "web" else DEFAULT_WEIGHTS
+    checkpoint = open_checkpoint(args.checkpoint_dir, None if args.checkpoint_dir else default)
     checkpoint.refuse_exported()
     cli.import_tensorflow()
     from tf_inpaint.inference.inpainter import Inpainter
@@ -253,7 +254,8 @@ def _arguments(argv):
     add = parser.add_argument
     add(
         "--checkpoint_dir",
-        help="a run folder of train.py, the authors' checkpoint, or weights that ship by their name (default: photos)",
+        help="a run folder of train.py, the authors' checkpoint, or weights that ship by their name (default: "
+        f"{DEFAULT_WEIGHTS}; of web {SMALL_WEIGHTS}, which loads quickly)",
     )
     add(
         "--output",

@@ -11,7 +11,7 @@ from PIL import Image
 from runs import ROOT, TINY, write_untrained_run
 
 from tf_inpaint import cli
-from tf_inpaint.checkpoints import DEFAULT_WEIGHTS, GUIDED_WEIGHTS
+from tf_inpaint.checkpoints import DEFAULT_WEIGHTS
 from tf_inpaint.io.images import read_image, write_png
 from tf_inpaint.predict.command import main
 
@@ -162,7 +162,7 @@ def test_one_picture_with_black_holes_goes_beside_it(tmp_path, run_folder):
     assert (completed[mask] != image[mask]).mean() > 0.9
 
 
-def test_with_a_sketch_and_nothing_else_the_shipped_weights_follow_it(tmp_path, capsys):
+def test_the_default_weights_complete_with_a_sketch_and_without(tmp_path, capsys):
     image, mask, edges = np.full([64, 64, 3], 120, np.uint8), np.zeros([64, 64], bool), np.zeros([64, 64], bool)
     image[:, 32:] = 60
     mask[16:48, 16:48] = True
@@ -171,10 +171,9 @@ def test_with_a_sketch_and_nothing_else_the_shipped_weights_follow_it(tmp_path, 
     write_png(tmp_path / "m.png", mask)
     write_png(tmp_path / "e.png", edges)
     arguments = ["--image", str(tmp_path / "x.png"), "--mask", str(tmp_path / "m.png")]
-    names = {(): DEFAULT_WEIGHTS, ("--edges", str(tmp_path / "e.png")): GUIDED_WEIGHTS}
-    for more, name in names.items():
+    for more in ([], ["--edges", str(tmp_path / "e.png")]):
         assert main([*arguments, *more]) == 0
-        assert f"{name}.npz" in capsys.readouterr().out
+        assert f"{DEFAULT_WEIGHTS}.npz" in capsys.readouterr().out
         completed = read_image(tmp_path / "x_completed.png").rgb
         np.testing.assert_array_equal(completed[~mask], image[~mask])
         assert completed[16:48, 16:24].mean() > completed[16:48, 40:48].mean() + 20
@@ -202,6 +201,10 @@ JOB, RUN = "--image x.png --mask m.png", "--checkpoint_dir run"
     "arguments, said",
     [
         (f"{JOB} --weights places2", "there are no weights named 'places2'"),
+        (f"{JOB} --weights photos_guided", "the weights photos_guided no longer come with the package: take photos"),
+        (f"{JOB} --checkpoint_dir faces", "the weights faces no longer come with the package: take photos"),
+        (f"{JOB} --save_attention", "no attention image: leave out --save_attention, or take the weights photos_v1"),
+        (f"{JOB} --residuals 0.5", "leave out residuals, or take the weights photos_v1"),
         (f"{JOB} --checkpoint_dir empty", "there is no checkpoint in empty"),
         (f"{JOB} --checkpoint_dir nowhere", "there is no checkpoint at nowhere"),
         (f"{JOB} --checkpoint_dir stranger", "stranger/step-1 is a checkpoint of another model"),
@@ -235,7 +238,8 @@ def test_refusals_are_one_line_and_exit_code_2(files, arguments, said, monkeypat
     with pytest.raises(SystemExit) as stopped:
         cli.run(main, arguments.split())
     out, err = capsys.readouterr()
-    assert stopped.value.code == 2 and ("--max_pixels" in arguments or "--edges m.png" in arguments or out == "")
+    loaded = any(option in arguments for option in ("--max_pixels", "--edges m.png", "--save_attention"))
+    assert stopped.value.code == 2 and (loaded or out == "")
     assert said in err and err.startswith("error: ") and err.count("\n") == 1
     assert sorted(files.iterdir()) == before
 

@@ -133,7 +133,7 @@ def test_addresses_are_read_and_written(folder):
             system.pipe_file(f"/{kind}/{name}", (folder / kind / name).read_bytes())
         addresses[kind[:-1]] = [f"memory://{kind}/{name}" for name in ("00.png", "07.png", "99.png")]
     addresses["output"] = [f"memory://out/{name}.png" for name in "abc"]
-    actor = Completer(default_options(checkpoint_dir=str(folder / "run")), False, os.getcwd())
+    actor = Completer(default_options(checkpoint_dir=str(folder / "run")), os.getcwd())
     done, damaged, missing = actor(pyarrow.table(addresses)).sort_by("output").to_pylist()
     assert system.cat_file("/out/a.png") == (folder / "alone" / "00.png").read_bytes()
     assert (done["state"], done["output"], done["sentence"]) == (DONE, "memory://out/a.png", "")

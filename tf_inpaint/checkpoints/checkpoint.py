@@ -22,7 +22,7 @@ from tf_inpaint.checkpoints.locate import (
 )
 from tf_inpaint.checkpoints.npz import read_weight_file
 from tf_inpaint.checkpoints.runs import weight_key
-from tf_inpaint.checkpoints.shipped import shipped_file, shipped_weights
+from tf_inpaint.checkpoints.shipped import RETIRED, shipped_file, shipped_weights
 from tf_inpaint.checkpoints.torch import TorchFile
 from tf_inpaint.errors import InputError
 
@@ -149,14 +149,13 @@ class _Exported(Checkpoint):
         return sorted(os.path.join(folder, file) for folder, _, files in os.walk(self.path) for file in files)
 
 
-def open_checkpoint(path=None, weights=None, *, guided=False, exported=True) -> Checkpoint:
+def open_checkpoint(path=None, weights=None, *, exported=True) -> Checkpoint:
     """The checkpoint that a user asks for.
 
     Args:
         path: whatever `locate_checkpoint` takes, the name of shipped weights where nothing else is called so, the
             folder of an exported model or of its versions; or a `Checkpoint`, which is given back.
         weights: name of weights shipped with the package. With neither this nor `path`, the default ones.
-        guided: whether the default ones are those that follow edges.
         exported: False passes over exported models.
     Raises:
         InputError: if both are asked for, what is asked for is not there, or its description cannot be read.
@@ -169,9 +168,9 @@ def open_checkpoint(path=None, weights=None, *, guided=False, exported=True) -> 
     if folder is not None:
         return _Exported(folder)
     if path is None:
-        path = shipped_file(weights, guided)
-    elif not os.path.exists(path):
-        path = shipped_weights().get(os.fspath(path), path)
+        path = shipped_file(weights)
+    elif not os.path.exists(path) and os.fspath(path) in {*shipped_weights(), *RETIRED}:
+        path = shipped_file(os.fspath(path))
     path = locate_checkpoint(path)
     kind = _Npz if is_weight_file(path) else _PyTorch if is_torch(path) else _TensorFlow
     return kind(path)

@@ -7,9 +7,10 @@ import os
 from tf_inpaint.checkpoints.npz import ENDING, read_about
 from tf_inpaint.errors import InputError
 
-# What completes when nothing is asked for, and with edges; chosen by measurement, see docs/weights.md
-DEFAULT_WEIGHTS, GUIDED_WEIGHTS = "photos", "photos_guided"
+DEFAULT_WEIGHTS = "photos"  # what completes when nothing is asked for, with edges and without
 WITH_ATTENTION = "photos_v1"  # has a first stage, attention to show, and residuals
+SMALL_WEIGHTS = "photos_v1"  # what a page loads that completes in the browser
+RETIRED = {"photos_guided": "photos", "photos_open": "photos", "faces": "photos"}  # what once shipped -> what to take
 _FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "weights")
 
 
@@ -19,13 +20,15 @@ def shipped_weights() -> dict[str, str]:
     return {name[: -len(ENDING)]: os.path.join(_FOLDER, name) for name in names if name.endswith(ENDING)}
 
 
-def shipped_file(name=None, guided=False) -> str:
-    """The file of the weights of that name; without one, of the default ones, or of those that follow edges.
+def shipped_file(name=None) -> str:
+    """The file of the weights of that name; without one, of the default ones.
 
     Raises:
         InputError: if none are called so.
     """
-    name, files = name or (GUIDED_WEIGHTS if guided else DEFAULT_WEIGHTS), shipped_weights()
+    name, files = name or DEFAULT_WEIGHTS, shipped_weights()
+    if name not in files and name in RETIRED:
+        raise InputError(f"the weights {name} no longer come with the package: take {RETIRED[name]}")
     if name not in files:
         raise InputError(f"there are no weights named {name!r}; shipped are: {', '.join(files) or 'none'}")
     return files[name]
@@ -35,6 +38,6 @@ def list_weights() -> str:
     """A line for each of the weights that came with the package."""
     abouts = {name: read_about(file) for name, file in shipped_weights().items()}
     width = max(map(len, abouts), default=0)
-    notes = {DEFAULT_WEIGHTS: " (default)", GUIDED_WEIGHTS: " (default with edges)"}
+    notes = {DEFAULT_WEIGHTS: " (default)"}
     lines = [f"{name:<{width}}  {about.text}{notes.get(name, '')}" for name, about in abouts.items()]
     return "\n".join(lines) or "no weights are shipped"

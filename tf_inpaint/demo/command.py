@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tf_inpaint import cli
-from tf_inpaint.checkpoints import GUIDED_WEIGHTS, list_weights, open_checkpoint
+from tf_inpaint.checkpoints import list_weights, open_checkpoint
 from tf_inpaint.demo.session import EDGES, MASK, Session
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.holes import MASK_SOURCES, read_holes
@@ -33,7 +33,7 @@ def main(argv) -> int:
     if args.image and args.mask and args.output and not args.web:
         return predict.main(_as_test(args))
 
-    checkpoint = open_checkpoint(args.checkpoint_dir, args.weights, guided=True)
+    checkpoint = open_checkpoint(args.checkpoint_dir, args.weights)
     if args.web:
         from tf_inpaint.demo import web as face
 
@@ -81,7 +81,7 @@ def _parser() -> cli.Parser:
     add("--web", action="store_true", help="a page for the browser instead of a window")
     add("--port", type=int, default=7860, help="of the page (default: 7860)")
     add("--host", default="127.0.0.1", help="address the page listens at (default: 127.0.0.1, this machine only)")
-    add_model_options(parser, GUIDED_WEIGHTS, "what memory allows")
+    add_model_options(parser, "what memory allows")
     return parser
 
 

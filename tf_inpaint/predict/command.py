@@ -10,7 +10,7 @@ import argparse
 import os
 
 from tf_inpaint import cli
-from tf_inpaint.checkpoints import DEFAULT_WEIGHTS, GUIDED_WEIGHTS, Checkpoint, list_weights, open_checkpoint
+from tf_inpaint.checkpoints import Checkpoint, list_weights, open_checkpoint
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.holes import MASK_SOURCES
 from tf_inpaint.io.listing import left_out
@@ -43,7 +43,7 @@ def main(argv) -> int:
         parser.error("--ray completes a folder or a list, and needs no --shard")
     _check_numbers(args)
     if args.ray is not None and args.flist and args.flist.rstrip("/").endswith(".parquet"):
-        return run_on_cluster(args, None, guided=False)
+        return run_on_cluster(args, None)
     if args.flist:
         jobs = jobs_from_list(args.flist, args.format, args.output)
     else:
@@ -51,11 +51,10 @@ def main(argv) -> int:
         for sentence in left_out(args.image) if many else ():
             cli.warn(sentence)
     check_written(jobs, args)
-    guided = any(job.edges is not None for job in jobs)
-    checkpoint = open_checkpoint(args.checkpoint_dir, args.weights, guided=guided)
+    checkpoint = open_checkpoint(args.checkpoint_dir, args.weights)
     jobs = Shard.parse(args.shard).of(jobs)[: args.limit]
     if args.ray is not None:
-        return run_on_cluster(args, jobs, guided)
+        return run_on_cluster(args, jobs)
     run = run_of(args, checkpoint, args.skip_existing)
     return run.many(jobs) if many or not jobs else run.one(jobs[0])
 
@@ -132,7 +131,7 @@ def _parser() -> cli.Parser:
         "--flist",
         help="a list of lines `image mask output edges`, or a CSV with these columns; the last two may be left out",
     )
-    add_model_options(parser, f"{DEFAULT_WEIGHTS}, or {GUIDED_WEIGHTS} with edges")
+    add_model_options(parser)
     add("--max_memory", help="how much memory completing may take, such as 8G (default: what the machine has)")
     add(
         "--strategy",

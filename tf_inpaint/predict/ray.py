@@ -34,7 +34,7 @@ _ROWS_OF_A_TABLE = 4096  # of a list, as it goes to Ray
 _TOLD = 20  # sentences on the screen; all are in the file of rows
 
 
-def complete(rows, *, actors=None, chunk=None, guided=False, **options):
+def complete(rows, *, actors=None, chunk=None, **options):
     """The outcomes of a dataset of jobs, lazily, as a dataset.
 
     Args:
@@ -42,7 +42,6 @@ def complete(rows, *, actors=None, chunk=None, guided=False, **options):
             node sees, or addresses that fsspec reads, such as s3://bucket/x.png. No two outputs may be the same.
         actors: how many complete at a time; by default one a GPU, or one a node where there is none.
         chunk: rows that an actor is given at once (default: 32).
-        guided: whether the default weights are those that follow edges.
         options: those of `test.py`, as `batch_size=8`.
     Returns:
         `ray.data.Dataset` of the columns `image`, `output`, `state` ("done", "there": its output stood already, or
@@ -53,16 +52,15 @@ def complete(rows, *, actors=None, chunk=None, guided=False, **options):
     """
     from tf_inpaint.predict.command import default_options
 
-    return _outcomes(rows, default_options(**options), actors, guided, chunk)
+    return _outcomes(rows, default_options(**options), actors, chunk)
 
 
-def run_on_cluster(args: argparse.Namespace, jobs: list[Job] | None, guided: bool) -> int:
+def run_on_cluster(args: argparse.Namespace, jobs: list[Job] | None) -> int:
     """What `test.py --ray` does; returns the exit code.
 
     Args:
         args: the command's options.
         jobs: to do; None where `args.flist` is Parquet, whose rows the driver never holds.
-        guided: whether the default weights are those that follow edges.
     """
     path = args.rows or os.path.join(args.output or _inputs_folder(args), "rows.csv")
     if not path.endswith((".csv", ".parquet")):
@@ -75,7 +73,7 @@ def run_on_cluster(args: argparse.Namespace, jobs: list[Job] | None, guided: boo
         try:
             rows = _listed(args) if jobs is None else _as_rows(jobs)
             count = rows.count()
-            outcomes = _outcomes(rows, args, args.actors, guided)
+            outcomes = _outcomes(rows, args, args.actors)
             with _writer(path) as write, cli.Progress() as progress:
                 progress(0, count)
                 for table in outcomes.iter_batches(batch_size=None, batch_format="pyarrow"):
@@ -102,16 +100,15 @@ class Completer:
 
     Args:
         args: options of `test.py`.
-        guided: whether the default weights are those that follow edges.
         folder: from which relative paths count, where it exists.
     """
 
-    def __init__(self, args: argparse.Namespace, guided: bool, folder: str):
+    def __init__(self, args: argparse.Namespace, folder: str):
         from tf_inpaint.predict.command import run_of
 
         begin_worker(folder)
         self._args = args
-        self._run = run_of(args, open_checkpoint(args.checkpoint_dir, args.weights, guided=guided), skip_existing=True)
+        self._run = run_of(args, open_checkpoint(args.checkpoint_dir, args.weights), skip_existing=True)
 
     def __call__(self, table):
         """The outcomes of a table of jobs, as a table."""
@@ -222,15 +219,15 @@ def _is_there(path):
     return system.exists(name)
 
 
-def _outcomes(rows, args, actors, guided, chunk=None):
-    open_checkpoint(args.checkpoint_dir, args.weights, guided=guided)  # refused here, not by every actor
+def _outcomes(rows, args, actors, chunk=None):
+    open_checkpoint(args.checkpoint_dir, args.weights)  # refused here, not by every actor
     from ray.data import ActorPoolStrategy
 
     chunk = chunk or CHUNK
     count, resources = places(actors)
     return rows.repartition(target_num_rows_per_block=chunk).map_batches(
         Completer,
-        fn_constructor_args=(args, guided, os.getcwd()),
+        fn_constructor_args=(args, os.getcwd()),
         batch_size=chunk,
         batch_format="pyarrow",
         compute=ActorPoolStrategy(size=count),

@@ -125,10 +125,30 @@ def test_shipped_weights_go_by_their_names(file, monkeypatch, tmp_path):
         assert open_checkpoint(*arguments).path == file
     assert list_weights() == "tiny  tiny, for tests (default)"
     assert describe("tiny").recipe == "deepfill_v2"
-    with pytest.raises(InputError, match="no weights named 'photos_guided'; shipped are: tiny"):
-        open_checkpoint(guided=True)
     with pytest.raises(InputError, match="no weights named 'large'; shipped are: tiny"):
         open_checkpoint(None, "large")
+
+
+@pytest.mark.parametrize("name", shipped.RETIRED)
+def test_who_types_an_old_name_is_told_the_new_one(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for arguments in ((None, name), (name,)):
+        with pytest.raises(InputError, match=f"the weights {name} no longer come with the package: take photos$"):
+            open_checkpoint(*arguments)
+    (tmp_path / name).mkdir()
+    with pytest.raises(InputError, match=f"there is no checkpoint in {name}"):  # a folder is a folder
+        open_checkpoint(name)
+
+
+def test_the_default_weights_follow_edges_and_need_none():
+    about = read_about(shipped.shipped_file())
+    assert (about.recipe, about.options["guided"], about.residuals) == ("lama", True, 0)
+    inpainter = Inpainter.load(texture="none")
+    image, mask = np.random.default_rng(0).integers(0, 256, [64, 72, 3], np.uint8), np.zeros([64, 72], bool)
+    mask[20:44, 20:50] = True
+    completed = inpainter.complete(image, mask)
+    np.testing.assert_array_equal(completed, inpainter.complete(image, mask, np.zeros_like(mask)))
+    np.testing.assert_array_equal(completed[~mask], image[~mask])
 
 
 @pytest.mark.parametrize(
@@ -164,7 +184,7 @@ def test_a_damaged_array_is_told_in_a_sentence(file):
 def test_every_shipped_file_has_a_card_that_names_its_size():
     folder = Path(shipped.__file__).parents[1] / "weights"
     files = sorted(folder.glob("*.npz"))
-    assert {file.stem for file in files} >= {shipped.DEFAULT_WEIGHTS, shipped.GUIDED_WEIGHTS}
+    assert {file.stem for file in files} == {shipped.DEFAULT_WEIGHTS, shipped.SMALL_WEIGHTS, shipped.WITH_ATTENTION}
     for file in files:
         card = file.with_suffix(".md").read_text()
         assert card.startswith(f"# {file.stem}: ") and f"{file.stat().st_size / 1e6:.1f} MB" in card

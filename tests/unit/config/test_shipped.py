@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tf_inpaint.checkpoints import DEFAULT_WEIGHTS
+from tf_inpaint.checkpoints.npz import read_about
+from tf_inpaint.checkpoints.shipped import shipped_file
 from tf_inpaint.config import OptimizerConfig, config_from_dict, config_to_dict, flat_config, load_config, to_yaml
 from tf_inpaint.config.annotations import flatten
 from tf_inpaint.ops.masks import MaskOptions
@@ -95,6 +98,14 @@ def test_quickstarts_are_small(name):
     config = load_config(ROOT / "configs" / f"{name}.yml")
     assert config.data.train == "data/samples/images"
     assert max(config.data.image_size) <= 128 and config.options.width <= 24
+
+
+def test_finetuning_goes_on_from_the_default_weights():
+    config = load_config(ROOT / "configs" / "finetune.yml")
+    about = read_about(shipped_file())
+    assert (config.training.init_from, config.recipe) == (DEFAULT_WEIGHTS, about.recipe)
+    for option in ("width", "blocks", "kind", "global_ratio", "guided"):
+        assert flat_config(config)[f"options.{option}"] == about.options[option]
 
 
 def _write():
