@@ -27,7 +27,7 @@ def main(argv):
     )
     parser.add_argument("--samples", default="data/samples")
     parser.add_argument("--output", default="docs/photos.png")
-    parser.add_argument("--names", nargs="+", default=["brick", "gravel", "hubble", "hopper"])
+    parser.add_argument("--names", nargs="+", default=["brick", "gravel", "coffee", "hopper"])
     parser.add_argument(
         "--residuals", type=float, nargs="+", default=[None], help="a column for each strength (default: the weights')"
     )
