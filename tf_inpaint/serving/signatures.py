@@ -57,6 +57,8 @@ class ServedModel:
         """
         height, width = self._size or (None, None)
         channels = input_channels(self.guided)
+        one = [tf.TensorSpec([height, width, depth], tf.uint8) for depth in (3, 1, 1)]
+        self._completed = tf.function(self._complete, input_signature=one, autograph=False)  # traced once for both
         arrays = [tf.TensorSpec([None, height, width, depth], tf.uint8, name) for name, depth in channels.items()]
         files = [tf.TensorSpec([None], tf.string, f"{name}_bytes") for name in channels]
         return {
@@ -73,7 +75,7 @@ class ServedModel:
             edges = as_large_as(image, "edges", self._checks.array("edges", edges, 1))
         height, width = self._size or (None, None)
         spec = dict.fromkeys(self._outputs, tf.TensorSpec([height, width, 3], tf.uint8))
-        return _one_by_one(lambda example: self._complete(*example), (image, mask, edges), spec)
+        return _one_by_one(lambda example: self._completed(*example), (image, mask, edges), spec)
 
     def _serve_files(self, image_bytes, mask_bytes, edges_bytes=None):
         count = tf.shape(image_bytes)
@@ -93,7 +95,7 @@ class ServedModel:
                 lambda: tf.zeros_like(mask),
                 lambda: as_large_as(image, "edges", self._checks.file("edges_bytes", files[2], decode_mask)),
             )
-            outputs = self._complete(image, mask, edges)
+            outputs = self._completed(image, mask, edges)
             return {f"{name}_bytes": tf.io.encode_png(value) for name, value in outputs.items()}
 
         spec = {f"{name}_bytes": tf.TensorSpec([], tf.string) for name in self._outputs}
