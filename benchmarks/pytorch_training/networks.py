@@ -6,6 +6,7 @@ EfficientNet-Lite0 sees agree with tf_inpaint's to 1e-5. Images are float [B, 3,
 and losses in float32.
 """
 
+import generator
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -21,14 +22,8 @@ def reflect(x, n):
     return torch.cat([*left, x, *right], 3)
 
 
-def conv(inputs, filters, size=1):
-    return nn.Conv2d(inputs, filters, size, bias=False)
-
-
-class FourierUnit(nn.Module):
-    def __init__(self, channels):
-        super().__init__()
-        self.conv_layer, self.bn = conv(2 * channels, 2 * channels), nn.BatchNorm2d(2 * channels)
+class FourierUnit(generator.FourierUnit):
+    """Transforms in float32, everything else as it comes, channels last."""
 
     def forward(self, x):
         kind, size = x.dtype, x.shape[-2:]
@@ -36,104 +31,39 @@ class FourierUnit(nn.Module):
             spectrum = torch.view_as_real(torch.fft.rfft2(x.float().contiguous(), norm="ortho"))
         batch, channels, height, width, _ = spectrum.shape
         pairs = spectrum.permute(0, 1, 4, 2, 3).reshape(batch, 2 * channels, height, width).to(kind)
-        pairs = pairs.contiguous(memory_format=torch.channels_last)
-        pairs = F.relu(self.bn(self.conv_layer(pairs)))
+        pairs = F.relu(self.bn(self.conv_layer(pairs.contiguous(memory_format=torch.channels_last))))
         with torch.autocast(x.device.type, enabled=False):
             pairs = pairs.float().reshape(batch, channels, 2, height, width).permute(0, 1, 3, 4, 2).contiguous()
             x = torch.fft.irfft2(torch.view_as_complex(pairs), s=size, norm="ortho")
         return x.to(kind).contiguous(memory_format=torch.channels_last)
 
 
-class SpectralTransform(nn.Module):
-    def __init__(self, inputs, filters):
-        super().__init__()
-        half = filters // 2
-        self.conv1 = nn.Sequential(conv(inputs, half), nn.BatchNorm2d(half), nn.ReLU())
-        self.fu, self.conv2 = FourierUnit(half), conv(half, filters)
+class Paths(generator.Paths):
+    """Fewer and larger convolutions, each map reflected once."""
 
-    def forward(self, x):
-        x = self.conv1(x)
-        return self.conv2(x + self.fu(x))
-
-
-class Paths(nn.Module):
-    def __init__(self, inputs, filters, size, strides, padding):
-        super().__init__()
-        (local, far), (to_local, to_far) = inputs, filters
-        self.strides, self.padding = strides, padding
-        self.convl2l = conv(local, to_local, size)
-        self.convl2g = conv(local, to_far, size) if to_far else None
-        self.convg2l = conv(far, to_local, size) if far else None
-        self.convg2g = SpectralTransform(far, to_far) if far and to_far else None
+    unit = FourierUnit
 
     def forward(self, local, far):
-        padded = reflect(local, self.padding)
+        strides, (padding, _) = self.convl2l.stride, self.convl2l.padding
+        padded = reflect(local, padding)
         if not self.convl2g:
-            return F.conv2d(padded, self.convl2l.weight, stride=self.strides), None
+            return F.conv2d(padded, self.convl2l.weight, stride=strides), None
         if not self.convg2l:
             weight = torch.cat([self.convl2l.weight, self.convl2g.weight])
             split = [self.convl2l.out_channels, self.convl2g.out_channels]
-            return F.conv2d(padded, weight, stride=self.strides).split(split, 1)
-        padded_far = reflect(far, self.padding)
+            return F.conv2d(padded, weight, stride=strides).split(split, 1)
         weight = torch.cat([self.convl2l.weight, self.convg2l.weight], 1)
-        to_local = F.conv2d(torch.cat([padded, padded_far], 1), weight)
+        to_local = F.conv2d(torch.cat([padded, reflect(far, padding)], 1), weight)
         return to_local, F.conv2d(padded, self.convl2g.weight) + self.convg2g(far)
 
 
-class NormalisedPaths(nn.Module):
-    def __init__(self, inputs, filters, size=3, strides=1, padding=1):
-        super().__init__()
-        self.ffc = Paths(inputs, filters, size, strides, padding)
-        self.bn_l = nn.BatchNorm2d(filters[0])
-        self.bn_g = nn.BatchNorm2d(filters[1]) if filters[1] else None
+class Generator(generator.Generator):
+    """The same network, quicker with gradients on a GPU."""
 
-    def forward(self, local, far=None):
-        local, far = self.ffc(local, far)
-        return F.relu(self.bn_l(local)), F.relu(self.bn_g(far)) if self.bn_g else None
+    paths = Paths
 
-
-class Block(nn.Module):
-    def __init__(self, channels):
-        super().__init__()
-        self.conv1, self.conv2 = (NormalisedPaths(channels, channels) for _ in range(2))
-
-    def forward(self, local, far):
-        more_local, more_far = self.conv2(*self.conv1(local, far))
-        return local + more_local, far + more_far
-
-
-class Generator(nn.Module):
-    """float [B, 5, H, W] in [0, 1]: masked image, mask, edges in the hole -> [B, 3, H, W] in [0, 1]."""
-
-    def __init__(self, width=32, blocks=9, ratio=0.75, channels=5):
-        super().__init__()
-        widths = [width * 2**level for level in range(4)]
-        far = int(ratio * widths[3])
-        split = (widths[3] - far, far)
-        layers = {1: NormalisedPaths((channels, 0), (widths[0], 0), 7, padding=3)}
-        for level in range(1, 4):
-            filters = split if level == 3 else (widths[level], 0)
-            layers[1 + level] = NormalisedPaths((widths[level - 1], 0), filters, strides=2)
-        layers |= {5 + index: Block(split) for index in range(blocks)}
-        place = 6 + blocks
-        for level in (3, 2, 1):
-            layers[place] = nn.ConvTranspose2d(widths[level], widths[level - 1], 3, 2, 1, output_padding=1)
-            layers[place + 1] = nn.BatchNorm2d(widths[level - 1])
-            place += 3
-        layers[place + 1] = nn.Conv2d(widths[0], 3, 7)
-        self.blocks = blocks
-        self.model = nn.ModuleDict({str(index): layer for index, layer in layers.items()})
-
-    def forward(self, x):
-        *layers, last = self.model.values()
-        paths, up = layers[: 4 + self.blocks], layers[4 + self.blocks :]
-        features = (x,)
-        for layer in paths:
-            features = layer(*features)
-        x = torch.cat(features, 1)
-        for transposed, norm in zip(up[::2], up[1::2]):
-            x = F.relu(norm(transposed(x)))
-        return torch.sigmoid(last(reflect(x, 3)).float())
+    def finish(self, last, x):
+        return F.conv2d(reflect(x, 3), last.weight, last.bias)
 
 
 # of the depthwise convolutions, by stage

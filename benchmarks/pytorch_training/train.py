@@ -91,7 +91,7 @@ class Training:
     def __init__(self, folder, arguments):
         self.device = torch.device(arguments.device)
         settings = {"device": self.device, "memory_format": torch.channels_last}
-        self.generator = networks.Generator(arguments.width, arguments.blocks).to(**settings)
+        self.generator = networks.Generator(arguments.width, arguments.blocks, channels=5).to(**settings)
         self.mean = copy.deepcopy(self.generator).requires_grad_(False)
         self.seen = networks.EfficientNet(dict(np.load(folder / "efficientnet.npz"))).to(self.device)
         self.critics = torch.nn.ModuleDict({"features": networks.FeatureCritic(), "patches": networks.PatchCritic()})
