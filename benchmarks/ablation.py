@@ -11,6 +11,12 @@ goes on; what is measured is not trained again. A run that ends by itself, by a 
 Forms are named by what they change, so that one run serves every table that it belongs to. Perceptual and style losses
 want Keras' VGG16 weights, which are downloaded once.
 
+`methods` are all recipes that complete photographs, narrow, trained on the same boxes for the same time, beside two
+methods that learn nothing:
+
+    taskset -c 0 python benchmarks/ablation.py --groups methods --minutes 20 --images photos/train \
+        --validation photos/val --output methods --count 60
+
 Not here, since the network has no such switch: skip connections in DeepFill v2.
 """
 
@@ -19,14 +25,20 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import math
 import statistics
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tf_inpaint.checkpoints import open_checkpoint  # noqa: E402
+
 METRICS = ("feature_distance", "hole_l1", "hole_psnr", "ssim", "seam")
 FULL = "v1"
 CONFIGS = {
@@ -34,7 +46,14 @@ CONFIGS = {
     "v2": "quickstart_deepfill_v2",
     "gl": "quickstart_global_local",
     "pen": "quickstart_pen_net",
+    "partial": "quickstart_partial_convolution",
+    "pix2pix": "quickstart_pix2pix",
+    "encoder": "quickstart_context_encoder",
+    "lama": "quickstart_lama",
 }
+BASELINES = ("telea", "patchmatch")  # beside the methods
+# Half of the side and always as large, as a Context Encoder wants it.
+BOXES = ["mask.kind=box", "mask.height=32", "mask.width=32", "mask.max_delta_height=0", "mask.max_delta_width=0"]
 # By table: form -> overrides. The first word of a form is its config.
 GROUPS = {
     "attention": {
@@ -63,6 +82,16 @@ GROUPS = {
     },
     "pyramid": {"pen": [], "pen no attention": ["options.attention=none"]},
     "speed": {FULL: [], "gl": []},
+    "methods": {
+        "encoder boxes": [*BOXES, "options.image_size=64"],
+        "gl boxes": BOXES,
+        "partial boxes": [*BOXES, "options.perceptual_weight=0.05", "options.style_weight=120"],
+        "pix2pix boxes": BOXES,
+        "v1 boxes": BOXES,
+        "v2 boxes": BOXES,
+        "pen boxes": BOXES,
+        "lama boxes": [*BOXES, "options.perceptual_weight=5"],
+    },
 }
 SEEDS = {"gan": 3}  # whether it collapses is not seen in one run
 
@@ -77,6 +106,7 @@ def main(argv=None):
     add("--groups", nargs="+", choices=GROUPS, default=list(GROUPS), help="tables (default: all)")
     add("--forms", nargs="+", help="of these, the forms of these names alone")
     add("--steps", type=int, default=20, help="steps of each run (default: 20)")
+    add("--minutes", type=float, help="in place of --steps, as many as fit, in minutes of one processor")
     add("--count", type=int, default=10, help="images measured (default: 10)")
     add("--seeds", type=int, help="seeds of each form (default: 3 for gan, else 1)")
     add("--size", type=int, default=64, help="side of the images (default: 64)")
@@ -95,6 +125,8 @@ def main(argv=None):
         folder = place(args.output, form, seed)
         if not (folder / "results" / "results.csv").is_file() and not (folder / "ended.txt").is_file():
             print(f"{form}, seed {seed}: {make(folder, form, seed, args)}", flush=True)
+    if "methods" in args.groups and not args.table and not args.forms:
+        print(beside_baselines(args) or f"sheet and report: {args.output}/methods")
     text = "\n".join(line for group in args.groups for line in tables(group, args))
     (Path(args.output) / "tables.md").write_text(text + "\n", encoding="utf-8")
     print(text)
@@ -118,29 +150,73 @@ def place(output, form, seed):
 
 def make(folder, form, seed, args):
     """Trains and measures one form; returns what became of it, in a few words."""
-    name = form.split()[0]
-    overrides = [change for forms in GROUPS.values() for change in forms.get(form, [])]
-    overrides += [f"data.train={args.images}", f"data.validation={args.validation}", f"data.image_size={args.size}"]
-    overrides += [f"training.run_folder={folder / 'run'}", f"training.steps={args.steps}", f"training.seed={seed}"]
-    every = max(1, args.steps // 40)
-    overrides += [f"training.{key}={every}" for key in ("log_every", "validate_every", "checkpoint_every")]
-    overrides += [f"training.validation_count={args.count}", "training.view_every=0"]
-    if name == "gl":  # its phases, as parts of the whole like those of its config
-        overrides += [
-            f"options.completion_steps={args.steps * 5 // 8}",
-            f"options.discriminator_steps={args.steps // 16}",
-        ]
-    train = ["train.py", "--config", f"configs/{CONFIGS[name]}.yml", "--set", *dict.fromkeys(overrides), *args.set]
-    error = run(train)
+    steps = args.steps if args.minutes is None else affordable_steps(folder, form, seed, args)
+    every = max(1, steps // 40)
+    validation = [f"data.validation={args.validation}", f"training.validation_count={args.count}"]
+    validation += [f"training.{key}={every}" for key in ("log_every", "validate_every", "checkpoint_every")]
+    error = train(form, seed, args, folder / "run", steps, validation)
     if error:
         folder.mkdir(parents=True, exist_ok=True)
         if "training stopped" in error:  # by a loss that is no number: so it would end again
             (folder / "ended.txt").write_text(error + "\n", encoding="utf-8")
         return error
-    protocol = "deepfill_v2_freeform" if name == "v2" else "deepfill_v1_rect"
-    measure = ["-m", "tf_inpaint.evaluate", "--checkpoint_dir", f"form={folder / 'run'}", "--images", args.validation]
-    measure += ["--protocol", protocol, "--size", str(args.size), "--limit", str(args.count), "--baselines", "none"]
-    return run([*measure, "--output", str(folder / "results")]) or "measured"
+    protocol = "deepfill_v2_freeform" if form in GROUPS["convolution"] else "deepfill_v1_rect"
+    return evaluate({"form": folder / "run"}, ["none"], protocol, folder / "results", args) or "measured"
+
+
+def beside_baselines(args):
+    """Measures the finished methods again, in one evaluation with the baselines, whose sheet shows all of them."""
+    folders = {form.split()[0]: place(args.output, form, 0) / "run" for form in GROUPS["methods"]}
+    finished = {name: folder for name, folder in folders.items() if (folder.parent / "results").is_dir()}
+    return evaluate(finished, BASELINES, "deepfill_v1_rect", Path(args.output) / "methods", args)
+
+
+def train(form, seed, args, folder, steps, overrides):
+    """Trains one form into a run folder; returns the last line of what went wrong, "" if nothing did."""
+    name = form.split()[0]
+    changes = [change for forms in GROUPS.values() for change in forms.get(form, [])]
+    changes += [f"data.train={args.images}", f"data.image_size={args.size}", "training.view_every=0"]
+    changes += [f"training.run_folder={folder}", f"training.steps={steps}", f"training.seed={seed}"]
+    if name == "gl":  # its phases, as parts of the whole like those of its config
+        changes += [f"options.completion_steps={steps * 5 // 8}", f"options.discriminator_steps={steps // 16}"]
+    if name == "partial":
+        changes += [f"options.fine_tune_from={steps * 3 // 4}"]
+    command = ["train.py", "--config", f"configs/{CONFIGS[name]}.yml", "--set"]
+    return run([*command, *dict.fromkeys([*changes, *overrides]), *args.set])
+
+
+def affordable_steps(folder, form, seed, args, few=20, many=120):
+    """Steps of a form that fit into `--minutes` of a processor, by what a short and a longer run differ; written down,
+    so that a run that was stopped goes on with as many."""
+    file = folder / "steps.txt"
+    if not file.is_file():
+        spent = []
+        for steps in (few, many):
+            with tempfile.TemporaryDirectory() as place:
+                before = processor_seconds()
+                error = train(form, seed, args, Path(place) / "run", steps, ["training.checkpoint_every=100000"])
+                if error:
+                    raise SystemExit(f"{form}: {error}")
+                spent.append(processor_seconds() - before)
+        folder.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{int(args.minutes * 60 * (many - few) / (spent[1] - spent[0]))}\n", encoding="utf-8")
+    return int(file.read_text(encoding="utf-8"))
+
+
+def processor_seconds():
+    """What all commands so far have taken."""
+    import resource  # which Windows lacks
+
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def evaluate(checkpoints, baselines, protocol, output, args):
+    """Measures run folders by name, and baselines; returns the last line of what went wrong, "" if nothing did."""
+    command = ["-m", "tf_inpaint.evaluate", "--images", args.validation, "--protocol", protocol]
+    command += ["--output", str(output), "--size", str(args.size), "--limit", str(args.count)]
+    command += ["--baselines", *baselines]
+    return run([*command, "--checkpoint_dir", *(f"{name}={folder}" for name, folder in checkpoints.items())])
 
 
 def run(arguments):
@@ -160,19 +236,36 @@ def tables(group, args):
         cells = [spread([numbers[name] for numbers in measured if name in numbers]) for name in METRICS]
         if group == "speed":
             cells.append(reached(folders[0] / "run", args.reach))
+        if group == "methods":
+            cells += size(folders[0] / "run")
         rows.append([form, f"{len(measured)} + {ended} ended", *cells])
-    extra = [f"seconds to l1 {args.reach:g}"] if group == "speed" else []
+    if group == "methods":
+        for name in BASELINES:
+            measured = read(Path(args.output) / "methods" / "results.csv", name)
+            rows.append([name, "-", *(spread([measured[key]] if key in measured else []) for key in METRICS), "-", "-"])
+    extra = {"speed": [f"seconds to l1 {args.reach:g}"], "methods": ["steps", "generator's weights"]}.get(group, [])
     lines = (f"| {' | '.join(row)} |" for row in ([f"**{group}**", "runs", *METRICS, *extra], *rows))
     first, *others = lines
     return ["", first, "|---" * (first.count("|") - 1) + "|", *others]
 
 
-def read(path):
-    """{metric: mean} of an evaluation's results.csv; {} where there is none."""
+def read(path, method="form"):
+    """{metric: mean} of a method in an evaluation's results.csv; {} where there is none."""
     if not path.is_file():
         return {}
     with open(path, newline="", encoding="utf-8") as file:
-        return {line["metric"]: float(line["mean"]) for line in csv.DictReader(file) if line["mean"]}
+        lines = [line for line in csv.DictReader(file) if line["mean"] and line["method"] == method]
+    return {line["metric"]: float(line["mean"]) for line in lines}
+
+
+def size(folder):
+    """Steps that a run makes, and the numbers that its generator consists of."""
+    if not (folder / "config.yml").is_file():
+        return ["-", "-"]
+    steps = yaml.safe_load((folder / "config.yml").read_text(encoding="utf-8"))["training"]["steps"]
+    shapes = open_checkpoint(str(folder)).shapes
+    weights = sum(math.prod(shape) for name, shape in shapes.items() if name.startswith("generator/"))
+    return [f"{steps:,}", f"{weights:,}"]
 
 
 def spread(values):

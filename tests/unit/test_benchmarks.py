@@ -50,3 +50,12 @@ def test_an_ablation_prints_its_tables_from_what_is_there(ablation, tmp_path, ca
     assert "| v1 minimax | 2 + 1 ended | - | 0.2000 ± 0.1414 | - | - | - |" in text
     assert "| gl | 0 + 0 ended | - | - | - | - | - | 20 |" in text
     assert (tmp_path / "tables.md").read_text().strip() == text.strip()
+
+
+def test_an_ablation_shows_the_methods_beside_the_baselines(ablation, tmp_path, capsys):
+    (tmp_path / "methods").mkdir()
+    (tmp_path / "methods" / "results.csv").write_text("method,metric,mean\ngl,ssim,0.5\ntelea,ssim,0.7\n")
+    ablation.main(["--output", str(tmp_path), "--table", "--groups", "methods"])
+    text = capsys.readouterr().out
+    assert "| telea | - | - | - | - | 0.7000 | - | - | - |" in text
+    assert "| gl boxes | 0 + 0 ended | - | - | - | - | - | - | - |" in text

@@ -316,13 +316,15 @@ class Inpainter:
         fits = (count for count in range(wanted, 1, -1) if self.memory(height, width, count) <= self.engine.max_memory)
         return next(fits, 1)
 
-    def memory(self, height, width, batch=1, mask=None):
+    def memory(self, height, width, batch=1, mask=None, holes=None):
         """About how many bytes completing images of this size takes, program included; None: unknown.
 
         Args:
             height, width, batch: of the images.
             mask: bool [H, W] or [B, H, W], True = hole, if the holes alone are asked for; None predicts all there is.
+            holes: the former name of `mask`.
         """
+        mask = holes if mask is None else mask
         if not self._is_large(height, width):
             return self.engine.memory(height, width, batch, mask if self._blend is None else None)
         side = max(round(self.exact_pixels**0.5), self.trained_size)  # the network sees no more at once

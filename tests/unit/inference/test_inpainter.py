@@ -575,7 +575,7 @@ def test_holes_far_apart_are_drawn_one_after_the_other_and_as_at_once(inpainter,
     both[100:120, 100:120] = True
     alone = inpainter.memory(*both.shape, 1, both)
     both[1900:1920, 2900:2920] = True
-    assert inpainter.memory(*both.shape, 1, both) == alone
+    assert inpainter.memory(*both.shape, 1, both) == inpainter.memory(*both.shape, holes=both) == alone
 
 
 @pytest.mark.parametrize("strategy", ["crop", "resize"])
