@@ -43,7 +43,7 @@ def main(argv) -> int:
     )
     print(inpainter.origin)
     if args.format == "saved_model":
-        print(export(inpainter, args.output, args.precision, args.size, args.with_outputs))
+        print(export(inpainter, args.output, args.precision, args.size, args.with_outputs, args.edges))
     elif args.format == "npz":
         export_weights(inpainter, args.output, args.about, half=args.precision == "float16")
         print(f"{args.output}: {os.path.getsize(args.output) / 1e6:.1f} MB, for --checkpoint_dir")
@@ -51,18 +51,19 @@ def main(argv) -> int:
         size = export_page(inpainter, args.output, args.runtime)
         print(f"{args.output}: {size / 1e6:.1f} MB, for any static host: python -m http.server -d {args.output}")
     else:
-        difference = export_file(inpainter, args.output, args.format, args.size, args.precision)
+        difference = export_file(inpainter, args.output, args.format, args.size, args.precision, args.edges)
         print(f"{args.output}: predictions differ by at most {difference:.2g} from the network's, which are in [-1, 1]")
     return cli.DONE
 
 
-def export(inpainter, output: str, precision: str = "float32", size=None, outputs=()) -> str:
+def export(inpainter, output: str, precision: str = "float32", size=None, outputs=(), edges: bool | None = None) -> str:
     """Writes a model as the next version of a SavedModel.
 
     Args:
         inpainter: an `Inpainter`; its limits of pixels and memory become the model's.
         output: folder of the model, `<output>/1/`, `<output>/2/`, ... are its versions.
         precision, size, outputs: as `serving.signatures.ServedModel` takes them.
+        edges: whether its signatures take edges; None is as `with_edges` says.
     Returns:
         The folder of the version.
     Raises:
@@ -75,7 +76,8 @@ def export(inpainter, output: str, precision: str = "float32", size=None, output
 
     max_pixels = inpainter.max_pixels or MAX_PIXELS
     _check(inpainter, max_pixels, size, outputs)
-    model = ServedModel(inpainter.recipe, max_pixels, precision, size, outputs, inpainter.residuals)
+    guided = with_edges(inpainter, edges)
+    model = ServedModel(inpainter.recipe, max_pixels, precision, size, outputs, inpainter.residuals, guided)
     notes = {
         "tf_inpaint": tf_inpaint.__version__,
         "tensorflow": tf.__version__,
@@ -122,7 +124,8 @@ def export_weights(inpainter, output: str, text: str = "", half: bool = True) ->
     weights = {name: weight.numpy() for name, weight in named_weights(recipe.generator).items()}
     name = next(name for name, kind in RECIPES.items() if isinstance(recipe, kind))
     options = dataclasses.asdict(recipe.options)
-    about = About(name, options, inpainter.trained_size, text, inpainter.residuals, inpainter.texture)
+    suits = {"residuals": inpainter.residuals, "texture": inpainter.texture, "edges_drop": inpainter.edges_drop}
+    about = About(name, options, inpainter.trained_size, text, **suits)
     write_weight_file(output, weights, about, half)
 
 
@@ -152,7 +155,7 @@ def export_page(inpainter, output: str, runtime: str | None = None) -> int:
         "origin": inpainter.origin,
         "guided": inpainter.takes_edges,
         "note": _ALONE if inpainter.texture != "none" else None,
-        "contract": lite.contract(inpainter, None),
+        "contract": lite.contract(inpainter),
         "beside": lite.BESIDE,
     }
     image, mask = site.example()
@@ -161,7 +164,9 @@ def export_page(inpainter, output: str, runtime: str | None = None) -> int:
     return site.write_site(output, model, about, expected, found)
 
 
-def export_file(inpainter, output: str, kind: str, size=None, precision: str = "float32") -> float:
+def export_file(
+    inpainter, output: str, kind: str, size=None, precision: str = "float32", edges: bool | None = None
+) -> float:
     """Writes a model as a file of TensorFlow Lite or ONNX, whose inputs `serving.lite` tells.
 
     A network of one image size is written as it is, without a window around the hole: for images of its size with
@@ -173,6 +178,7 @@ def export_file(inpainter, output: str, kind: str, size=None, precision: str = "
         kind: "tflite" or "onnx".
         size: (height, width); of ONNX None is any.
         precision: how weights are kept, "float32" or "float16"; arithmetic is in float32.
+        edges: as `export` takes it.
     Returns:
         Largest difference of its predictions from the network's.
     Raises:
@@ -184,12 +190,18 @@ def export_file(inpainter, output: str, kind: str, size=None, precision: str = "
     side = inpainter.recipe.generator.fixed_size
     if side is not None and tuple(size or ()) != (side, side):
         raise InputError(f"this network takes images of one size: --size {side} {side}")
-    if kind == "tflite":
-        contents, difference = lite.to_tflite(inpainter, size, precision == "float16")
-    else:
-        contents, difference = lite.to_onnx(inpainter, size, precision == "float16")
+    convert = lite.to_tflite if kind == "tflite" else lite.to_onnx
+    contents, difference = convert(inpainter, size, precision == "float16", with_edges(inpainter, edges))
     write_whole(output, contents)
     return difference
+
+
+def with_edges(inpainter, asked):
+    """Whether an export takes edges: as asked for. With None, a guided model that was not mostly trained without them:
+    a request has to bring all inputs of its signature."""
+    if asked and not inpainter.takes_edges:
+        raise InputError("this model is not guided: leave out --edges")
+    return inpainter.takes_edges and (inpainter.edges_drop <= 0.5 if asked is None else asked)
 
 
 def _check_file(inpainter, size):
@@ -284,6 +296,12 @@ def _arguments(argv):
         "public network)",
     )
     add("--with_outputs", nargs="+", choices=_OUTPUTS, default=[], help="further outputs of both signatures")
+    add(
+        "--edges",
+        choices=("yes", "no"),
+        help="whether requests to a guided model bring edges (default: yes, but to one that was mostly trained without "
+        f"them, as {DEFAULT_WEIGHTS} was)",
+    )
     add("--padding", choices=("SAME", "SYMMETRIC", "REFLECT"), help="border of the convolutions (default: as trained)")
     add(
         "--residuals",
@@ -316,11 +334,14 @@ def _arguments(argv):
             parser.error(f"--format {args.format} has no further outputs, and not all of the precisions")
         if not args.output.endswith(f".{args.format}"):
             parser.error(f"--output must end in .{args.format}")
+    if args.edges and args.format in ("npz", "web"):
+        parser.error("--edges is not for --format npz, which keeps the network, nor web, whose page has them")
     if args.texture and args.format != "npz":
         parser.error("--texture is for --format npz: elsewhere the network draws alone")
     if args.runtime and args.format != "web":
         parser.error("--runtime is for --format web")
     args.size = tuple(args.size) if args.size else None
+    args.edges = None if args.edges is None else args.edges == "yes"
     args.precision = args.precision or ("float16" if args.format == "npz" else "float32")
     return args
 

@@ -20,7 +20,7 @@ from tf_inpaint.io.atomic import write_whole
 
 ENDING = ".npz"
 _ABOUT = "about.json"
-_FORMAT = 3  # 1: without residuals; 2: without texture
+_FORMAT = 4  # 1: without residuals; 2: without texture; 3: without edges_drop
 _KINDS = (np.dtype(np.float16), np.dtype(np.float32))
 _EXPANSION, _ALWAYS = 100, 1 << 26  # an archive may unpack to so many times its size, or to so many bytes
 _LONGEST_ABOUT = 1 << 20  # bytes
@@ -36,6 +36,7 @@ class About(NamedTuple):
         text: one line for people.
         residuals: strength of contextual residual aggregation that suits them, in [0, 1].
         texture: "none" or "patches", which of `Inpainter`'s suits them.
+        edges_drop: fraction of the images trained on that came without edges, of a guided model, in [0, 1].
     """
 
     recipe: str
@@ -44,6 +45,7 @@ class About(NamedTuple):
     text: str
     residuals: float = 0.0
     texture: str = "none"
+    edges_drop: float = 0.0
 
 
 def write_weight_file(path: str, weights, about: About, half: bool = True) -> None:
@@ -96,13 +98,15 @@ def _about(archive, path):
     if notes.pop("format") > _FORMAT:
         raise InputError(f"{path} was written by a later version of tf_inpaint, which this one cannot read")
     about = About(**notes)
-    size, residuals = about.trained_size, about.residuals
+    size = about.trained_size
     if not (isinstance(about.recipe, str) and isinstance(about.options, dict) and isinstance(about.text, str)):
         raise ValueError("it does not say what it is")
     if type(size) is not int or not 1 <= size < 1 << 16:
         raise ValueError("its trained_size is impossible")
-    if type(residuals) not in (int, float) or not 0 <= residuals <= 1:
-        raise ValueError("its residuals are impossible")
+    for name in ("residuals", "edges_drop"):
+        value = getattr(about, name)
+        if type(value) not in (int, float) or not 0 <= value <= 1:
+            raise ValueError(f"its {name} are impossible")
     if about.texture not in ("none", "patches"):
         raise ValueError("its texture is impossible")
     return about

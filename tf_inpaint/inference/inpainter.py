@@ -53,8 +53,9 @@ class Inpainter:
             "fast_marching", to those that fast marching brings into it; None is as the engine does it.
         texture: "none"; or "patches", by which holes are drawn anew from patches of the image, guided by what the
             network predicts, see `tf_inpaint.inference.texture`, but for images with edges in a hole.
+        edges_drop: fraction of the images trained on that came without edges, of a guided model.
     Attributes:
-        texture: as given.
+        texture, edges_drop: as given.
         recipe, residuals, takes_edges: the engine's; `takes_edges` says whether it is guided by edges.
     Raises:
         InputError: if the strategy is of no use to the model.
@@ -72,6 +73,7 @@ class Inpainter:
         exact_pixels=None,
         blending=None,
         texture="none",
+        edges_drop=0.0,
     ):
         if strategy not in STRATEGIES:
             raise ValueError(f"`strategy` must be one of {', '.join(STRATEGIES)}. Received: {strategy!r}")
@@ -91,6 +93,7 @@ class Inpainter:
         self.recipe, self.residuals, self.takes_edges = engine.recipe, engine.residuals, engine.guided
         self.max_pixels = max_pixels
         self.origin = origin
+        self.edges_drop = edges_drop
         self.strategy = strategy
         self.trained_size = trained_size
         self.exact_pixels = engine.whole_pixels if exact_pixels is None and strategy == "auto" else exact_pixels
@@ -182,6 +185,7 @@ class Inpainter:
             exact_pixels=exact_pixels,
             blending=blending,
             texture=texture,
+            edges_drop=network.edges_drop,
         )
 
     @property

@@ -23,6 +23,7 @@ class Network(NamedTuple):
         recipe: whose generator, and discriminator where that helps to complete, hold the weights.
         trained_size: side of the images they were trained on.
         residuals, texture: what of these suits the weights, see `Inpainter.load`.
+        edges_drop: fraction of the images trained on that came without edges, if it is guided.
         origin: where they come from, a line for people.
     """
 
@@ -30,6 +31,7 @@ class Network(NamedTuple):
     trained_size: int
     residuals: float
     texture: str
+    edges_drop: float
     origin: str
 
 
@@ -40,7 +42,7 @@ def load_network(checkpoint, padding=None, temperature=None, seed=None) -> Netwo
         InputError: if it is of no known model, cannot fill it, or the padding is none of its own.
     """
     description = describe(checkpoint)
-    name, options, trained_size = _recipe_of(checkpoint, description)
+    name, options, trained_size, edges_drop = _recipe_of(checkpoint, description)
     as_released = padding is None and description.kind == "release"
     if as_released and options.padding is not None:
         padding = RELEASE_PADDING
@@ -67,18 +69,20 @@ def load_network(checkpoint, padding=None, temperature=None, seed=None) -> Netwo
         origin += f", temperature {options.temperature:g}, seed {options.seed}"
         origin += "; what is known right of a hole or below it is not seen"
     suits = (about.residuals, about.texture) if about else (0.0, "none")
-    return Network(recipe, trained_size, *suits, origin)
+    return Network(recipe, trained_size, *suits, edges_drop, origin)
 
 
 def _recipe_of(checkpoint, description):
-    """(recipe's name, options, side of images trained on): a file says so itself, a run's config, or its variables."""
+    """(recipe's name, options, side of images trained on, fraction of them without edges): a file says so itself, a
+    run's config, or its variables."""
     about = checkpoint.about
     if about is not None:
-        return about.recipe, options_from_dict(about.recipe, about.options, checkpoint.path), about.trained_size
+        options = options_from_dict(about.recipe, about.options, checkpoint.path)
+        return about.recipe, options, about.trained_size, about.edges_drop
     config_file = checkpoint.config_file if description.kind == "run" else None
     if config_file is not None:
         config = load_config(config_file)
-        return config.recipe, config.options, min(config.data.image_size)
+        return config.recipe, config.options, min(config.data.image_size), config.data.edges_drop
     if description.recipe is None:
         raise InputError(f"{checkpoint.path} is a run whose model is not known and whose config.yml is missing")
-    return description.recipe, RECIPES[description.recipe].Options(**description.options), PUBLISHED_SIZE
+    return description.recipe, RECIPES[description.recipe].Options(**description.options), PUBLISHED_SIZE, 0.0

@@ -35,10 +35,10 @@ _LEVEL = 2 / 255  # by which rounding may differ
 _LEAST_HALVED = 256  # numbers of a constant that is kept as float16
 
 
-def contract(inpainter, size) -> dict:
-    """What whoever runs a file has to know, as JSON that is kept inside of it; `size` as `graph_of` takes it."""
+def contract(inpainter, size=None, edges=True) -> dict:
+    """What whoever runs a file has to know, as JSON that is kept inside of it; arguments as `graph_of` takes them."""
     height, width = size or ("H", "W")
-    generator, channels = inpainter.recipe.generator, input_channels(inpainter.takes_edges)
+    generator, channels = inpainter.recipe.generator, input_channels(edges and inpainter.takes_edges)
     levels = {
         "image": "RGB levels 0 to 255; what stands in the hole is not read",
         "mask": f"above {MASK_THRESHOLD} = hole",
@@ -69,10 +69,11 @@ def contract(inpainter, size) -> dict:
     }
 
 
-def graph_of(inpainter, size=None):
-    """A tf.function of an `Inpainter`'s completion for one image of (height, width); None is any."""
+def graph_of(inpainter, size=None, edges=True):
+    """A tf.function of an `Inpainter`'s completion for one image of (height, width); None is any. A guided one takes
+    `edges`, or completes as with empty ones."""
     height, width = size or (None, None)
-    channels = input_channels(inpainter.takes_edges)
+    channels = input_channels(edges and inpainter.takes_edges)
     signature = [tf.TensorSpec([1, height, width, depth], tf.uint8, name) for name, depth in channels.items()]
     completion = Completion(
         inpainter.recipe, windows=size is None, all_outputs=size is not None, residuals=inpainter.residuals
@@ -103,19 +104,20 @@ def _widened(hole):
     return tf.nn.max_pool2d(tf.cast(hole, tf.float32), 2 * BESIDE + 1, 1, "SAME") > 0.0
 
 
-def to_tflite(inpainter, size, half: bool = False) -> tuple[bytes, float]:
+def to_tflite(inpainter, size, half: bool = False, edges: bool = True) -> tuple[bytes, float]:
     """A TensorFlow Lite model, tried on an image of noise.
 
     Args:
         inpainter: an `Inpainter`.
         size: (height, width) of its images.
         half: keep the weights as float16; arithmetic stays in float32, unless a device's delegate is told otherwise.
+        edges: whether a guided model takes them.
     Returns:
         (contents of the file, largest difference of its predictions from the network's).
     Raises:
         InputError: if it needs an operation that TensorFlow Lite lacks, or with float32 differs by more than 1e-3.
     """
-    graph, weights = graph_of(inpainter, size), weights_module(inpainter.recipe)
+    graph, weights = graph_of(inpainter, size, edges), weights_module(inpainter.recipe)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([graph.get_concrete_function()], weights)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     if half:
@@ -125,7 +127,7 @@ def to_tflite(inpainter, size, half: bool = False) -> tuple[bytes, float]:
         contents = converter.convert()
     except Exception as error:  # the converter has an exception of its own, which is not public
         raise InputError(f"this model cannot be converted to TensorFlow Lite: {first_line(error)}") from error
-    contents = _described(contents, contract(inpainter, size))
+    contents = _described(contents, contract(inpainter, size, edges))
     run = interpreter_of(contents).get_signature_runner()
     return contents, _difference("TensorFlow Lite", graph, lambda inputs: run(**inputs)["predicted"], not half)
 
@@ -170,7 +172,7 @@ def _described(contents, about):
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
-def to_onnx(inpainter, size=None, half: bool = False) -> tuple[bytes, float]:
+def to_onnx(inpainter, size=None, half: bool = False, edges: bool = True) -> tuple[bytes, float]:
     """An ONNX model, of any size with None; arguments, result and errors as `to_tflite`.
 
     Of any size the difference is that of levels in the hole and around it, brought to the range [-1, 1].
@@ -182,12 +184,12 @@ def to_onnx(inpainter, size=None, half: bool = False) -> tuple[bytes, float]:
         import tf2onnx
     except ImportError as error:
         raise InputError(f"ONNX needs packages ({error}): pip install 'tf_inpaint[onnx]'") from error
-    graph = graph_of(inpainter, size)
+    graph = graph_of(inpainter, size, edges)
     proto, _ = tf2onnx.convert.from_function(graph, input_signature=graph.input_signature, opset=_OPSET)
     if half:
         _halve(proto.graph)
     entry = proto.metadata_props.add()
-    entry.key, entry.value = METADATA, json.dumps(contract(inpainter, size))
+    entry.key, entry.value = METADATA, json.dumps(contract(inpainter, size, edges))
     contents = proto.SerializeToString()
 
     def predict(inputs):

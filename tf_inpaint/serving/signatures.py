@@ -33,14 +33,15 @@ class ServedModel:
         size: (height, width) of all images; None is any.
         outputs: further outputs, keys of `OUTPUTS` that the recipe has.
         residuals: as `Completion` takes them.
+        edges: whether a guided model's signatures take them; else it completes as with empty ones.
     Attributes:
         guided: whether images come with edges.
         root: tf.Module that holds the weights and nothing else, to be saved with the signatures.
     """
 
-    def __init__(self, recipe, max_pixels, precision="float32", size=None, outputs=(), residuals=0.0):
+    def __init__(self, recipe, max_pixels, precision="float32", size=None, outputs=(), residuals=0.0, edges=True):
         recipe = keep_weights(recipe, precision)
-        self.guided = recipe.generator.guided
+        self.guided = recipe.generator.guided and edges
         self.root = weights_module(recipe)
         self._completion = Completion(recipe, all_outputs=bool(outputs), residuals=residuals)
         self._size = None if size is None else tuple(size)

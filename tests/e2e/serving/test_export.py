@@ -19,7 +19,7 @@ from tf_inpaint.inference.inpainter import Inpainter
 from tf_inpaint.io.images import read_image
 from tf_inpaint.ops.fourier import LARGEST_PRODUCT
 from tf_inpaint.predict import command as complete
-from tf_inpaint.serving.lite import METADATA, contract_of, graph_of, interpreter_of
+from tf_inpaint.serving.lite import METADATA, contract, contract_of, graph_of, interpreter_of
 
 pytestmark = pytest.mark.slow  # exporting a model takes its time
 
@@ -233,6 +233,22 @@ def test_a_guided_one_takes_edges(exported, make_case):
         np.testing.assert_array_equal(saved.complete(*inputs), inpainter.complete(*inputs))
     with pytest.raises(InputError, match="`image` must have 1 to 1048576 pixels"):
         saved.complete(np.zeros((1025, 1024, 3), np.uint8), np.zeros((1025, 1024), bool))
+
+
+def test_one_that_was_mostly_trained_without_edges_takes_none_unless_asked(exported, make_case, tmp_path):
+    """As the default weights: a request has to bring all inputs of its signature."""
+    inpainter = exported("guided").inpainter
+    inputs = make_case(40, 24).first(guided=False)
+    mostly = Inpainter(inpainter.engine, edges_drop=0.7)
+    saved = Inpainter.load(command.export(mostly, str(tmp_path / "model"), size=(40, 24)))
+    assert not saved.takes_edges
+    np.testing.assert_array_equal(saved.complete(*inputs), inpainter.complete(*inputs))
+    for asked, taken in ((None, set()), (True, {"edges"}), (False, set())):
+        names = contract(mostly, edges=command.with_edges(mostly, asked))["inputs"]
+        assert names.keys() == {"image", "mask"} | taken
+    assert command.with_edges(inpainter, None) and not command.with_edges(inpainter, False)
+    with pytest.raises(InputError, match="leave out --edges"):
+        command.with_edges(exported("lama").inpainter, True)
 
 
 def test_the_command_exports_a_run(tmp_path, capsys):

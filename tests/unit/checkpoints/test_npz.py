@@ -17,7 +17,7 @@ from tf_inpaint.inference.inpainter import Inpainter
 from tf_inpaint.models.weights import named_weights
 from tf_inpaint.recipes import RECIPES, DeepFillV2Recipe
 
-ABOUT = About("deepfill_v2", {"width": 4, "critic_width": 2}, 128, "tiny, for tests", residuals=0.25, texture="patches")
+ABOUT = About("deepfill_v2", {"width": 4, "critic_width": 2}, 128, "tiny, for tests", 0.25, "patches", edges_drop=0.25)
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +48,15 @@ def test_what_goes_in_comes_out(tmp_path, half):
     assert [each.name for each in tmp_path.iterdir()] == ["w.npz"]
 
 
-@pytest.mark.parametrize("version, later", [(1, ["residuals", "texture"]), (2, ["texture"])])
+LATER = ["residuals", "texture", "edges_drop"]
+
+
+@pytest.mark.parametrize("version, later", [(1, LATER), (2, LATER[1:]), (3, LATER[2:])])
 def test_files_of_older_formats_lack_what_came_later(file, version, later):
     with np.load(file) as archive:
         arrays = dict(archive)
     notes = json.loads(arrays.pop("about.json").tobytes())
-    assert notes["format"] == 3
+    assert notes["format"] == 4
     notes = {**{name: value for name, value in notes.items() if name not in later}, "format": version}
     np.savez(file, **arrays, **{"about.json": np.frombuffer(json.dumps(notes).encode(), np.uint8)})
     assert read_about(file) == ABOUT._replace(**{name: About._field_defaults[name] for name in later})
@@ -94,6 +97,7 @@ def test_a_weight_file_keeps_what_suits_its_weights_and_what_a_command_says_inst
         export.main([f"--checkpoint_dir={file}", "--format=npz", f"--output={tmp_path / 'again.npz'}", *options])
         about = read_about(str(tmp_path / "again.npz"))
         assert (about.residuals, about.texture) == kept
+    assert about.edges_drop == 0.25
 
 
 @pytest.mark.parametrize(
