@@ -27,7 +27,8 @@ _OUTPUTS = {"coarse": "coarse", "attention_flow": "attention"}  # by name: which
 def main(argv) -> int:
     """Runs the command; returns its exit code (see `tf_inpaint.cli`)."""
     args = _arguments(argv)
-    default = SMALL_WEIGHTS if args.format == "web" else DEFAULT_WEIGHTS
+    default = WITH_ATTENTION if args.with_outputs or args.residuals else DEFAULT_WEIGHTS
+    default = SMALL_WEIGHTS if args.format == "web" else default
     checkpoint = open_checkpoint(args.checkpoint_dir, None if args.checkpoint_dir else default)
     checkpoint.refuse_exported()
     cli.import_tensorflow()
@@ -267,7 +268,8 @@ def _arguments(argv):
     add(
         "--checkpoint_dir",
         help="a run folder of train.py, the authors' checkpoint, or weights that ship by their name (default: "
-        f"{DEFAULT_WEIGHTS}; of web {SMALL_WEIGHTS}, which loads quickly)",
+        f"{DEFAULT_WEIGHTS}, or {WITH_ATTENTION} for --with_outputs and --residuals; of web {SMALL_WEIGHTS}, to load "
+        "quickly)",
     )
     add(
         "--output",

@@ -11,7 +11,7 @@ from tf_inpaint.io.images import PIXEL_LIMIT, read_image, read_mask
 from tf_inpaint.ops.levels import EDGE_THRESHOLD
 from tf_inpaint.predict import command as predict
 from tf_inpaint.predict.jobs import Job, check_outputs, completed_name
-from tf_inpaint.predict.options import add_model_options, load_inpainter
+from tf_inpaint.predict.options import add_model_options, choose_weights, load_inpainter
 
 WHOLE_PIXELS = 1 << 20  # of larger images the network sees what is around the hole, or a painter would wait
 _SESSION_BYTES_PER_PIXEL = 48  # of an image that is opened, drawn on and completed, while another one is
@@ -33,6 +33,7 @@ def main(argv) -> int:
     if args.image and args.mask and args.output and not args.web:
         return predict.main(_as_test(args))
 
+    choose_weights(args)
     checkpoint = open_checkpoint(args.checkpoint_dir, args.weights)
     if args.web:
         from tf_inpaint.demo import web as face

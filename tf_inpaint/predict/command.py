@@ -17,7 +17,7 @@ from tf_inpaint.io.listing import left_out
 from tf_inpaint.io.shards import Shard
 from tf_inpaint.ops.holes import MOST_GROWTH
 from tf_inpaint.predict.jobs import Job, check_outputs, jobs_from_list, jobs_from_paths
-from tf_inpaint.predict.options import add_model_options, load_inpainter
+from tf_inpaint.predict.options import add_model_options, choose_weights, load_inpainter
 from tf_inpaint.predict.ray import run_on_cluster
 from tf_inpaint.predict.run import Run
 from tf_inpaint.predict.tasks import Reading
@@ -41,7 +41,7 @@ def main(argv) -> int:
         parser.error("--actors and --rows are for --ray")
     if args.ray is not None and (args.shard or not many):
         parser.error("--ray completes a folder or a list, and needs no --shard")
-    _check_numbers(args)
+    _checked(args)
     if args.ray is not None and args.flist and args.flist.rstrip("/").endswith(".parquet"):
         return run_on_cluster(args, None)
     if args.flist:
@@ -96,11 +96,11 @@ def default_options(**options) -> argparse.Namespace:
         if name not in vars(args):
             raise TypeError(f"there is no option {name}. Received: {sorted(options)}")
     vars(args).update(options)
-    _check_numbers(args)
+    _checked(args)
     return args
 
 
-def _check_numbers(args):
+def _checked(args):
     if args.batch_size < 1:
         raise InputError(f"--batch_size must be at least 1, not {args.batch_size}")
     if args.samples < 0:
@@ -115,6 +115,7 @@ def _check_numbers(args):
         raise InputError(f"--quality must be 1 to 100, not {args.quality}")
     if args.quality is not None and args.format == "png":
         raise InputError("--quality is for --format jpg and webp: PNG loses nothing")
+    choose_weights(args, args.save_coarse or args.save_attention)
 
 
 def _parser() -> cli.Parser:

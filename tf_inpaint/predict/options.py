@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from tf_inpaint import cli
-from tf_inpaint.checkpoints import DEFAULT_WEIGHTS
+from tf_inpaint.checkpoints import DEFAULT_WEIGHTS, WITH_ATTENTION
 from tf_inpaint.errors import InputError
 from tf_inpaint.inference.blending import BLENDINGS
 
 _LARGEST_SEED = 2**31 - 1_000  # with room for samples
 
 
+def choose_weights(args, stages: bool = False) -> None:
+    """Where none are named: those that alone have residuals, or a first stage and attention, if these are asked for."""
+    if (stages or args.residuals) and not args.checkpoint_dir and not args.weights:
+        args.weights = WITH_ATTENTION
+
+
 def add_model_options(parser: cli.Parser, most: str = "any") -> None:
     """Adds the options; `most` says how many pixels are taken by default."""
     add = parser.add_argument
     add("--checkpoint_dir", help="a run folder of train.py, a .npz of its weights, or a checkpoint of the authors")
-    add("--weights", help=f"name of weights that came with the package (default: {DEFAULT_WEIGHTS})")
+    add(
+        "--weights",
+        help=f"name of weights that came with the package (default: {DEFAULT_WEIGHTS}, or {WITH_ATTENTION} for what it "
+        "alone has: a first stage, attention, residuals)",
+    )
     add("--list_weights", action="store_true", help="only tell which weights came with the package")
     add(
         "--padding",

@@ -7,6 +7,7 @@ import pytest
 
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.images import write_png
+from tf_inpaint.predict.command import default_options
 from tf_inpaint.predict.jobs import Job
 from tf_inpaint.predict.run import Run
 
@@ -23,3 +24,19 @@ def test_an_image_that_the_model_does_not_make(tmp_path, wanted):
     for complete in (lambda: run.one(job), lambda: run.many([job, job])):
         with pytest.raises(InputError, match=said):
             complete()
+
+
+@pytest.mark.parametrize(
+    "options, weights",
+    [
+        ({}, None),
+        ({"residuals": 0.0}, None),
+        ({"residuals": 0.5}, "photos_v1"),
+        ({"save_coarse": True}, "photos_v1"),
+        ({"save_attention": True}, "photos_v1"),
+        ({"save_attention": True, "weights": "photos"}, "photos"),
+        ({"save_attention": True, "checkpoint_dir": "run"}, None),
+    ],
+)
+def test_what_the_default_weights_lack_is_taken_from_those_that_have_it(options, weights):
+    assert default_options(**options).weights == weights
