@@ -16,8 +16,6 @@ methods that learn nothing:
 
     taskset -c 0 python benchmarks/ablation.py --groups methods --minutes 20 --images photos/train \
         --validation photos/val --output methods --count 60
-
-Not here, since the network has no such switch: skip connections in DeepFill v2.
 """
 
 from __future__ import annotations
@@ -80,6 +78,7 @@ GROUPS = {
         "v2 partial": ["options.convolution=partial", "options.width=16"],
         "v2 plain": ["options.convolution=plain", "options.width=16"],
     },
+    "skips": {"v2 gated": [], "v2 skips": ["options.skips=true"]},
     "pyramid": {"pen": [], "pen no attention": ["options.attention=none"]},
     "speed": {FULL: [], "gl": []},
     "methods": {
@@ -160,7 +159,7 @@ def make(folder, form, seed, args):
         if "training stopped" in error:  # by a loss that is no number: so it would end again
             (folder / "ended.txt").write_text(error + "\n", encoding="utf-8")
         return error
-    protocol = "deepfill_v2_freeform" if form in GROUPS["convolution"] else "deepfill_v1_rect"
+    protocol = "deepfill_v2_freeform" if form in (*GROUPS["convolution"], *GROUPS["skips"]) else "deepfill_v1_rect"
     return evaluate({"form": folder / "run"}, ["none"], protocol, folder / "results", args) or "measured"
 
 

@@ -26,6 +26,7 @@ class DeepFillV2Generator(TwoStageGenerator):
         guided: whether the network reads edges.
         convolution: "gated", or for comparison "plain" or "partial" (see `DeepFillV1Generator`), which does not read
             what edges say about the hole.
+        skips: as `TwoStageGenerator`; the paper leaves them out.
     Call:
         inputs: (masked_image, mask) or, if guided, (masked_image, mask, edges): float32 [B, H, W, 3] in [-1, 1], RGB, 0
             in the holes; float32 [B, H, W, 1] in {0, 1}, 1 = hole; float32 [B, H, W, 1] in {0, 1}, 1 = line, of which
@@ -46,10 +47,11 @@ class DeepFillV2Generator(TwoStageGenerator):
         padding="SYMMETRIC",
         guided=False,
         convolution="gated",
+        skips=False,
         name="deepfill_v2_generator",
         **kwargs,
     ):
-        super().__init__(width, padding, convolution, "contextual", tf.tanh, name, **kwargs)
+        super().__init__(width, padding, convolution, "contextual", tf.tanh, name, skips, **kwargs)
         self.guided = guided
 
     @property
@@ -58,7 +60,7 @@ class DeepFillV2Generator(TwoStageGenerator):
 
     @property
     def bytes_per_known_pixel(self):
-        return 20 + 12 * self.width
+        return None if self.skips else 20 + 12 * self.width
 
     def coarse_planes(self, inputs):
         masked_image, mask, edges = self.split(inputs)

@@ -31,21 +31,23 @@ class TwoStageGenerator(Generator):
         convolution: "plain", "gated" or "partial", all layers but the last of each stage.
         attention: "contextual", "spatial_transformer", "appearance_flow" or "none".
         bound: function that brings each stage's output into [-1, 1].
+        skips: whether decoders also see, after each doubling, what their encoder made at that scale, as in a U-Net.
     Call: as the papers' generators.
     """
 
     size_multiple = _ATTENTION_STRIDE
     margin = 16
 
-    def __init__(self, width, padding, convolution, attention, bound, name, **kwargs):
+    def __init__(self, width, padding, convolution, attention, bound, name, skips=False, **kwargs):
         super().__init__(name=name, **kwargs)
         self.width = width
         self.padding = padding
         self.convolution = convolution
         self.attends_by = attention
+        self.skips = skips
         kind = convolution_kind(convolution)
-        self.coarse = CoarseNetwork(width, kind, padding, bound, name="coarse")
-        self.refinement = RefinementNetwork(width, kind, padding, bound, attention, name="refinement")
+        self.coarse = CoarseNetwork(width, kind, padding, bound, skips, name="coarse")
+        self.refinement = RefinementNetwork(width, kind, padding, bound, attention, skips, name="refinement")
 
     @property
     def minimum_size(self):
@@ -57,7 +59,11 @@ class TwoStageGenerator(Generator):
 
     @property
     def known_cost(self):
-        return 0.125 if self.attention else None  # measured
+        return 0.125 if self._fills_boxes else None  # measured
+
+    @property
+    def _fills_boxes(self):
+        return self.attention is not None and not self.skips
 
     @property
     def returned(self):
@@ -79,7 +85,7 @@ class TwoStageGenerator(Generator):
 
     def fill(self, inputs, wanted=None):
         """`predicted` and `offsets` of `call`, in the rectangle around all wanted holes; anything beyond, for speed."""
-        if self.attention is None:
+        if not self._fills_boxes:
             return super().fill(inputs)
         _, refined, offsets = self._stages(inputs, bounding_box(inputs[1] if wanted is None else wanted))
         return {"predicted": refined, "offsets": offsets}
@@ -103,16 +109,17 @@ class CoarseNetwork(tf.keras.layers.Layer):
         kind: `ConvolutionKind` of all layers but the last, which is plain: plain in v1, gated in v2.
         padding: of all layers.
         bound: function that brings the last layer's output into [-1, 1].
+        skips: as `TwoStageGenerator`.
     Call:
         inputs: (planes, mask) or (planes, mask, wanted): float [B, H, W, 5], masked image, ones and mask, or 6 with
-            edges; [B, H, W, 1]; the `Box` outside of which the results are zeros or anything, for speed.
+            edges; [B, H, W, 1]; without skips, the `Box` outside of which the results are zeros or anything, for speed.
         returns: (coarse, unknown): float [B, H, W, 3] in [-1, 1]; [B, H, W, 1], 1 where no layer knew anything.
     """
 
-    def __init__(self, width, kind, padding, bound, name=None):
+    def __init__(self, width, kind, padding, bound, skips=False, name=None):
         super().__init__(name=name)
         n = width
-        self.kind, self.bound = kind, bound
+        self.kind, self.bound, self.skips = kind, bound, skips
         convolution, upsample = _makers(kind, padding)
         self._encoder = Chain(
             self,
@@ -141,14 +148,15 @@ class CoarseNetwork(tf.keras.layers.Layer):
     def call(self, inputs):
         planes, mask, *wanted = inputs
         if not wanted:
-            return self._decode(self._encoder(self.kind.start(planes, mask)))
+            x, skipped = _encode(self._encoder, self.kind.start(planes, mask))
+            return self._decode(x, skipped if self.skips else ())
         size = tf.shape(mask)[1:3]
         decoded = self._decoder.reads(self.conv17.reads(*wanted)).within(size // _FEATURE_STRIDE)
         x = self._decode(_encode_box(self._encoder, self.kind, planes, mask, decoded))
         return paste(x, decoded.enlarged(_FEATURE_STRIDE), size)
 
-    def _decode(self, x):
-        x = self._decoder(x)
+    def _decode(self, x, skipped=()):
+        x = _decode(self._decoder, self.kind, x, skipped)
         return self.bound(tf.cast(self.conv17(self.kind.features(x)), tf.float32)), self.kind.hole(x)
 
 
@@ -166,10 +174,10 @@ class RefinementNetwork(tf.keras.layers.Layer):
         returns: (refined, offsets): float [B, H, W, 3] in [-1, 1]; None without attention.
     """
 
-    def __init__(self, width, kind, padding, bound, attention="contextual", name=None):
+    def __init__(self, width, kind, padding, bound, attention="contextual", skips=False, name=None):
         super().__init__(name=name)
         n = width
-        self.kind, self.bound = kind, bound
+        self.kind, self.bound, self.skips = kind, bound, skips
         convolution, upsample = _makers(kind, padding)
         self._hallucination = Chain(
             self,
@@ -209,9 +217,9 @@ class RefinementNetwork(tf.keras.layers.Layer):
     def call(self, inputs):
         planes, unknown, mask, *wanted = inputs
         if not wanted:
-            hallucinated = self._hallucination(self.kind.start(planes, unknown))
+            hallucinated, skipped = _encode(self._hallucination, self.kind.start(planes, unknown))
             x, offsets = self._attend(hallucinated, planes, unknown, mask)
-            return self._decode(hallucinated, self._attended(x)), offsets
+            return self._decode(hallucinated, self._attended(x), skipped if self.skips else ()), offsets
         # Only what may be pasted has to be known of the whole image.
         size = tf.shape(mask)[1:3]
         decoded = self._decoder.reads(self.allconv17.reads(*wanted)).within(size // _FEATURE_STRIDE)
@@ -226,8 +234,8 @@ class RefinementNetwork(tf.keras.layers.Layer):
         x = self._matching(_after(hallucinated, self.kind.start(planes, unknown)))
         return (x, None) if self.attention is None else self.kind.attend(self.attention, x, mask, *needed)
 
-    def _decode(self, hallucinated, attended):
-        x = self._decoder(self.kind.join(hallucinated, attended))
+    def _decode(self, hallucinated, attended, skipped=()):
+        x = _decode(self._decoder, self.kind, self.kind.join(hallucinated, attended), skipped)
         return self.bound(tf.cast(self.allconv17(self.kind.features(x)), tf.float32))
 
 
@@ -257,6 +265,26 @@ def _attention(kind, padding):
     if kind == "spatial_transformer":
         return SpatialTransformer(padding, name="attention")
     return AppearanceFlow(padding, name="attention") if kind == "appearance_flow" else None
+
+
+def _encode(encoder, x):
+    """What an encoder makes, and what it has before each halving."""
+    skipped = []
+    for name, layer in encoder.layers.items():
+        if name.endswith("_downsample"):
+            skipped.append(x)
+        x = layer(x)
+    return x, skipped
+
+
+def _decode(decoder, kind, x, skipped):
+    """What a decoder makes of `x` and, after each doubling, of what was `skipped` at that scale, if anything."""
+    skipped = list(skipped)
+    for name, layer in decoder.layers.items():
+        x = layer(x)
+        if skipped and name.endswith("_upsample"):
+            x = kind.join(x, skipped.pop())
+    return x
 
 
 def _encode_box(encoder, kind, planes, hole, box):

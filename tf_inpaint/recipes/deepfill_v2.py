@@ -34,6 +34,8 @@ class Options(RecipeOptions):
         guided: whether generator and discriminator see edges (`data.edges`).
         convolution: of the generator: "gated", or for the paper's comparison "plain" or "partial", which hand on all of
             their filters: a width of 32 then is that of v1.
+        skips: whether the generator's decoders also see what their encoder made at each scale, as a U-Net's do; for the
+            paper's comparison.
         n_critic: discriminator updates, each on a fresh batch, before each generator update.
         l1_weight: of the l1 over the whole image of both stages, `l1`.
         coarse_l1_weight: of the coarse output in it, relative to the refined one.
@@ -53,6 +55,7 @@ class Options(RecipeOptions):
     padding: Literal["SAME", "SYMMETRIC", "REFLECT"] = "SYMMETRIC"
     guided: bool = False
     convolution: Literal["gated", "partial", "plain"] = "gated"
+    skips: bool = False
     n_critic: int = 1
     l1_weight: float = 1.0
     coarse_l1_weight: float = 1.0
@@ -75,7 +78,9 @@ class DeepFillV2Recipe(Recipe):
     def __init__(self, options=None):
         super().__init__(options or Options())
         options = self.options
-        self.generator = DeepFillV2Generator(options.width, options.padding, options.guided, options.convolution)
+        self.generator = DeepFillV2Generator(
+            options.width, options.padding, options.guided, options.convolution, options.skips
+        )
         self._on_features = options.discriminator == "features"
         if self._on_features:
             self.discriminator = FeatureDiscriminator(len(STAGES), options.critic_width)

@@ -84,3 +84,17 @@ def test_other_convolutions_hand_on_all_their_filters(convolution):
     image, mask = batch
     refined = generator((image + 7 * mask, mask))["refined"]
     assert (np.abs(refined - outputs["refined"]).max() == 0) == (convolution == "partial")
+
+
+def test_skip_connections_bring_the_encoders_maps_to_the_decoders_scales(generator):
+    """Half of a gated layer's filters are handed on: 8 of conv13 and conv3, 4 of conv15 and conv1."""
+    skipping, inputs = DeepFillV2Generator(width=8, skips=True), make_inputs(1, 64, 64)
+    _, outputs = generator(inputs), skipping(inputs)
+    plain, weights = ({name: tuple(w.shape) for name, w in named_weights(net).items()} for net in (generator, skipping))
+    wider = {name: (plain[name][2], weights[name][2]) for name in plain if plain[name] != weights[name]}
+    assert wider == {
+        f"{stage}.{layer}.kernel": (channels, 2 * channels)
+        for stage, conv in (("coarse", "conv"), ("refinement", "allconv"))
+        for layer, channels in ((f"{conv}14", 8), (f"{conv}16", 4))
+    }
+    np.testing.assert_array_equal(skipping.fill(inputs)["predicted"], outputs["predicted"])

@@ -28,5 +28,5 @@ def test_every_row_is_a_config_of_its_own(config, changes):
 
 def test_every_attention_gan_and_convolution_has_its_row():
     rows = " ".join(changes for _, changes in _rows())
-    for value in ("spatial_transformer", "appearance_flow", "none", "least_squares", "minimax", "partial", "plain"):
-        assert f"={value}" in rows
+    for value in "spatial_transformer appearance_flow none least_squares minimax partial plain skips=true".split():
+        assert value in rows
