@@ -1,6 +1,6 @@
 """Packs images, masks and EfficientNet-Lite0 into a folder for `train.py`, which has no TensorFlow.
 
-    python benchmarks/pytorch_training/pack.py --images train.flist --output packed
+    python benchmarks/pytorch_training/pack.py --images train.flist --output packed [--start photos]
 """
 
 import argparse
@@ -13,6 +13,9 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from tf_inpaint.checkpoints import open_checkpoint
+from tf_inpaint.checkpoints.description import describe
+from tf_inpaint.checkpoints.releases import release_of
 from tf_inpaint.config import load_config
 from tf_inpaint.features.efficientnet_lite import EfficientNetLite0
 from tf_inpaint.io.listing import list_files
@@ -20,7 +23,7 @@ from tf_inpaint.masks import sample
 
 
 def main():
-    """Writes images.npz, masks.npz and efficientnet.npz."""
+    """Writes images.npz, masks.npz, efficientnet.npz and, with `--start`, start.npz."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", required=True, help="a folder, glob or list")
     masks = Path(__file__).with_name("masks.yml")
@@ -28,6 +31,7 @@ def main():
     parser.add_argument("--output", required=True, help="a folder")
     parser.add_argument("--count", type=int, default=5000, help="masks (default: 5000)")
     parser.add_argument("--largest_hole", type=float, default=0.55, help="share of an image, of masks (default: 0.55)")
+    parser.add_argument("--start", help="weights of a LaMa to go on from: a name that ships, or a checkpoint")
     parser.add_argument("--quality", type=int, default=76, help="of WebP (default: 76)")
     arguments = parser.parse_args()
     folder = Path(arguments.output)
@@ -41,6 +45,8 @@ def main():
     masks = masks[masks.mean((1, 2)) < arguments.largest_hole]
     np.savez_compressed(folder / "masks.npz", np.packbits(masks, axis=-1))
     np.savez(folder / "efficientnet.npz", **{name: np.float16(value) for name, value in kernels(EfficientNetLite0())})
+    if arguments.start:
+        np.savez(folder / "start.npz", **generator_of(open_checkpoint(arguments.start)))
     print(f"{len(files)} images, {len(masks)} masks: {folder}")
 
 
@@ -49,6 +55,20 @@ def webp(file, quality):
     written = io.BytesIO()
     Image.open(file).convert("RGB").save(written, "WEBP", quality=quality)
     return written.getvalue()
+
+
+def generator_of(checkpoint):
+    """{the release's name: array} of a LaMa's generator."""
+    description = describe(checkpoint)
+    release = release_of(description.recipe)
+    sources = description.sources["generator"]
+    arrays = dict(checkpoint.read(sources.values()))
+    ours = {name: description.to_ours(name, arrays[source]) for name, source in sources.items()}
+    names = release.names("generator", ours)
+    return {
+        theirs.removeprefix("generator."): release.to_theirs(name, np.float32(ours[name]))
+        for theirs, name in names.items()
+    }
 
 
 def kernels(network):

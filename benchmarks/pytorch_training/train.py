@@ -2,7 +2,8 @@
 
     python benchmarks/pytorch_training/train.py --packed packed --output run --seconds 790 [--device cpu --width 8]
 
-The learning rate falls to nothing as time runs out. Writes `big-lama.ckpt`, which tf_inpaint opens, and prints what the
+The learning rate falls to nothing as time runs out. Where `pack.py` packed a start, training goes on from it, of these
+`--width` and `--blocks`; `--small 0 --rate 0.5` suit it. Writes `big-lama.ckpt`, which tf_inpaint opens, and prints what the
 losses are.
 """
 
@@ -91,13 +92,19 @@ class Training:
     def __init__(self, folder, arguments):
         self.device = torch.device(arguments.device)
         settings = {"device": self.device, "memory_format": torch.channels_last}
-        self.generator = networks.Generator(arguments.width, arguments.blocks, channels=5).to(**settings)
+        self.generator = networks.Generator(arguments.width, arguments.blocks, channels=5)
+        if (folder / "start.npz").is_file():
+            start = {name: torch.from_numpy(value) for name, value in np.load(folder / "start.npz").items()}
+            missing, unknown = self.generator.load_state_dict(start, strict=False)
+            if unknown or not all(name.endswith("num_batches_tracked") for name in missing):
+                raise SystemExit(f"start.npz is of another generator: {[*unknown, *missing][:3]}")
+        self.generator.to(**settings)
         self.mean = copy.deepcopy(self.generator).requires_grad_(False)
         self.seen = networks.EfficientNet(dict(np.load(folder / "efficientnet.npz"))).to(self.device)
         self.critics = torch.nn.ModuleDict({"features": networks.FeatureCritic(), "patches": networks.PatchCritic()})
         self.critics.to(**settings)
         fused = self.device.type == "cuda"
-        self.rates = (1e-3, 3e-4)
+        self.rates = (1e-3 * arguments.rate, 3e-4)
         self.optimizer = torch.optim.Adam(self.generator.parameters(), betas=(0.5, 0.99), fused=fused)
         self.critics_optimizer = torch.optim.Adam(self.critics.parameters(), betas=(0.0, 0.99), fused=fused)
         self.smoothed, self.steps = {}, 0
@@ -208,6 +215,7 @@ def main():
     parser.add_argument("--seconds", type=float, required=True, help="of training")
     parser.add_argument("--small", type=float, default=0.35, help="share of them at 128 x 128 (default: 0.35)")
     parser.add_argument("--batch_sizes", type=int, nargs=2, default=[96, 48], help="at 128 and 256 (default: 96 48)")
+    parser.add_argument("--rate", type=float, default=1.0, help="of the generator, relative to 1e-3 (default: 1)")
     parser.add_argument("--width", type=int, default=40)
     parser.add_argument("--blocks", type=int, default=9)
     parser.add_argument("--workers", type=int, default=7, help="processes that read, for either size (default: 7)")
