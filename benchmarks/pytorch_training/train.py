@@ -3,8 +3,8 @@
     python benchmarks/pytorch_training/train.py --packed packed --output run --seconds 790 [--device cpu --width 8]
 
 The learning rate falls to nothing as time runs out. Where `pack.py` packed a start, training goes on from it, of these
-`--width` and `--blocks`; `--small 0 --rate 0.5` suit it. Writes `big-lama.ckpt`, which tf_inpaint opens, and prints what the
-losses are.
+`--width` and `--blocks`; `--small 0 --rate 0.5` suit it. Writes `big-lama.ckpt`, which tf_inpaint opens, and prints
+what the losses are.
 """
 
 import argparse
