@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+
 from tf_inpaint import cli
 from tf_inpaint.checkpoints import DEFAULT_WEIGHTS, WITH_ATTENTION
 from tf_inpaint.errors import InputError
 from tf_inpaint.inference.blending import BLENDINGS
 
+# Operations at once. Each such thread of TensorFlow's keeps what it prepared for 1,024 shapes of a kind: images of
+# many sizes would take a gigabyte for every two. A network's layers follow one another, and use all cores within.
+_THREADS = 2
 _LARGEST_SEED = 2**31 - 1_000  # with room for samples
 
 
@@ -74,7 +80,10 @@ def load_inpainter(checkpoint, args, **limits):
         raise InputError(f"--temperature must be 0 or more, not {args.temperature:g}")
     if args.seed is not None and not 0 <= args.seed <= _LARGEST_SEED:
         raise InputError(f"--seed must be 0 to {_LARGEST_SEED}, not {args.seed}")
-    cli.import_tensorflow()
+    tensorflow = cli.import_tensorflow()
+    if "TF_NUM_INTEROP_THREADS" not in os.environ:
+        with contextlib.suppress(RuntimeError):  # it has begun in this process
+            tensorflow.config.threading.set_inter_op_parallelism_threads(_THREADS)
     from tf_inpaint.inference.inpainter import Inpainter
 
     inpainter = Inpainter.load(checkpoint, **shared, **limits)
