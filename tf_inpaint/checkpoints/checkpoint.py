@@ -13,6 +13,7 @@ import numpy as np
 
 from tf_inpaint.checkpoints.index import check_index
 from tf_inpaint.checkpoints.locate import (
+    NoCheckpointInFolder,
     config_beside,
     critic_file,
     find_saved_model,
@@ -153,8 +154,9 @@ def open_checkpoint(path=None, weights=None, *, exported=True) -> Checkpoint:
     """The checkpoint that a user asks for.
 
     Args:
-        path: whatever `locate_checkpoint` takes, the name of shipped weights where nothing else is called so, the
-            folder of an exported model or of its versions; or a `Checkpoint`, which is given back.
+        path: whatever `locate_checkpoint` takes, the name of shipped weights where no other checkpoint is called so
+            (a folder of images may be), the folder of an exported model or of its versions; or a `Checkpoint`, which
+            is given back.
         weights: name of weights shipped with the package. With neither this nor `path`, the default ones.
         exported: False passes over exported models.
     Raises:
@@ -171,6 +173,11 @@ def open_checkpoint(path=None, weights=None, *, exported=True) -> Checkpoint:
         path = shipped_file(weights)
     elif not os.path.exists(path) and os.fspath(path) in {*shipped_weights(), *RETIRED}:
         path = shipped_file(os.fspath(path))
-    path = locate_checkpoint(path)
+    try:
+        path = locate_checkpoint(path)
+    except NoCheckpointInFolder:
+        if os.fspath(path) not in shipped_weights():
+            raise
+        path = shipped_file(os.fspath(path))
     kind = _Npz if is_weight_file(path) else _PyTorch if is_torch(path) else _TensorFlow
     return kind(path)

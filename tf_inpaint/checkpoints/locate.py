@@ -26,6 +26,10 @@ _LAMA_SUBFOLDER, _LAMA_FILE = "models", "best.ckpt"
 _PEN_NET_FILE = re.compile(r"(gen|dis|opt)_(\d+)\.pth")
 
 
+class NoCheckpointInFolder(InputError):
+    """A folder holds nothing that looks like a checkpoint: it is one of images, say."""
+
+
 def locate_checkpoint(path) -> str:
     """The prefix or file of the checkpoint that `path` means.
 
@@ -34,7 +38,7 @@ def locate_checkpoint(path) -> str:
             LaMa's (its `models/`), a prefix, one of the files `.index`, `.data-...`, `.meta`, `checkpoint`, a PyTorch
             file, or an .npz file.
     Raises:
-        InputError: if there is none, or a data file is missing.
+        InputError: if there is none (`NoCheckpointInFolder` of a folder), or a data file is missing.
     """
     path = os.fspath(path)
     if is_weight_file(path):
@@ -149,7 +153,7 @@ def _in_folder(folder: str) -> str:
     elsewhere = sorted({os.path.dirname(path) for pattern in inside for path in glob.glob(pattern)})
     if elsewhere:
         raise InputError(f"{folder} holds no checkpoint itself, but there is one in {' and in '.join(elsewhere[:3])}")
-    raise InputError(f"there is no checkpoint in {folder}: no file ends in .index, .pth or .ckpt")
+    raise NoCheckpointInFolder(f"there is no checkpoint in {folder}: no file ends in .index, .pth or .ckpt")
 
 
 def _named_by_state_file(folder: str) -> str | None:

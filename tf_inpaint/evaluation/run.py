@@ -19,6 +19,7 @@ import numpy as np
 from PIL import __version__ as pillow_version
 
 from tf_inpaint import cli
+from tf_inpaint.checkpoints.shipped import shipped_weights
 from tf_inpaint.errors import InputError
 from tf_inpaint.evaluation import page, plots, ranking, sheet, table
 from tf_inpaint.evaluation.baselines import BASELINES, CHEAP
@@ -215,7 +216,7 @@ class Evaluation:
             "command": [os.path.basename(sys.argv[0]), *sys.argv[1:]],
             "images": str(self.images),
             "checkpoints": {
-                name: os.path.abspath(folder) if os.path.exists(folder) else folder  # shipped weights are named
+                name: folder if folder in shipped_weights() else os.path.abspath(folder)
                 for name, folder in _folders(methods).items()
             },
             "finished": time.strftime("%Y-%m-%d %H:%M:%S %z"),

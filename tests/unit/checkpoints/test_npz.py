@@ -133,6 +133,16 @@ def test_shipped_weights_go_by_their_names(file, monkeypatch, tmp_path):
         open_checkpoint(None, "large")
 
 
+def test_a_folder_of_images_does_not_hide_weights_of_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "beach.jpg").touch()
+    assert open_checkpoint("photos").path == shipped.shipped_file("photos")
+    (tmp_path / "photos" / "step.data-00000-of-00001").touch()
+    with pytest.raises(InputError, match="its .index file is missing"):  # a checkpoint of that name, if a broken one
+        open_checkpoint("photos")
+
+
 @pytest.mark.parametrize("name", shipped.RETIRED)
 def test_who_types_an_old_name_is_told_the_new_one(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
