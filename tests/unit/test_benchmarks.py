@@ -1,6 +1,7 @@
 """Benchmarks are run by hand; that they still find what they import is seen here."""
 
 import importlib.util
+import json
 import sys
 
 import pytest
@@ -59,3 +60,26 @@ def test_an_ablation_shows_the_methods_beside_the_baselines(ablation, tmp_path, 
     text = capsys.readouterr().out
     assert "| telea | - | - | - | - | 0.7000 | - | - | - |" in text
     assert "| gl boxes | 0 + 0 ended | - | - | - | - | - | - | - |" in text
+
+
+def test_the_gpu_s_parts_are_kept_as_they_come_and_one_that_fails_or_hangs_is_named(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(sys, "path", [str(ROOT / "benchmarks"), *sys.path])
+    gpu = importlib.import_module("gpu")
+    file = tmp_path / "gpu.json"
+    programs = {
+        "images": "print('talk'); print('RESULT {\"256 float32\": 2.5, \"256 tf32\": \"ResourceExhaustedError\"}')",
+        "bits": f"import json, sys; sys.exit('%d part is there' % len(json.load(open({str(file)!r}))))",
+        "memory": "import time; time.sleep(600)",
+    }
+    commands = [(name, [name[0]], 600, [sys.executable, "-c", text]) for name, text in programs.items()]
+    commands[2] = (*commands[2][:2], 0.5, commands[2][3])
+    found = gpu.run_all(commands, file, 600)
+    assert found == json.loads(file.read_text()) and len(found) == 3
+    assert found[0]["said"]["256 float32"] == 2.5
+    assert (found[1]["failed"], found[2]["failed"]) == ("1 part is there", "was not done after 0 s")
+    assert gpu.run_all(commands[:1], file, 0)[0]["failed"] == "no time was left"
+    gpu.show(found)
+    said = capsys.readouterr().out
+    assert "i 256" in said and "ResourceExhaustedError" in said and "bits b: 1 part is there" in said
+    names = [name for name, _, _ in gpu.parts()]
+    assert names[0] == "golden" and set(names) == set(gpu.PARTS)
