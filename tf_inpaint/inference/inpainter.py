@@ -142,14 +142,14 @@ class Inpainter:
             precision: "float32"; or "mixed_bfloat16" or "mixed_float16", in which convolutions compute, for speed on
                 devices that have them: an image's levels change by a few at most.
             residuals: strength, 0 to 1, of fine detail taken from where contextual attention looked; by default what
-                a weight file says suits it, and 0 for everything else.
+                a weight file says suits it, also of a run that began with shipped weights; 0 for everything else.
             exact_pixels: largest image that "exact" shows the network whole, height x width; of larger ones it
                 sees what is around the holes. By default any, but for LaMa with "auto", 2 megapixels.
             blending: "none", "feather", "poisson" or "fast_marching", see `Inpainter`; by default as the model does it.
             texture: "none"; or "patches", which draws holes anew from patches of the image, guided by the network:
                 sharp where that is smooth, as in wide holes, for half a second or so an image. Images with edges in a
-                hole stay as the network draws them. By default what a weight file says suits it, and "none" for
-                everything else.
+                hole stay as the network draws them. By default what a weight file says suits it, also of a run
+                that began with shipped weights; "none" for everything else.
             temperature, seed: for a model that draws at random: how far from what is likeliest, 0 or more; and
                 the whole number that random ones follow from. By default 1 and 0, or as its config says.
             trust_saved_model: take a SavedModel that this project did not export, too. TensorFlow runs whatever it

@@ -454,6 +454,16 @@ def test_a_run_without_its_config_is_known_by_its_variables(tmp_path, recipe, in
     np.testing.assert_array_equal(loaded.complete(image, mask), inpainter.complete(image, mask))
 
 
+def test_a_run_completes_as_suits_the_shipped_weights_that_it_began_with(tmp_path, recipe):
+    for began_with, suits in {"photos_v1": (0.5, "patches"), "": (0.0, "none")}.items():
+        config = {"recipe": "deepfill_v1", "options": {"width": 4}, "training": {"init_from": began_with}}
+        write_run(tmp_path / f"from_{began_with}", recipe, config)
+        loaded = Inpainter.load(tmp_path / f"from_{began_with}")
+        assert (loaded.residuals, loaded.texture) == suits
+    alone = Inpainter.load(tmp_path / "from_photos_v1", residuals=0, texture="none")
+    assert (alone.residuals, alone.texture) == (0, "none")
+
+
 def test_coarse_pretraining_completes_with_the_coarse_stage(tmp_path, recipe):
     _save_run(tmp_path, recipe, {"pretrain_coarse": True})
     outputs = Inpainter.load(tmp_path).outputs(*_example(64, 64))
