@@ -14,6 +14,7 @@ from tf_inpaint.checkpoints import DEFAULT_WEIGHTS, SMALL_WEIGHTS, WITH_ATTENTIO
 from tf_inpaint.checkpoints.locate import EXTRA_FOLDER, NOTES_FILE, versions
 from tf_inpaint.checkpoints.npz import ENDING, About, write_weight_file
 from tf_inpaint.errors import InputError
+from tf_inpaint.inference.engine import SERVED
 from tf_inpaint.io.atomic import write_whole
 
 FORMATS = ("saved_model", "tflite", "onnx", "web", "npz")
@@ -21,7 +22,6 @@ _PRECISIONS = ("float32", "bfloat16", "float16")
 MAX_PIXELS = 1 << 20  # larger images would keep a server's other guests waiting
 MAX_MEMORY = "4G"  # of the server, whatever this machine has
 _ALONE = "Here the network draws alone; test.py draws textures into it."
-_OUTPUTS = {"coarse": "coarse", "attention_flow": "attention"}  # by name: which of an engine's images
 
 
 def main(argv) -> int:
@@ -236,7 +236,7 @@ def _check(inpainter, max_pixels, size, outputs):
             "raise --max_memory or lower --max_pixels"
         )
     for name in outputs:
-        if _OUTPUTS[name] not in inpainter.engine.images:
+        if SERVED[name] not in inpainter.engine.images:
             raise InputError(f"this model has no {name}: leave it out of --with_outputs, or export {WITH_ATTENTION}")
 
 
@@ -297,7 +297,7 @@ def _arguments(argv):
         help="with --format web: the npm package onnxruntime-web, to be copied (default: the page loads it from a "
         "public network)",
     )
-    add("--with_outputs", nargs="+", choices=_OUTPUTS, default=[], help="further outputs of both signatures")
+    add("--with_outputs", nargs="+", choices=SERVED, default=[], help="further outputs of both signatures")
     add(
         "--edges",
         choices=("yes", "no"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+SERVED = {"coarse": "coarse", "attention_flow": "attention"}  # further output of an exported model -> image of an engine
+
 
 class Engine:
     """Completes images whose arrays and size have been checked.

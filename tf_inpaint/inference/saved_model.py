@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tf_inpaint.checkpoints.locate import EXTRA_FOLDER, NOTES_FILE, SAVED_MODEL_FILE
 from tf_inpaint.errors import InputError
-from tf_inpaint.inference.engine import Engine
+from tf_inpaint.inference.engine import SERVED, Engine
 from tf_inpaint.inference.large import is_thin
 from tf_inpaint.logs import without_warnings
 
@@ -20,7 +20,6 @@ _REACHING = re.compile(
     "(Write|Read|Append|Delete|Rename|Copy).*File|MatchingFiles|.*PyFunc.*|.*Reader(V2)?|.*Summary.*|Print.*|.*Rpc.*|"
     ".*Record.*Dataset.*|.*LineDataset.*|(Snapshot|Save|Load|Cache)Dataset.*"
 )
-_OURS = {"attention_flow": "attention"}  # output of a signature -> of an engine
 
 
 def check_exported(folder: str) -> None:
@@ -65,7 +64,7 @@ class SavedModelEngine(Engine):
         if not {"image", "mask"} <= set(inputs) <= {"image", "mask", "edges"}:
             raise InputError(f"{folder} is a SavedModel, but not one of this project: it takes {sorted(inputs)}")
         self.guided = "edges" in inputs
-        self.images = {_OURS.get(name, name) for name in self._serve.structured_outputs} - {"completed"}
+        self.images = {SERVED.get(name, name) for name in self._serve.structured_outputs} - {"completed"}
         self._size = inputs["image"].shape[1:3]
         self._in_pieces = _notes(folder).get("fixed_size") is None and not self._size.is_fully_defined()
 
@@ -81,7 +80,7 @@ class SavedModelEngine(Engine):
         except tf.errors.InvalidArgumentError as error:
             said = re.search(r"assertion failed: (.*)", str(error))
             raise InputError(f"the exported model refuses this: {said[1] if said else error}") from error
-        return {_OURS.get(name, name): value for name, value in outputs.items()}
+        return {SERVED.get(name, name): value for name, value in outputs.items()}
 
 
 def _notes(folder):

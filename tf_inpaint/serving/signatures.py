@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from tf_inpaint.inference.engine import SERVED
 from tf_inpaint.inference.graph import Completion
 from tf_inpaint.ops.decode import decode_image, decode_mask
 from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD
 from tf_inpaint.serving.checks import Checks, as_large_as, require
 from tf_inpaint.serving.weights import keep_weights, weights_module
-
-OUTPUTS = {"coarse": "coarse", "attention_flow": "attention"}  # by name: which of `Completion`'s outputs
 
 
 def input_channels(guided):
@@ -31,7 +30,7 @@ class ServedModel:
         precision: "float32", or "bfloat16" or "float16": how the weights are kept. They are cast to float32 when used:
             all arithmetic is in float32.
         size: (height, width) of all images; None is any.
-        outputs: further outputs, keys of `OUTPUTS` that the recipe has.
+        outputs: further outputs, keys of `inference.engine.SERVED` that the recipe has.
         residuals: as `Completion` takes them.
         edges: whether a guided model's signatures take them; else it completes as with empty ones.
     Attributes:
@@ -46,7 +45,7 @@ class ServedModel:
         self._completion = Completion(recipe, all_outputs=bool(outputs), residuals=residuals)
         self._size = None if size is None else tuple(size)
         self._checks = Checks(max_pixels, self._size, thin=recipe.generator.fixed_size is not None)
-        self._outputs = {"completed": "completed", **{name: OUTPUTS[name] for name in outputs}}
+        self._outputs = {"completed": "completed", **{name: SERVED[name] for name in outputs}}
 
     def signatures(self):
         """The signatures by name, `tf.function`s ready to be saved.
