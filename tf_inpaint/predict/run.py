@@ -124,8 +124,7 @@ class Run:
 
     def complete(self, jobs: list[Job]) -> Iterator[Outcome]:
         """The outcomes of jobs that were checked, as they come, in the order in which batches are full."""
-        if self._inpainter is None:
-            self._load_model()
+        self._load_model()
         refused: list[Outcome] = []
 
         def size(task):
@@ -155,12 +154,16 @@ class Run:
             print(f"graphs built: {self._inpainter.graphs}")
 
     def _load_model(self):
-        self._inpainter = self.load()
+        """At the first call."""
+        if self._inpainter is not None:
+            return
+        inpainter = self.load()
         for wanted, name in ((self.save_coarse, "coarse"), (self.save_attention, "attention")):
-            if wanted and name not in self._inpainter.engine.images:
+            if wanted and name not in inpainter.engine.images:
                 raise InputError(
                     f"this model has no {name} image: leave out --save_{name}, or take the weights {WITH_ATTENTION}"
                 )
+        self._inpainter = inpainter
 
     def _tasks(self, jobs, refused):
         """The jobs that can be read, one after the other; the outcomes of the others go to `refused`."""
