@@ -114,7 +114,7 @@ def _parser() -> cli.Parser:
         "--strategy",
         dest="strategies",
         nargs="+",
-        choices=("exact", "crop", "resize", "refine"),
+        choices=("auto", "exact", "crop", "resize", "refine"),
         default=["exact"],
         help="of completing, as test.py takes it; of several, each checkpoint is measured with each (default: exact)",
     )
