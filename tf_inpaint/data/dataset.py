@@ -55,10 +55,9 @@ class ImageData:
         Raises:
             InputError: if a source is wrong, or more than `max_broken_fraction` of its files cannot be read.
         """
-        if data.edges == "hed" and not hed.installed():
-            raise InputError(f"data.edges: hed needs its network: {hed.REMEDY}")
-        if data.edges == "landmarks" and not landmarks.installed():
-            raise InputError(f"data.edges: landmarks needs dlib and its model: {landmarks.REMEDY}")
+        for kind, module, needed in (("hed", hed, "its network"), ("landmarks", landmarks, "dlib and its model")):
+            if data.edges == kind and not module.installed():
+                raise InputError(f"data.edges: {kind} needs {needed}: {module.REMEDY}")
         self._data = data
         self._mask = mask
         self._masks = Masks(mask, data.image_size, data.max_broken_fraction)
