@@ -1,6 +1,6 @@
 """Packs images, masks and EfficientNet-Lite0 into a folder for `train.py`, which has no TensorFlow.
 
-    python benchmarks/pytorch_training/pack.py --images train.flist --output packed [--start photos]
+    python benchmarks/pytorch_training/pack.py --images train.flist --textures dtd --output packed [--start photos]
 """
 
 import argparse
@@ -21,11 +21,14 @@ from tf_inpaint.features.efficientnet_lite import EfficientNetLite0
 from tf_inpaint.io.listing import list_files
 from tf_inpaint.masks import sample
 
+KINDS = ("images", "faces", "textures")  # each drawn as often as `train.py` says, textures turned too
+
 
 def main():
     """Writes images.npz, masks.npz, efficientnet.npz and, with `--start`, start.npz."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", required=True, help="a folder, glob or list")
+    for kind in KINDS:
+        parser.add_argument(f"--{kind}", help="a folder, glob or list")
     masks = Path(__file__).with_name("masks.yml")
     parser.add_argument("--masks", default=masks, help="a config, whose masks count (default: that beside this)")
     parser.add_argument("--output", required=True, help="a folder")
@@ -34,11 +37,13 @@ def main():
     parser.add_argument("--start", help="weights of a LaMa to go on from: a name that ships, or a checkpoint")
     parser.add_argument("--quality", type=int, default=76, help="of WebP (default: 76)")
     arguments = parser.parse_args()
+    sources = [vars(arguments)[kind] for kind in KINDS]
+    if not any(sources):
+        parser.error("give images: --" + ", --".join(KINDS))
     folder = Path(arguments.output)
     folder.mkdir(parents=True, exist_ok=True)
-    files = sorted({str(file) for file in list_files(arguments.images)})
-    images = [webp(file, arguments.quality) for file in files]
-    kinds = [1 if "faces" in file else 2 if "textures" in file else 0 for file in files]
+    files = [(str(file), kind) for kind, source in enumerate(sources) if source for file in list_files(source)]
+    images, kinds = [webp(file, arguments.quality) for file, _ in files], [kind for _, kind in files]
     ends = np.cumsum([0, *map(len, images)])
     np.savez(folder / "images.npz", data=np.frombuffer(b"".join(images), np.uint8), ends=ends, kinds=np.uint8(kinds))
     masks = sample(load_config(str(arguments.masks), ["data.image_size=[256, 256]"]), arguments.count, seed=7)
