@@ -13,6 +13,7 @@ from runs import (
     saved_arrays,
     small_config,
     started,
+    train_here,
     until_saved,
     worker_ports,
     write_images,
@@ -74,8 +75,7 @@ def assert_same_run(run_folder, expected_folder):
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_two_workers_make_the_run_of_one_process(folder, recipe):
     one, two = folder / f"{recipe}-one", folder / f"{recipe}-two"
-    with started(config(one, recipe, {}, SHOWN)) as processes:
-        ends(processes)
+    train_here(config(one, recipe, {}, SHOWN))
     with started(config(two, recipe, {}, {**SHOWN, "steps_per_call": 2}), workers=2) as processes:
         (report, *errors) = [text for texts in ends(processes) for text in texts]
     assert "4 = 2 x 2" in report and "CPU:0, on each of 2 workers" in report and "done: 4 steps" in report
@@ -89,8 +89,7 @@ def test_so_they_do_in_16_bits_and_in_parts_and_started_again(folder):
     one, two = folder / "scaled-one", folder / "scaled-two"
     options = {**ONE_STAGE, "l1_weight": 128.0}  # the first update overflows
     shared = {**SHOWN, "view_every": 0, "validate_every": 0, "precision": "mixed_float16"}
-    with started(config(one, options=options, training={**shared, "accumulation_steps": 4})) as processes:
-        ends(processes)
+    train_here(config(one, options=options, training={**shared, "accumulation_steps": 4}))
     shared |= {"accumulation_steps": 2, "steps_per_call": 2}
     for steps in (2, 4):
         with started(config(two, options=options, training={**shared, "steps": steps}), workers=2) as processes:
