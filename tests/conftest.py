@@ -29,6 +29,13 @@ def pytest_testnodedown(node):
         met[what] = max(deviation, met.get(what, (0.0,))[0]), tolerance
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Files with slow tests come first, so that at the end no process works long while the others are done."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """`--dist loadfile`, but whoever asks the exported models goes to one process: each is exported once."""
