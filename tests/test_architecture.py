@@ -13,10 +13,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "tf_inpaint"
 
 # A part may import itself, what every part may, and the parts named.
-FOR_ALL = {"errors", "logs"}
+FOR_ALL = {"errors"}
 ALLOWED = {
     "errors": set(),
-    "logs": set(),
     "cli": set(),
     "cluster": set(),
     "io": {"ops"},

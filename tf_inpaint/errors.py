@@ -1,9 +1,12 @@
-"""The one exception for mistakes a user can mend: bad files, bad configs, bad checkpoints; and words for others.
+"""The one exception for mistakes a user can mend: bad files, configs, checkpoints; words for others, or silence.
 
 Commands print its message as a single sentence and exit with code 2; library callers catch it as a `ValueError`.
 """
 
 from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
 
 
 class InputError(ValueError):
@@ -36,3 +39,15 @@ def reason(error: Exception) -> str:
     """What an exception says on one line, in the operating system's words where they are its."""
     said = getattr(error, "strerror", None) or one_line(error) or type(error).__name__
     return said[:1].lower() + said[1:] if said[1:2].islower() else said
+
+
+@contextmanager
+def without_warnings(name: str):
+    """Context in which the logger of a name tells of errors alone."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SERVED = {"coarse": "coarse", "attention_flow": "attention"}  # further output of an exported model -> image of an engine
+SERVED = {"coarse": "coarse", "attention_flow": "attention"}  # output of an exported model -> image of an engine
 
 
 class Engine:

@@ -10,10 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from tf_inpaint.checkpoints.locate import EXTRA_FOLDER, NOTES_FILE, SAVED_MODEL_FILE
-from tf_inpaint.errors import InputError
+from tf_inpaint.errors import InputError, without_warnings
 from tf_inpaint.inference.engine import SERVED, Engine
 from tf_inpaint.inference.large import is_thin
-from tf_inpaint.logs import without_warnings
 
 # Operations that reach files or Python; exported models have none, but for those by which variables are restored.
 _REACHING = re.compile(

@@ -13,8 +13,7 @@ import zlib
 
 import tensorflow as tf
 
-from tf_inpaint.errors import InputError
-from tf_inpaint.logs import without_warnings
+from tf_inpaint.errors import InputError, without_warnings
 
 # What TensorFlow raises when a peer is gone, if these words are in it: the type alone says too little.
 _LOST = (
