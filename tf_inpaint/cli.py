@@ -13,9 +13,11 @@ Nothing here imports TensorFlow, so that a mistyped option is answered at once.
 from __future__ import annotations
 
 import argparse
+import atexit
 import contextlib
 import contextvars
 import errno
+import gc
 import importlib
 import os
 import sys
@@ -160,8 +162,31 @@ def import_tensorflow():
 
     They are held back, and shown after all where the import fails or `TF_CPP_MIN_LOG_LEVEL` is below 3.
     """
-    if "tensorflow" in sys.modules or os.environ.get("TF_CPP_MIN_LOG_LEVEL") != "3":
-        return importlib.import_module("tensorflow")
+    if "tensorflow" in sys.modules:
+        return sys.modules["tensorflow"]
+    with _kept():
+        quiet = os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "3"
+        return _import_quietly() if quiet else importlib.import_module("tensorflow")
+
+
+@contextlib.contextmanager
+def _kept():
+    """Context whose objects stay as long as the process: the garbage collector never looks through them.
+
+    There are a million of TensorFlow's, and it would look again and again, and once more at the process's end.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        atexit.register(gc.freeze)
+        if enabled:
+            gc.enable()
+
+
+def _import_quietly():
     with tempfile.TemporaryFile() as held:
         sys.stderr.flush()
         stderr = os.dup(2)

@@ -109,13 +109,14 @@ def test_warnings_are_one_line(capsys):
 @pytest.mark.slow
 def test_the_module_starts_without_tensorflow_and_imports_it_silently():
     program = (
-        "import sys; from tf_inpaint import cli\n"
+        "import gc, sys; from tf_inpaint import cli\n"
         "def main(argv):\n"
         "    print('tensorflow' in sys.modules)\n"
         "    print(cli.import_tensorflow().__name__)\n"
+        "    print(gc.isenabled(), gc.get_freeze_count() > 100_000)\n"
         "cli.run(main)"
     )
     environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True)
-    assert done.stdout == "False\ntensorflow\n"
+    assert done.stdout == "False\ntensorflow\nTrue True\n"
     assert done.stderr == ""

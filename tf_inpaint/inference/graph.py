@@ -66,7 +66,7 @@ class Completion:
             return self._outputs(image, mask, edges, wanted)
         margin = self._recipe.generator.margin
         margins = margins_of(mask, margin) if self._windows and margin else [(0, 0), (0, 0)]
-        outputs = self._outputs(*(self._padded(array, margins) for array in (image, mask, edges, wanted)))
+        outputs = self._outputs(*self._padded((image, mask, edges, wanted), margins))
         height, width, (top, left) = _side(image, 1), _side(image, 2), (first for first, _ in margins)
         shown = {name: value[:, top : top + height, left : left + width] for name, value in outputs.items()}
         return {**shown, **({"offsets": outputs["offsets"]} if "offsets" in outputs else {})}
@@ -103,13 +103,14 @@ class Completion:
             results["attention"] = tf.repeat(tf.repeat(flow, stride, axis=1), stride, axis=2)
         return results
 
-    def _padded(self, array, margins):
+    def _padded(self, arrays, margins):
         """Continued by margins, and below and to the right up to a size that the network takes."""
-        size = _side(array, 1), _side(array, 2)
+        size = _side(arrays[0], 1), _side(arrays[0], 2)
         wide = (first + side + last for side, (first, last) in zip(size, margins))
         for axis, side, padded, (first, _) in zip((1, 2), size, padded_size(self._recipe.generator, *wide), margins):
-            array = tf.gather(array, mirrored(tf.range(padded) - first, side), axis=axis)
-        return array
+            index = mirrored(tf.range(padded) - first, side)
+            arrays = [tf.gather(array, index, axis=axis) for array in arrays]
+        return arrays
 
     def _at_once(self, batch, wanted):
         return self._recipe.complete(batch, training=False) if wanted is None else self._recipe.fill(batch, wanted)

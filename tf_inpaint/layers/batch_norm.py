@@ -44,13 +44,13 @@ class BatchNorm(tf.keras.layers.Layer):
         self.built = True
 
     def call(self, inputs, training=False):
-        gamma, beta = self.in_order(self.gamma), self.in_order(self.beta)
         if training:
+            gamma, beta = self.in_order(self.gamma, self.beta)
             outputs, mean, variance = _normalised(inputs, gamma, beta, self.epsilon, self.axis_by_axis)
             count = _count(inputs)
-            statistics = mean, variance * count / tf.maximum(count - 1.0, 1.0)
-            return outputs, tuple(tf.stop_gradient(self.in_order(of_batch, back=True)) for of_batch in statistics)
-        mean, variance = self.in_order(self.moving_mean), self.in_order(self.moving_variance)
+            statistics = self.in_order(mean, variance * count / tf.maximum(count - 1.0, 1.0), back=True)
+            return outputs, tuple(map(tf.stop_gradient, statistics))
+        gamma, beta, mean, variance = self.in_order(self.gamma, self.beta, self.moving_mean, self.moving_variance)
         if inputs.shape.rank == 4 and inputs.dtype == tf.float32:  # one pass over the map in place of three
             settings = {"epsilon": self.epsilon, "is_training": False}
             return tf.raw_ops.FusedBatchNormV3(
@@ -58,9 +58,9 @@ class BatchNorm(tf.keras.layers.Layer):
             ).y, ()
         return (inputs - mean) * (gamma * tf.math.rsqrt(variance + self.epsilon)) + beta, ()
 
-    def in_order(self, vector, back=False):
-        """A weight [C] in the order of the inputs' channels; back: the other way round."""
-        return tf.convert_to_tensor(vector)
+    def in_order(self, *vectors, back=False):
+        """Weights [C] in the order of the inputs' channels; back: the other way round."""
+        return [*map(tf.convert_to_tensor, vectors)]
 
     def advance(self, statistics):
         """Move the running statistics towards those a pass in training handed back."""

@@ -66,8 +66,10 @@ class _SpectrumConv(MirrorConv2D):
 class _SpectrumNorm(BatchNorm):
     """As `_SpectrumConv`."""
 
-    def in_order(self, vector, back=False):
-        return tf.reshape(tf.transpose(tf.reshape(vector, [2, -1] if back else [-1, 2])), [-1])
+    def in_order(self, *vectors, back=False):
+        together = tf.stack(super().in_order(*vectors))  # few operations: there are many of these layers
+        pairs = tf.reshape(together, [len(vectors), *([2, -1] if back else [-1, 2])])
+        return tf.unstack(tf.reshape(tf.transpose(pairs, [0, 2, 1]), together.shape))
 
 
 class SpectralTransform(Composite):

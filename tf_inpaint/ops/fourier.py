@@ -37,9 +37,7 @@ def real_fourier(x):
     Returns:
         float32 [B, H, W // 2 + 1, 2 C], divided by sqrt(H W).
     """
-    height, width, channels = (_side(x, axis) for axis in (1, 2, 3))
-    spectrum = _by_size(height, width, lambda: _forward_product(x), lambda: _forward_fft(x))
-    return tf.reshape(spectrum, [-1, height, _half(width), 2 * channels])
+    return (_forward_product if _is_small(*x.shape[1:3]) else _forward_fft)(x)
 
 
 def inverse_real_fourier(spectrum, width):
@@ -53,17 +51,13 @@ def inverse_real_fourier(spectrum, width):
     Returns:
         float32 [B, H, width, C], times sqrt(H W).
     """
-    height, channels = _side(spectrum, 1), _side(spectrum, 3) // 2
-    x = _by_size(
-        height, width, lambda: _inverse_product(spectrum, width), lambda: _inverse_fft(spectrum, width)
-    )
-    return tf.reshape(x, [-1, height, width, channels])
+    return (_inverse_product if _is_small(spectrum.shape[1], width) else _inverse_fft)(spectrum, width)
 
 
-def _by_size(height, width, product, fft):
-    """One of two forms. Where sizes are not known while tracing, both would take seconds more to prepare."""
+def _is_small(height, width):
+    """Whether products do it. Where sizes are not known while tracing, both would take seconds more to prepare."""
     known = isinstance(height, int) and isinstance(width, int)
-    return product() if _PRODUCTS_ALONE.get() or (known and max(height, width) <= LARGEST_PRODUCT) else fft()
+    return _PRODUCTS_ALONE.get() or (known and max(height, width) <= LARGEST_PRODUCT)
 
 
 def _forward_product(x):
@@ -74,7 +68,8 @@ def _forward_product(x):
     x = tf.linalg.matmul(tf.reshape(parts, [-1, width]), x)  # [B, H, 2 * (W // 2 + 1) * 2, C]
     c, s = _waves(height, height)
     rows = tf.reshape(tf.stack([c, s], -1), [height, 2 * height])
-    return tf.linalg.matmul(rows, tf.reshape(x, [-1, 2 * height, _half(width) * 2 * channels]))
+    x = tf.linalg.matmul(rows, tf.reshape(x, [-1, 2 * height, _half(width) * 2 * channels]))
+    return tf.reshape(x, [-1, height, _half(width), 2 * channels])
 
 
 def _inverse_product(spectrum, width):
@@ -89,21 +84,23 @@ def _inverse_product(spectrum, width):
     twice = tf.where((column == 0) | (2 * column == width), 1.0, 2.0)
     c, s = (wave * twice for wave in _waves(width, _half(width)))
     parts = tf.stack([tf.stack([c, -s], -1), tf.stack([-s, -c], -1)], 1)  # [W, 2, W // 2 + 1, 2]
-    return tf.linalg.matmul(tf.reshape(parts, [width, -1]), x)
+    return tf.reshape(tf.linalg.matmul(tf.reshape(parts, [width, -1]), x), [-1, height, width, channels])
 
 
 def _forward_fft(x):
-    height, width = _side(x, 1), _side(x, 2)
-    spectrum = tf.signal.rfft2d(tf.transpose(x, [0, 3, 1, 2])) / tf.cast(_root(height, width), tf.complex64)
+    size = tf.shape(x)[1:3]
+    # The operation alone: `tf.signal` adds padding to the map's own size, 40 operations where sizes are not known.
+    spectrum = tf.raw_ops.RFFT2D(input=tf.transpose(x, [0, 3, 1, 2]), fft_length=size)
+    spectrum /= tf.cast(_root(size), tf.complex64)
     spectrum = tf.transpose(spectrum, [0, 2, 3, 1])  # [B, H, W // 2 + 1, C]
     return tf.concat([tf.math.real(spectrum), tf.math.imag(spectrum)], axis=-1)
 
 
 def _inverse_fft(spectrum, width):
-    height = _side(spectrum, 1)
+    size = tf.stack([_side(spectrum, 1), width])
     real, imaginary = tf.split(spectrum, 2, axis=-1)
     spectrum = tf.transpose(tf.complex(real, imaginary), [0, 3, 1, 2])
-    x = tf.signal.irfft2d(spectrum, fft_length=[height, width]) * _root(height, width)
+    x = tf.raw_ops.IRFFT2D(input=spectrum, fft_length=size) * _root(size)
     return tf.transpose(x, [0, 2, 3, 1])
 
 
@@ -120,8 +117,8 @@ def _half(width):
     return width // 2 + 1
 
 
-def _root(height, width):
-    return tf.sqrt(tf.cast(height * width, tf.float32))
+def _root(size):
+    return tf.sqrt(tf.cast(tf.reduce_prod(size), tf.float32))
 
 
 def _side(x, axis):

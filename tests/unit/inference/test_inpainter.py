@@ -12,6 +12,7 @@ from small_recipes import make_recipe
 from tf_inpaint.checkpoints import DEFAULT_WEIGHTS
 from tf_inpaint.checkpoints.load import to_release_arrays
 from tf_inpaint.errors import InputError
+from tf_inpaint.inference.graph import KerasEngine
 from tf_inpaint.inference.inpainter import Inpainter
 from tf_inpaint.inference.large import boxes_apart, complete_resized
 from tf_inpaint.inference.memory import memory_needed
@@ -55,6 +56,16 @@ def inpainter(recipe):
 def rough(recipe):
     """The same with all of the residuals."""
     return Inpainter.of(recipe, residuals=1.0)
+
+
+def test_a_fourier_block_adds_few_operations_to_the_graph():
+    """Preparing them is most of what a first completion takes."""
+    Recipe, counts = RECIPES["lama"], []
+    for blocks in (1, 2):
+        recipe = Recipe(Recipe.Options(width=4, blocks=blocks, perceptual_weight=0.0))
+        recipe.build_generator()
+        counts.append(len(KerasEngine(recipe)._fill.get_concrete_function().graph.get_operations()))
+    assert counts[1] - counts[0] <= 260
 
 
 def _example(height, width, hole=None):
