@@ -6,10 +6,10 @@ The extra `landmarks` brings both, `dlib-bin` and the file in `face-recognition-
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
 import os
-import threading
 
 import cv2
 import numpy as np
@@ -55,7 +55,6 @@ def face_landmarks(rgb):
         raise InputError(f"landmarks need dlib and its model: {REMEDY}")
     import dlib
 
-    detector, predictor = _of_thread.tools
     height, width = rgb.shape[:2]
     longer = max(height, width)
     scale = min(max(longer, _SIDES[0]), _SIDES[1]) / longer
@@ -63,22 +62,35 @@ def face_landmarks(rgb):
     seen = rgb if scale == 1.0 else cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=kind)
     border = round(_BORDER * min(seen.shape[:2]))
     seen = cv2.copyMakeBorder(np.ascontiguousarray(seen), *[border] * 4, cv2.BORDER_REPLICATE)
-    boxes = detector(seen, 0) or detector(seen, 1)  # enlarged, it finds smaller ones, in four times the time
-    faces = [predictor(seen, dlib.rectangle(box)).parts() for box in boxes]
+    with _detector() as detect:
+        boxes = detect(seen, 0) or detect(seen, 1)  # enlarged, it finds smaller ones, in four times the time
+    faces = [_predictor()(seen, dlib.rectangle(box)).parts() for box in boxes]
     return [(np.array([(point.x, point.y) for point in face], np.float64) - border) / scale for face in faces]
 
 
-class _Tools(threading.local):
-    """A detector and a predictor for each thread: two must not call the same detector at once."""
-
-    @functools.cached_property
-    def tools(self):
-        import dlib
-
-        # Importing the package would want setuptools' old pkg_resources.
-        folder = importlib.util.find_spec(_MODELS).submodule_search_locations[0]
-        file = os.path.join(folder, "models", "shape_predictor_68_face_landmarks.dat")
-        return dlib.get_frontal_face_detector(), dlib.shape_predictor(file)
+_idle = []  # detectors that nobody uses
 
 
-_of_thread = _Tools()
+@contextlib.contextmanager
+def _detector():
+    """A detector for one caller: two must not call the same at once, and TensorFlow's threads, new to Python for each
+    image, cannot keep their own."""
+    import dlib
+
+    try:
+        detector = _idle.pop()
+    except IndexError:
+        detector = dlib.get_frontal_face_detector()
+    try:
+        yield detector
+    finally:
+        _idle.append(detector)
+
+
+@functools.lru_cache(maxsize=1)
+def _predictor():
+    import dlib
+
+    # Importing the package would want setuptools' old pkg_resources.
+    folder = importlib.util.find_spec(_MODELS).submodule_search_locations[0]
+    return dlib.shape_predictor(os.path.join(folder, "models", "shape_predictor_68_face_landmarks.dat"))

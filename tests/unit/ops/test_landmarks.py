@@ -1,5 +1,7 @@
 """Lines along faces, by dlib where it is installed."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,23 @@ def test_lines_take_all_points_in_their_order(monkeypatch):
     monkeypatch.setattr(landmarks, "face_landmarks", lambda rgb: [points])
     row = landmarks.landmark_edges(np.zeros((9, 210, 3), np.uint8))[4] > 0
     assert [i for i in range(67) if not row[3 * i + 1]] == [16, 21, 26, 30, 35, 41, 47, 59] and row[:202:3].all()
+
+
+@FOUND
+def test_threads_that_are_new_at_every_call_take_the_detector_of_the_one_before(monkeypatch):
+    """As TensorFlow's are, for each image of a training: the files were read for each."""
+    import dlib
+
+    made = []
+    monkeypatch.setattr(landmarks, "_idle", [])
+    monkeypatch.setattr(dlib, "get_frontal_face_detector", lambda: made.append(0) or (lambda image, times: []))
+    for _ in range(3):
+        thread = threading.Thread(target=landmarks.landmark_edges, args=[np.zeros((64, 64, 3), np.uint8)])
+        thread.start()
+        thread.join()
+    assert len(made) == 1
+    landmarks._predictor.cache_clear()
+    assert landmarks._predictor() is landmarks._predictor()
 
 
 @FOUND
