@@ -170,6 +170,12 @@ def _replicas():
 
 def _over_replicas(value):
     """The mean over replicas, each of which has as many examples."""
-    if _replicas() == 1:
-        return value
-    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, value)
+    return value if _replicas() == 1 else _mean_over_replicas(value)
+
+
+@tf.custom_gradient
+def _mean_over_replicas(value):
+    # While graphs are built, TensorFlow looks behind whatever has a gradient of its own for variables: through what the
+    # other replicas hand in all the way to their inputs, at each layer anew. It stops at what has no gradient.
+    mean = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, tf.stop_gradient(value))
+    return mean, _mean_over_replicas

@@ -157,6 +157,8 @@ class Update:
     def _reduce_clip_apply(self, gradients):
         """On a replica: one step of the optimizer with the mean of all replicas' gradients; returns their norm."""
         replica = tf.distribute.get_replica_context()
+        # Without a gradient of their own, or TensorFlow would search all replicas' graphs for variables: slowly.
+        gradients = tf.nest.map_structure(tf.stop_gradient, gradients, expand_composites=True)
         gradients = replica.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
         norm = tf.linalg.global_norm(list(gradients.values()))
         if self._clip_norm:
