@@ -43,6 +43,9 @@ def main(argv) -> int:
         texture=args.texture,
     )
     print(inpainter.origin)
+    if inpainter.takes_edges and args.format not in ("npz", "web"):
+        edges = with_edges(inpainter, args.edges)
+        print("every request brings edges (--edges no: none)" if edges else "takes no edges (--edges yes: takes them)")
     if args.format == "saved_model":
         print(export(inpainter, args.output, args.precision, args.size, args.with_outputs, args.edges))
     elif args.format == "npz":

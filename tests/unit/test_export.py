@@ -1,5 +1,7 @@
 """What the command refuses before it exports anything."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from tf_inpaint import export as command
@@ -26,6 +28,15 @@ def test_options_that_do_not_go_together(options, said, capsys):
     with pytest.raises(SystemExit):
         command.main(["--checkpoint_dir", "runs/unread", "--output", "models/unwritten", *options])
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options, said", [([], "takes no edges"), (["--edges", "yes"], "every request brings edges")])
+def test_whether_requests_bring_edges_is_said(options, said, monkeypatch, capsys):
+    loaded = SimpleNamespace(origin="photos", takes_edges=True, edges_drop=0.75)
+    monkeypatch.setattr(Inpainter, "load", lambda *_, **__: loaded)
+    monkeypatch.setattr(command, "export", lambda *_: "models/1")
+    command.main(["--output", "models", *options])
+    assert capsys.readouterr().out.splitlines()[1].startswith(said)
 
 
 def test_what_cannot_be_served_is_said():

@@ -75,7 +75,7 @@ class Run:
             cli.warn(warning)
         self._load_model()
         self._write(task, self._outputs([task])[0])
-        print(job.output)
+        print(*self.outputs(job), sep="\n")
         if self.verbose:
             print(f"graphs built: {self._inpainter.graphs}")
         return cli.DONE
@@ -142,7 +142,7 @@ class Run:
     def _complete(self, jobs, outcomes):
         """Adds the outcomes of jobs, with a progress bar."""
         self._load_model()
-        bar = cli.import_tensorflow().keras.utils.Progbar(len(jobs), unit_name="picture")
+        bar = cli.import_tensorflow().keras.utils.Progbar(len(jobs), unit_name="image")
         start, done = time.perf_counter(), 0
         for outcome in self.complete(jobs):
             outcomes.append(outcome)

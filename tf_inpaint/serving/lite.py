@@ -183,7 +183,8 @@ def to_onnx(inpainter, size=None, half: bool = False, edges: bool = True) -> tup
         import onnxruntime
         import tf2onnx
     except ImportError as error:
-        raise InputError(f"ONNX needs packages ({error}): pip install 'tf_inpaint[onnx]'") from error
+        remedy = "pip install 'tf_inpaint[onnx]' on Python 3.12 or later"
+        raise InputError(f"ONNX needs packages ({error}): {remedy}") from error
     graph = graph_of(inpainter, size, edges)
     proto, _ = tf2onnx.convert.from_function(graph, input_signature=graph.input_signature, opset=_OPSET)
     if half:

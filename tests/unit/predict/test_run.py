@@ -1,5 +1,6 @@
 """A run of test.py: what it refuses before anything is completed."""
 
+import os
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,6 +25,19 @@ def test_an_image_that_the_model_does_not_make(tmp_path, wanted):
     for complete in (lambda: run.one(job), lambda: run.many([job, job])):
         with pytest.raises(InputError, match=said):
             complete()
+
+
+def test_every_file_written_is_named(tmp_path, monkeypatch, capsys):
+    image = np.zeros([16, 16, 3], np.uint8)
+    write_png(tmp_path / "image.png", image)
+    write_png(tmp_path / "mask.png", np.eye(16, dtype=bool))
+    job = Job(*(str(tmp_path / f"{name}.png") for name in ("image", "mask", "output")))
+    monkeypatch.setattr(Run, "_outputs", lambda *_: [dict.fromkeys(("completed", "coarse", "attention"), image)])
+    model = SimpleNamespace(engine=SimpleNamespace(images={"coarse", "attention"}))
+    Run(load=lambda: model, save_coarse=True, save_attention=True).one(job)
+    said = capsys.readouterr().out.split()
+    assert said == [str(tmp_path / f"output{ending}.png") for ending in ("", "_coarse", "_attention")]
+    assert all(map(os.path.isfile, said))
 
 
 @pytest.mark.parametrize(
