@@ -205,6 +205,7 @@ JOB, RUN = "--image x.png --mask m.png", "--checkpoint_dir run"
         (f"{JOB} --checkpoint_dir faces", "the weights faces no longer come with the package: take photos"),
         (f"{JOB} --weights photos --save_attention", "leave out --save_attention, or take the weights photos_v1"),
         (f"{JOB} --weights photos --residuals 0.5", "leave out residuals, or take the weights photos_v1"),
+        (f"{JOB} --weights photos --attention coarse", "leave out attention coarse, or take the weights photos_v1"),
         (f"{JOB} --checkpoint_dir empty", "there is no checkpoint in empty"),
         (f"{JOB} --checkpoint_dir nowhere", "there is no checkpoint at nowhere"),
         (f"{JOB} --checkpoint_dir stranger", "stranger/step-1 is a checkpoint of another model"),

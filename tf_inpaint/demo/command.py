@@ -89,7 +89,7 @@ def _parser() -> cli.Parser:
 def _as_test(args) -> list[str]:
     """The arguments of the same completion by test.py."""
     files, model = ("image", "mask", "edges", "output"), ("checkpoint_dir", "weights", "padding", "residuals")
-    names = (*files, *model, "texture", "blend", "mask_from", "max_pixels")
+    names = (*files, *model, "texture", "blend", "mask_from", "max_pixels", "attention")
     given = [(f"--{name}", getattr(args, name)) for name in names]
     words = [str(word) for option, value in given if value is not None for word in (option, value)]
     return words + ["--trust_saved_model"] * args.trust_saved_model

@@ -29,6 +29,9 @@ from tf_inpaint.ops.images import composite, to_float, to_uint8
 from tf_inpaint.ops.plain import keep_to_levels_beside
 from tf_inpaint.ops.residuals import add_residuals
 
+ATTENTIONS = ("exact", "coarse")
+COARSE_STEP = 2  # of rows and columns of positions that are matched
+
 
 class Completion:
     """A recipe's completion as a function of tensors, to be traced.
@@ -150,19 +153,25 @@ class KerasEngine(Engine):
         precision: what convolutions compute in, see `tf_inpaint.layers.precision`; the recipe's networks keep it.
         residuals: strength, in [0, 1], of the fine detail that holes get from what contextual attention matched, see
             `ops.residuals`; 0 is what the network predicts.
+        attention: "exact"; or "coarse", in which contextual attention matches only every `COARSE_STEP`-th row and
+            column of positions.
     Raises:
-        InputError: if `max_memory` cannot be read, or `residuals` is out of range or asked of a model without
-            contextual attention.
+        InputError: if `max_memory` cannot be read, or `residuals` is out of range, or it or coarse attention is asked
+            of a model without contextual attention.
+        ValueError: if `attention` is neither.
     """
 
-    def __init__(self, recipe, max_memory=None, precision="float32", residuals=0.0):
+    def __init__(self, recipe, max_memory=None, precision="float32", residuals=0.0, attention="exact"):
+        if attention not in ATTENTIONS:
+            raise ValueError(f"`attention` must be one of {', '.join(ATTENTIONS)}. Received: {attention!r}")
         if not 0 <= residuals <= 1:
             raise InputError(f"residuals is a strength, 0 to 1, not {residuals}")
-        if residuals and not _matches_patches(recipe):
-            raise InputError(
-                "this model matches no patches by contextual attention: leave out residuals, or take the weights "
-                f"{WITH_ATTENTION}"
-            )
+        for option, asked in (("residuals", residuals), ("attention coarse", attention == "coarse")):
+            if asked and not _matches_patches(recipe):
+                raise InputError(
+                    f"this model matches no patches by contextual attention: leave out {option}, or take the weights "
+                    f"{WITH_ATTENTION}"
+                )
         self.recipe = recipe
         self.guided = recipe.generator.guided
         self.fixed_size = recipe.generator.fixed_size
@@ -172,9 +181,11 @@ class KerasEngine(Engine):
         self.images = {made[name] for name in recipe.generator.returned if name in made}
         self.residuals = residuals
         self.max_memory = installed_memory() if max_memory is None else parse_memory(max_memory)
-        attention = recipe.generator.attention
-        for layer in attention.layers if attention else ():
+        attends = recipe.generator.attention
+        for layer in attends.layers if attends else ():
             layer.max_memory = attention_budget(self.max_memory)
+            if _matches_patches(recipe):
+                layer.step = COARSE_STEP if attention == "coarse" else 1
         for network in recipe.networks.values():
             set_precision(network, precision)
         image, mask = tf.TensorSpec([None, None, None, 3], tf.uint8), tf.TensorSpec([None, None, None], tf.bool)

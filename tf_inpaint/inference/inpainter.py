@@ -100,9 +100,9 @@ class Inpainter:
         self._others = []  # of the same networks, that draw otherwise
 
     @classmethod
-    def of(cls, recipe, *, max_memory=None, precision="float32", residuals=0.0, **settings):
+    def of(cls, recipe, *, max_memory=None, precision="float32", residuals=0.0, attention="exact", **settings):
         """An Inpainter of a recipe: `KerasEngine` takes what is named here, the constructor other settings."""
-        return cls(KerasEngine(recipe, max_memory, precision, residuals), **settings)
+        return cls(KerasEngine(recipe, max_memory, precision, residuals, attention), **settings)
 
     @classmethod
     def load(
@@ -116,6 +116,7 @@ class Inpainter:
         strategy="auto",
         precision="float32",
         residuals=None,
+        attention="exact",
         exact_pixels=None,
         blending=None,
         texture=None,
@@ -143,6 +144,8 @@ class Inpainter:
                 devices that have them: an image's levels change by a few at most.
             residuals: strength, 0 to 1, of fine detail taken from where contextual attention looked; by default what
                 a weight file says suits it, also of a run that began with shipped weights; 0 for everything else.
+            attention: "exact"; or "coarse", in which contextual attention matches every second row and column only and
+                pastes patches twice as large: faster for large images, but finds fewer and worse matches.
             exact_pixels: largest image that "exact" shows the network whole, height x width; of larger ones it
                 sees what is around the holes. By default any, but for LaMa with "auto", 2 megapixels.
             blending: "none", "feather", "poisson" or "fast_marching", see `Inpainter`; by default as the model does it.
@@ -161,7 +164,7 @@ class Inpainter:
         if checkpoint.kind == "exported":
             precision = None if precision == "float32" else precision
             fixed = {"padding": padding, "max_memory": max_memory, "precision": precision, "residuals": residuals}
-            fixed.update(temperature=temperature, seed=seed)
+            fixed.update(temperature=temperature, seed=seed, attention=None if attention == "exact" else attention)
             name = next((name for name, value in fixed.items() if value is not None), None)
             if name is not None:
                 raise InputError(f"{checkpoint.path} is an exported model, whose {name} is its own: leave out {name}")
@@ -173,11 +176,13 @@ class Inpainter:
         residuals = network.residuals if residuals is None else residuals
         texture = texture or network.texture
         origin = network.origin + (f", residuals {residuals:g}" if residuals else "")
+        origin += f", attention {attention}" if attention != "exact" else ""
         return cls.of(
             network.recipe,
             max_memory=max_memory,
             precision=precision,
             residuals=residuals,
+            attention=attention,
             max_pixels=max_pixels,
             origin=origin + (f", texture {texture}" if texture != "none" else ""),
             strategy=strategy,

@@ -90,8 +90,12 @@ def _attend(queries, keys, norms, valid, background, max_memory, matching):
 
     if max_memory is None:
         return at_once()
+    fits = min(max_memory, AT_ONCE) / (4.0 * MATRICES)  # entries of the matrix
+    sides = queries.shape[:3] + keys.shape[1:3]
+    if sides.is_fully_defined():  # of large images, shapes of the other branch would be more than TensorFlow counts
+        return at_once() if sides.num_elements() <= fits else in_chunks()
     entries = tf.cast(b, tf.float32) * tf.cast(h * w, tf.float32) * tf.cast(kh * kw, tf.float32)
-    return tf.cond(entries * (4.0 * MATRICES) <= float(min(max_memory, AT_ONCE)), at_once, in_chunks)
+    return tf.cond(entries <= fits, at_once, in_chunks)
 
 
 def _attend_at_once(queries, keys, norms, valid, background, matching):

@@ -217,8 +217,9 @@ def test_test_py_takes_an_exported_model(exported, make_case, tmp_path, capsys):
         for name, path in (("completed", "o.png"), ("coarse", "o_coarse.png"), ("attention", "o_attention.png")):
             np.testing.assert_array_equal(read_image(str(tmp_path / path)).rgb, expected[name][0])
     assert "exported model" in capsys.readouterr().out
-    with pytest.raises(InputError, match="leave out padding"):
-        Inpainter.load(folder, padding="SAME")
+    for name, value in (("padding", "SAME"), ("attention", "coarse")):
+        with pytest.raises(InputError, match=f"leave out {name}"):
+            Inpainter.load(folder, **{name: value})
     with pytest.raises(InputError, match="exported already"):
         command.main(["--checkpoint_dir", folder, "--output", str(tmp_path / "again")])
     tf.saved_model.save(tf.Module(), str(tmp_path / "stranger"))

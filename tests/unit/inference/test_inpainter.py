@@ -356,6 +356,25 @@ def test_residuals_change_the_hole_alone_and_alike_with_everything_else(inpainte
     assert (_difference(together[0], completed) <= 1).mean() > 0.95
 
 
+def test_coarse_attention_changes_the_hole_alone(recipe, inpainter):
+    image, mask = _example(72, 88, np.s_[30:50, 40:60])
+    exact = inpainter.complete(image, mask)
+    try:
+        coarse = Inpainter.of(recipe, residuals=0.5, attention="coarse").complete(image, mask)
+    finally:
+        Inpainter.of(recipe)  # the recipe's networks keep it
+    np.testing.assert_array_equal(coarse[~mask], image[~mask])
+    assert np.any(coarse[mask] != exact[mask])
+
+
+def test_coarse_attention_is_for_models_that_match_patches(recipe):
+    with pytest.raises(ValueError, match="`attention` must be one of exact, coarse. Received: 'fine'"):
+        Inpainter.of(recipe, attention="fine")
+    for name in ("pen_net", "lama"):
+        with pytest.raises(InputError, match="matches no patches.*leave out attention coarse, or take the weights"):
+            Inpainter.of(make_recipe(name), attention="coarse")
+
+
 def test_residuals_are_for_models_that_match_patches(recipe):
     for strength in (-0.1, 1.1):
         with pytest.raises(InputError, match=f"residuals is a strength, 0 to 1, not {strength}"):

@@ -5,17 +5,21 @@ import pytest
 import tensorflow as tf
 
 from tf_inpaint.layers import ContextualAttention
+from tf_inpaint.ops.boxes import Box
 from tf_inpaint.ops.images import resize_nearest
 
 
-def literal_attention(foreground, background, mask, rate=2, scale=10.0, propagation=True):
+def literal_attention(foreground, background, mask, rate=2, scale=10.0, propagation=True, step=1):
     """One image's attention with patches as convolution kernels; foreground, background [1, H, W, C]."""
+    resized = [resize_nearest(x, [side // rate for side in x.shape[1:3]]) for x in (foreground, background)]
+    resized.append(resize_nearest(mask, resized[1].shape[1:3]))
+    f, b, small_mask = (x[:, ::step, ::step] for x in resized)
+    rate *= step
     raw = tf.image.extract_patches(background, [1, 2 * rate, 2 * rate, 1], [1, rate, rate, 1], [1, 1, 1, 1], "SAME")
     channels = background.shape[-1]
     raw = tf.transpose(tf.reshape(raw, [-1, 2 * rate, 2 * rate, channels]), [1, 2, 3, 0])
     h, w = (side // rate for side in foreground.shape[1:3])
     k, m = (side // rate for side in background.shape[1:3])
-    f, b, small_mask = (resize_nearest(x, s) for x, s in ((foreground, (h, w)), (background, (k, m)), (mask, (k, m))))
 
     def patches(x):
         return tf.reshape(
@@ -80,6 +84,38 @@ def test_in_chunks_it_equals_the_literal_form(height, width, propagation):
     np.testing.assert_array_equal(offsets, at_once[1])
 
 
+@pytest.mark.parametrize("height, width, max_memory", [(32, 24, None), (20, 12, 1)])
+def test_with_a_step_it_is_the_literal_form_of_larger_patches(height, width, max_memory):
+    foreground, background = _features(height, width), _features(height, width, seed=5)
+    mask = _mask(height, width)
+    expected = literal_attention(foreground, background, mask, step=2)
+    layer = ContextualAttention(step=2, max_memory=max_memory)
+    output, offsets = layer((foreground, background, mask))
+    np.testing.assert_allclose(output, expected, atol=1e-5)
+    assert offsets.shape == (1, height // 2, width // 2, 2)
+    np.testing.assert_array_equal(offsets[:, 1::2, 1::2], offsets[:, ::2, ::2])
+    assert not np.any(offsets % 2)
+    part, _ = layer((foreground, background, mask, Box(tf.constant([6, 3]), tf.constant([17, 9]))))
+    np.testing.assert_allclose(part[:, 6:17, 3:9], expected[:, 6:17, 3:9], atol=1e-5)
+
+
+def test_with_a_step_sides_need_be_multiples_of_the_rate_alone():
+    features, mask = _features(18, 22), _mask(18, 22)
+    output, offsets = ContextualAttention(step=2)((features, features, mask))
+    assert output.shape == features.shape and offsets.shape == (1, 9, 11, 2)
+    assert np.all(np.isfinite(output)) and np.any(output[:, -1] != 0) and np.any(output[:, :, -1] != 0)
+
+
+def test_with_a_step_nothing_that_reaches_a_hole_is_pasted():
+    background = _features(32, 32)
+    mask = np.zeros([1, 32, 32, 1], np.float32)
+    mask[:, 8:10, 10:12] = 1  # of a single position, which is in a row and column that is not matched
+    spoilt = tf.where(mask > 0, 1e6, background)
+    query = _features(32, 32, seed=3)
+    one, other = (ContextualAttention(step=2)((query, values, mask))[0] for values in (background, spoilt))
+    np.testing.assert_array_equal(one, other)
+
+
 def test_background_of_another_size():
     foreground, background, mask = _features(8, 12), _features(16, 6, seed=1), _mask(16, 6)
     ours = ContextualAttention()((foreground, background, mask))[0]
@@ -124,8 +160,16 @@ def test_dynamic_sizes_and_known_static_shapes():
         np.testing.assert_allclose(output, layer((features, features, hole))[0], atol=1e-6)
 
 
+def test_a_large_image_of_known_size_can_be_traced():
+    layer = ContextualAttention(max_memory=1 << 30)
+    features, mask = tf.TensorSpec([1, 512, 512, 2]), tf.TensorSpec([1, 512, 512, 1])
+    attend = tf.function(lambda f, m: layer((f, f, m)), input_signature=[features, mask], autograph=False)
+    assert attend.get_concrete_function().output_shapes[0] == (1, 512, 512, 2)
+
+
 @pytest.mark.parametrize(
-    "arguments, word", [({"ksize": 5}, "ksize"), ({"rate": 0}, "rate"), ({"softmax_scale": 0}, "softmax_scale")]
+    "arguments, word",
+    [({"ksize": 5}, "ksize"), ({"rate": 0}, "rate"), ({"softmax_scale": 0}, "softmax_scale"), ({"step": 0}, "step")],
 )
 def test_bad_arguments_are_named(arguments, word):
     with pytest.raises(ValueError, match=f"`{word}`.*Received"):
