@@ -217,7 +217,8 @@ def load_config(path, overrides: Sequence[str] = (), report: Callable[[str], Any
 
     Args:
         path: of the file. A key left out keeps its default; the name left out is the file's.
-        overrides: "section.key=value" each, the value in YAML; later ones win.
+        overrides: "section.key=value" each, the value in YAML; later ones win. Where they empty data.validation,
+            training.validate_every is 0.
         report: called with each line of a translation, and with a note on each old name of a key, such as `print`; by
             default notes are logged.
     Returns:
@@ -235,6 +236,10 @@ def load_config(path, overrides: Sequence[str] = (), report: Callable[[str], Any
         for text in overrides:
             document.override(text)
             _take_new_names(document, report)
+        keys = {text.partition("=")[0].strip() for text in overrides}
+        if "data.validation" in keys and not document.values["data"]["validation"]:  # of a config that measures on some
+            if "training.validate_every" not in keys:
+                document.override("training.validate_every=0")
         return _resolve(document, Path(path).stem)
 
 

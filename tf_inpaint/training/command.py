@@ -46,7 +46,9 @@ def main(argv):
         if key not in ("data.train", "data.validation"):
             raise
         place = place_of(key, file, arguments.set)
-        raise InputError(f"{place}: {error}; of the papers' data sets tells python -m tf_inpaint.datasets") from None
+        without = "--set data.validation= does without; " if key == "data.validation" else ""
+        said = f"{place}: {error}; {without}of the papers' data sets tells python -m tf_inpaint.datasets"
+        raise InputError(said) from None
     if arguments.dry_run:
         trainer.dry_run()
     else:

@@ -36,6 +36,15 @@ def test_a_recipe_is_enough(write):
     assert (config.optimizer, config.training) == (OptimizerConfig(), TrainingConfig())
 
 
+def test_without_validation_images_nothing_is_measured_on_them(write):
+    path = write("data: {validation: x}\ntraining: {validate_every: 10}")
+    assert load_config(path).training.validate_every == 10
+    for empty in ("data.validation=", "data.validation=''"):
+        assert load_config(path, [empty]).training.validate_every == 0
+    with pytest.raises(InputError, match="training.validate_every needs images in data.validation, which is empty"):
+        load_config(path, ["data.validation=", "training.validate_every=5"])
+
+
 def test_overrides_win(write):
     config = load_config(
         write("data:", "  batch_size: 4"),
