@@ -25,7 +25,10 @@ def choose_weights(args, stages: bool = False) -> None:
 def add_model_options(parser: cli.Parser, most: str = "any") -> None:
     """Adds the options; `most` says how many pixels are taken by default."""
     add = parser.add_argument
-    add("--checkpoint_dir", help="a run folder of train.py, a .npz of its weights, or a checkpoint of the authors")
+    add(
+        "--checkpoint_dir",
+        help="a run folder of train.py, a .npz of its weights, a checkpoint of the authors, or an exported model",
+    )
     add(
         "--weights",
         help=f"name of weights that came with the package (default: {DEFAULT_WEIGHTS}, or {WITH_ATTENTION} for what it "
