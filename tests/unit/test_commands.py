@@ -1,6 +1,8 @@
 """`tf-inpaint COMMAND`: every command under one name."""
 
 import importlib
+import subprocess
+import sys
 
 import pytest
 
@@ -26,6 +28,21 @@ def _called(monkeypatch):
 def test_each_command_is_called_as_the_user_calls_it(name, capsys):
     code, out, _ = _run([name, "--help"], capsys)
     assert code == 0 and out.startswith(f"usage: tf-inpaint {name} [-h]")
+
+
+@pytest.mark.slow
+def test_no_help_waits_for_tensorflow():
+    program = (
+        "import importlib, sys\n"
+        "from tf_inpaint.__main__ import COMMANDS\n"
+        "for command in COMMANDS.values():\n"
+        "    try: importlib.import_module(command.module).main(['--help'])\n"
+        "    except SystemExit: pass\n"
+        "    assert 'tensorflow' not in sys.modules, command\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("usage: ") == len(commands.COMMANDS)
 
 
 def test_commands_are_listed(capsys):
