@@ -67,7 +67,7 @@ def main(argv=None):
     args = parser.parse_args(argv)
     if args.part:
         name, *rest = args.part
-        print(MARK + json.dumps(PARTS[name](*rest, device=args.device, tiny=args.tiny)), flush=True)
+        tell(PARTS[name](*rest, device=args.device, tiny=args.tiny))
         return 0
     args.output.mkdir(parents=True, exist_ok=True)
     common = ["--device", args.device, "--output", str(args.output), *(["--tiny"] if args.tiny else [])]
@@ -81,7 +81,7 @@ def main(argv=None):
 
 
 def run_all(commands, file, seconds):
-    """What each command said, in order, [{"part", "arguments", "seconds", "said" or "failed"}], kept in a JSON file."""
+    """What each command said, in order, [{"part", "arguments", "seconds", "said", "failed"}], kept in a JSON file."""
     end, found = time.monotonic() + seconds, []
     for name, rest, limit, command in commands:
         start = time.monotonic()
@@ -91,20 +91,30 @@ def run_all(commands, file, seconds):
             if left <= 0:
                 raise TimeoutError("no time was left")
             done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=left)
-            said = [line for line in done.stdout.splitlines() if line.startswith(MARK)]
-            if not said:
-                lines = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()
-                raise RuntimeError(lines[-1][:300])
-            entry["said"] = json.loads(said[-1][len(MARK) :])
-        except subprocess.TimeoutExpired:
+            printed = done.stdout
+            if done.returncode:
+                lines = (done.stderr.strip() or printed.strip() or f"exit code {done.returncode}").splitlines()
+                entry["failed"] = lines[-1][:300]
+        except subprocess.TimeoutExpired as error:
+            printed = (error.stdout or b"").decode()
             entry["failed"] = f"was not done after {left:.0f} s"
-        except (RuntimeError, TimeoutError) as error:
-            entry["failed"] = str(error)
+        except TimeoutError as error:
+            printed, entry["failed"] = "", str(error)
+        said = [line for line in printed.splitlines() if line.startswith(MARK)]
+        if said:
+            entry["said"] = json.loads(said[-1][len(MARK) :])
+        else:
+            entry.setdefault("failed", "it said nothing")
         entry["seconds"] = round(time.monotonic() - start, 1)
         found.append(entry)
         write_whole(str(file), json.dumps(found, indent=1).encode())
         print(f"{' '.join([name, *rest])}: {entry.get('said', entry.get('failed'))}", file=sys.stderr, flush=True)
     return found
+
+
+def tell(said):
+    """What a part says, of which the last counts: one that is ended has told what it knew."""
+    print(MARK + json.dumps(said), flush=True)
 
 
 def show(found):
@@ -122,7 +132,7 @@ def show(found):
     for entry in found:
         if entry["part"] not in ("images", "step") or "failed" in entry:
             what = " ".join([entry["part"], *entry["arguments"]])
-            print(f"{what}: {entry.get('said', entry.get('failed'))} ({entry['seconds']} s)")
+            print(f"{what}: {entry.get('failed', entry.get('said'))} ({entry['seconds']} s)")
 
 
 def golden(device, tiny):
@@ -131,7 +141,8 @@ def golden(device, tiny):
     environment = {**os.environ, "NVIDIA_TF32_OVERRIDE": "0"}
     environment.update({"CUDA_VISIBLE_DEVICES": ""} if device.startswith("CPU") else {})
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/golden", "-k", wanted]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    # Ended here: who ends this process would leave that one on the device.
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=110)
     failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
     return {"pytest": done.stdout.strip().splitlines()[-1], "failed": failed[:20]}
 
@@ -196,6 +207,7 @@ def images(recipe, *forms, device, tiny):
             found[f"{side} {form}"] = count / seconds(call)
         except tf.errors.OpError as error:
             found[f"{side} {form}"] = type(error).__name__
+        tell(found)
     return found
 
 
@@ -212,6 +224,7 @@ def step(recipe, *forms, device, tiny):
             found[f"{side}x{count} {form}"] = seconds(functools.partial(take_step, learner, batches))
         except tf.errors.OpError as error:
             found[f"{side}x{count} {form}"] = type(error).__name__
+        tell(found)
     return found
 
 

@@ -70,11 +70,13 @@ def test_the_gpu_s_parts_are_kept_as_they_come_and_one_that_fails_or_hangs_is_na
         "images": "print('talk'); print('RESULT {\"256 float32\": 2.5, \"256 tf32\": \"ResourceExhaustedError\"}')",
         "bits": f"import json, sys; sys.exit('%d part is there' % len(json.load(open({str(file)!r}))))",
         "memory": "import time; time.sleep(600)",
+        "step": "print('RESULT {\"64x1 float32\": 1}', flush=True); raise SystemExit('the device is gone')",
     }
     commands = [(name, [name[0]], 600, [sys.executable, "-c", text]) for name, text in programs.items()]
     commands[2] = (*commands[2][:2], 0.5, commands[2][3])
     found = gpu.run_all(commands, file, 600)
-    assert found == json.loads(file.read_text()) and len(found) == 3
+    assert found == json.loads(file.read_text()) and len(found) == 4
+    assert (found[3]["said"], found[3]["failed"]) == ({"64x1 float32": 1}, "the device is gone")
     assert found[0]["said"]["256 float32"] == 2.5
     assert (found[1]["failed"], found[2]["failed"]) == ("1 part is there", "was not done after 0 s")
     assert gpu.run_all(commands[:1], file, 0)[0]["failed"] == "no time was left"
