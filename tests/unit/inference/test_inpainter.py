@@ -450,8 +450,8 @@ def test_refinement_keeps_known_pixels_and_small_holes_are_filled(guided):
     assert _difference(outputs["completed"], exact.complete(images, masks))[masks].max() > 2
     assert refined.joint_size(mask) is None
     if guided:
-        along = refined.complete(image, mask, np.tile(np.arange(75) % 16 == 0, [68, 1]))
-        assert _difference(along, outputs["completed"][0])[mask].max() > 2
+        along = refined.outputs(image, mask, np.tile(np.arange(75) % 16 == 0, [68, 1]))
+        assert np.abs(along["predicted"] - outputs["predicted"][0]).max() > 1e-3  # untrained, it follows them faintly
 
 
 def test_refinement_is_for_lama_alone(recipe):
