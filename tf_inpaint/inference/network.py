@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tf_inpaint.checkpoints.description import describe
 from tf_inpaint.checkpoints.load import load_weights
-from tf_inpaint.checkpoints.npz import read_about
+from tf_inpaint.checkpoints.npz import About, read_about
 from tf_inpaint.checkpoints.shipped import shipped_weights
 from tf_inpaint.config import load_config, options_from_dict
 from tf_inpaint.errors import InputError
@@ -44,7 +44,8 @@ def load_network(checkpoint, padding=None, temperature=None, seed=None) -> Netwo
         InputError: if it is of no known model, cannot fill it, or the padding is none of its own.
     """
     description = describe(checkpoint)
-    name, options, trained_size, edges_drop, suits = _recipe_of(checkpoint, description)
+    about, options = _about_of(checkpoint, description)
+    name = about.recipe
     as_released = padding is None and description.kind == "release"
     if as_released and options.padding is not None:
         padding = RELEASE_PADDING
@@ -70,27 +71,24 @@ def load_network(checkpoint, padding=None, temperature=None, seed=None) -> Netwo
     if recipe.draws:
         origin += f", temperature {options.temperature:g}, seed {options.seed}"
         origin += "; what is known right of a hole or below it is not seen"
-    return Network(recipe, trained_size, *suits, edges_drop, origin)
+    return Network(recipe, about.trained_size, about.residuals, about.texture, about.edges_drop, origin)
 
 
-def _recipe_of(checkpoint, description):
-    """(recipe's name, options, side of images trained on, fraction of them without edges, what suits: residuals and
-    texture): a file says so itself, a run's config, or its variables."""
+def _about_of(checkpoint, description):
+    """(`About` the weights, the recipe's `Options`): a file says so itself, a run's config, or its variables."""
     about = checkpoint.about
     if about is not None:
-        options = options_from_dict(about.recipe, about.options, checkpoint.path)
-        return about.recipe, options, about.trained_size, about.edges_drop, _suits(about)
+        return about, options_from_dict(about.recipe, about.options, checkpoint.path)
     config_file = checkpoint.config_file if description.kind == "run" else None
     if config_file is not None:
         config = load_config(config_file)
+        about = About(config.recipe, {}, min(config.data.image_size), "", edges_drop=config.data.edges_drop)
         began_with = shipped_weights().get(config.training.init_from)
-        suits = _suits(began_with and read_about(began_with))  # fine-tuned weights draw as those that they began with
-        return config.recipe, config.options, min(config.data.image_size), config.data.edges_drop, suits
+        if began_with:  # fine-tuned weights draw as those that they began with
+            shipped = read_about(began_with)
+            about = about._replace(residuals=shipped.residuals, texture=shipped.texture)
+        return about, config.options
     if description.recipe is None:
         raise InputError(f"{checkpoint.path} is a run whose model is not known and whose config.yml is missing")
     options = RECIPES[description.recipe].Options(**description.options)
-    return description.recipe, options, PUBLISHED_SIZE, 0.0, _suits(None)
-
-
-def _suits(about):
-    return (about.residuals, about.texture) if about else (0.0, "none")
+    return About(description.recipe, {}, PUBLISHED_SIZE, ""), options
