@@ -148,8 +148,7 @@ class CoarseNetwork(tf.keras.layers.Layer):
     def call(self, inputs):
         planes, mask, *wanted = inputs
         if not wanted:
-            x, skipped = _encode(self._encoder, self.kind.start(planes, mask))
-            return self._decode(x, skipped if self.skips else ())
+            return self._decode(*_encode(self._encoder, self.kind.start(planes, mask), self.skips))
         size = tf.shape(mask)[1:3]
         decoded = self._decoder.reads(self.conv17.reads(*wanted)).within(size // _FEATURE_STRIDE)
         x = self._decode(_encode_box(self._encoder, self.kind, planes, mask, decoded))
@@ -217,9 +216,9 @@ class RefinementNetwork(tf.keras.layers.Layer):
     def call(self, inputs):
         planes, unknown, mask, *wanted = inputs
         if not wanted:
-            hallucinated, skipped = _encode(self._hallucination, self.kind.start(planes, unknown))
+            hallucinated, skipped = _encode(self._hallucination, self.kind.start(planes, unknown), self.skips)
             x, offsets = self._attend(hallucinated, planes, unknown, mask)
-            return self._decode(hallucinated, self._attended(x), skipped if self.skips else ()), offsets
+            return self._decode(hallucinated, self._attended(x), skipped), offsets
         # Only what may be pasted has to be known of the whole image.
         size = tf.shape(mask)[1:3]
         decoded = self._decoder.reads(self.allconv17.reads(*wanted)).within(size // _FEATURE_STRIDE)
@@ -267,11 +266,11 @@ def _attention(kind, padding):
     return AppearanceFlow(padding, name="attention") if kind == "appearance_flow" else None
 
 
-def _encode(encoder, x):
-    """What an encoder makes, and what it has before each halving."""
+def _encode(encoder, x, skips):
+    """What an encoder makes and, with skip connections, what it has before each halving."""
     skipped = []
     for name, layer in encoder.layers.items():
-        if name.endswith("_downsample"):
+        if skips and name.endswith("_downsample"):
             skipped.append(x)
         x = layer(x)
     return x, skipped
