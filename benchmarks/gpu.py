@@ -26,13 +26,13 @@ import sys
 import time
 from pathlib import Path
 
-from measuring import peak_memory, random_batch, table
+from measuring import learner_of, peak_memory, random_batch, table
 
 from tf_inpaint.io.atomic import write_whole
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPES = ("deepfill_v2", "lama", "deepfill_v1", "pen_net")
-WHOLE = {"partial_convolution": {"depth": 7}, "global_local": {}}  # of images of any size, predicted alone
+WHOLE = ("partial_convolution", "global_local")  # predicted alone
 BATCHES = {256: 16, 512: 4, 1024: 1, 2048: 1}
 FORMS = ("float32", "tf32", "bfloat16")
 MARK = "RESULT "  # before what a part says
@@ -72,8 +72,7 @@ def main(argv=None):
     args.output.mkdir(parents=True, exist_ok=True)
     common = ["--device", args.device, "--output", str(args.output), *(["--tiny"] if args.tiny else [])]
     commands = [
-        (name, rest, limit, [sys.executable, __file__, *common, "--part", name, *rest])
-        for name, rest, limit in parts()
+        (name, rest, limit, [sys.executable, __file__, *common, "--part", name, *rest]) for name, rest, limit in parts()
     ]
     found = run_all(commands, args.output / "gpu.json", 60 * args.minutes)
     show(found)
@@ -147,31 +146,26 @@ def golden(device, tiny):
     return {"pytest": done.stdout.strip().splitlines()[-1], "failed": failed[:20]}
 
 
-def learner_of(recipe, form, side, count, device, tiny, strategy=None):
-    """A `Learner` of a recipe at its paper's width."""
+def learner_in(form, recipe, side, count, device, tiny, strategy=None):
+    """A `Learner` of a recipe at its paper's width, in a form."""
     import tensorflow as tf
-
-    from tf_inpaint.config import config_from_dict
-    from tf_inpaint.training.learner import Learner
 
     precision, _, xla = form.partition("+")
     tf.config.experimental.enable_tensor_float_32_execution(precision == "tf32")
-    options = {"width": 8, "critic_width": 8} if tiny else {}
-    options.update({"deepfill_v1": {"local_patch": side // 2}, "lama": {"perceptual_weight": 0.0}}.get(recipe, {}))
-    if recipe in WHOLE:
-        options = {**WHOLE[recipe], **({"width": 8} if tiny else {})}
-    if recipe == "partial_convolution":
-        options.update(perceptual_weight=0.0, style_weight=0.0, depth=min(7, side.bit_length() - 1))
-    if recipe == "global_local":
-        options.update(local_patch=side // 2)
-    values = {
-        "recipe": recipe,
-        "options": options,
-        "data": {"image_size": side, "batch_size": count},
-        "mask": {"height": side // 2, "width": side // 2, "max_delta_height": 0, "max_delta_width": 0},
-        "training": {"precision": "mixed_bfloat16" if precision == "bfloat16" else "float32", "xla": bool(xla)},
-    }
-    return Learner(config_from_dict(values, "benchmark"), strategy or tf.distribute.OneDeviceStrategy(device))
+    options = {
+        "deepfill_v1": {"local_patch": side // 2},
+        "global_local": {"local_patch": side // 2},
+        "lama": {"perceptual_weight": 0.0},
+        "partial_convolution": {
+            "perceptual_weight": 0.0,
+            "style_weight": 0.0,
+            "depth": min(7, side.bit_length() - 1),
+        },
+    }.get(recipe, {})
+    if tiny:
+        options.update({"width": 8} if recipe in WHOLE else {"width": 8, "critic_width": 8})
+    training = {"precision": "mixed_bfloat16" if precision == "bfloat16" else "float32", "xla": bool(xla)}
+    return learner_of(recipe, options, side, count, strategy or tf.distribute.OneDeviceStrategy(device), **training)
 
 
 def seconds(call, repeats=3):
@@ -192,7 +186,7 @@ def images(recipe, *forms, device, tiny):
     for form, (side, count) in itertools.product(forms, {64: 1}.items() if tiny else BATCHES.items()):
         if form.endswith("+xla") and side > 512:
             continue
-        learner, batch = learner_of(recipe, form, 64 if tiny else 256, 1, device, tiny), random_batch(count, side)
+        learner, batch = learner_in(form, recipe, 64 if tiny else 256, 1, device, tiny), random_batch(count, side)
         complete = tf.function(
             lambda learner=learner, batch=batch: learner.recipe.complete(batch, training=False)["completed"],
             jit_compile=form.endswith("+xla"),
@@ -218,7 +212,7 @@ def step(recipe, *forms, device, tiny):
     side, count = (64, 1) if tiny else (256, 16)
     found = {}
     for form in forms:
-        learner = learner_of(recipe, form, side, count, device, tiny)
+        learner = learner_in(form, recipe, side, count, device, tiny)
         batches = iter(tf.data.Dataset.from_tensors(random_batch(count, side)).repeat())
         try:
             found[f"{side}x{count} {form}"] = seconds(functools.partial(take_step, learner, batches))
@@ -252,7 +246,7 @@ def bits(recipe, device, tiny):
     tf.config.experimental.enable_op_determinism()
     digests = set()
     for _ in range(2):
-        weights = weights_after(learner_of(recipe, "float32", 64, 4, device, tiny))
+        weights = weights_after(learner_in("float32", recipe, 64, 4, device, tiny))
         digests.add(hashlib.sha256(b"".join(value.tobytes() for value in weights.values())).hexdigest()[:16])
     return {"the same bits": len(digests) == 1, "digests": sorted(digests)}
 
@@ -269,10 +263,10 @@ def replicas(recipe, device, tiny):
     # NCCL wants a GPU for each replica.
     reduce = tf.distribute.ReductionToOneDevice()
     mirrored = tf.distribute.MirroredStrategy([f"{kind}:0", f"{kind}:1"], cross_device_ops=reduce)
-    one = learner_of(recipe, "float32", 64, 4, f"{kind}:0", tiny)
+    one = learner_in("float32", recipe, 64, 4, f"{kind}:0", tiny)
     before = {name: weight.numpy() for name, weight in one.weights["generator"].items()}
     one = weights_after(one)
-    both = weights_after(learner_of(recipe, "float32", 64, 4, device, tiny, mirrored))
+    both = weights_after(learner_in("float32", recipe, 64, 4, device, tiny, mirrored))
     apart, moved = (max(np.abs(other[name] - one[name]).max() for name in one) for other in (both, before))
     return {"largest difference": float(apart), "largest move": float(moved)}
 

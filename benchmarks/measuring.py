@@ -45,6 +45,21 @@ def random_batch(count, side):
     }
 
 
+def learner_of(recipe, options, side, count, strategy, **training):
+    """A `Learner` of square images, whose holes are half as wide; `training` are keys of that section."""
+    from tf_inpaint.config import config_from_dict
+    from tf_inpaint.training.learner import Learner
+
+    values = {
+        "recipe": recipe,
+        "options": options,
+        "data": {"image_size": side, "batch_size": count},
+        "mask": {"height": side // 2, "width": side // 2, "max_delta_height": 0, "max_delta_width": 0},
+        "training": training,
+    }
+    return Learner(config_from_dict(values, "benchmark"), strategy)
+
+
 def peak_memory():
     """Bytes of memory that this process has held at most."""
     if os.path.exists("/proc/self/status"):  # Linux hands getrusage's figure on from the parent

@@ -9,7 +9,7 @@ and Adam, on a batch that stays in memory; "*16" makes 16 of them in a call (`tr
 float32 means TF32 where the card has it, "float32-" without.
 """
 
-from measuring import medians, random_batch, table
+from measuring import learner_of, medians, random_batch, table
 
 from tf_inpaint import cli
 
@@ -38,9 +38,6 @@ def main(argv):
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args(argv)
     tf = cli.import_tensorflow()
-    from tf_inpaint.config import config_from_dict
-    from tf_inpaint.training.learner import Learner
-
     device = arguments.device or ("GPU:0" if tf.config.list_logical_devices("GPU") else "CPU:0")
     side, count = arguments.side, arguments.batch
     batch = random_batch(count, side)
@@ -52,14 +49,9 @@ def main(argv):
         options = {"width": arguments.width, "critic_width": arguments.critic_width}
         if arguments.recipe == "deepfill_v1":
             options["local_patch"] = side // 2
-        values = {
-            "recipe": arguments.recipe,
-            "options": options,
-            "data": {"image_size": side, "batch_size": count},
-            "mask": {"height": side // 2, "width": side // 2, "max_delta_height": 0, "max_delta_width": 0},
-            "training": {"precision": precision.rstrip("-"), "xla": bool(xla), "steps_per_call": together},
-        }
-        learner = Learner(config_from_dict(values, "benchmark"), tf.distribute.OneDeviceStrategy(device))
+        training = {"precision": precision.rstrip("-"), "xla": bool(xla), "steps_per_call": together}
+        strategy = tf.distribute.OneDeviceStrategy(device)
+        learner = learner_of(arguments.recipe, options, side, count, strategy, **training)
         forward = tf.function(
             lambda: learner.recipe.complete(batch, training=False)["completed"], jit_compile=bool(xla)
         )
