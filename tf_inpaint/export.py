@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import os
@@ -21,7 +22,6 @@ FORMATS = ("saved_model", "tflite", "onnx", "web", "npz")
 _PRECISIONS = ("float32", "bfloat16", "float16")
 MAX_PIXELS = 1 << 20  # larger images would keep a server's other guests waiting
 MAX_MEMORY = "4G"  # of the server, whatever this machine has
-_ALONE = "Here the network draws alone; test.py draws textures into it."
 
 
 def main(argv) -> int:
@@ -80,8 +80,9 @@ def export(inpainter, output: str, precision: str = "float32", size=None, output
 
     max_pixels = inpainter.max_pixels or MAX_PIXELS
     _check(inpainter, max_pixels, size, outputs)
+    suits = {"residuals": inpainter.residuals, "texture": inpainter.texture}
     guided = with_edges(inpainter, edges)
-    model = ServedModel(inpainter.recipe, max_pixels, precision, size, outputs, inpainter.residuals, guided)
+    model = ServedModel(inpainter.recipe, max_pixels, precision, size, outputs, **suits, edges=guided)
     notes = {
         "tf_inpaint": tf_inpaint.__version__,
         "tensorflow": tf.__version__,
@@ -92,7 +93,7 @@ def export(inpainter, output: str, precision: str = "float32", size=None, output
         "fixed_size": inpainter.engine.fixed_size,
         "max_pixels": max_pixels,
         "guided": model.guided,
-        "residuals": inpainter.residuals,
+        **suits,
     }
 
     def write(folder):
@@ -137,7 +138,7 @@ def export_page(inpainter, output: str, runtime: str | None = None) -> int:
     """Writes the page of `guided_demo.py --web` with a model in it, which runs in the visitor's browser.
 
     Args:
-        inpainter: an `Inpainter` of images of any size, whose network alone is written.
+        inpainter: an `Inpainter` of images of any size.
         output: folder for a static host.
         runtime: folder of the npm package `onnxruntime-web`, which is copied; None lets the page load a pinned version
             from a public network.
@@ -153,19 +154,21 @@ def export_page(inpainter, output: str, runtime: str | None = None) -> int:
     if inpainter.recipe.generator.fixed_size is not None:
         raise InputError("this network takes images of one size: the page, which cuts windows of any, cannot use it")
     _check_file(inpainter, (site.LARGEST, site.LARGEST))
+    texture = lite.texture_to_onnx() if inpainter.texture != "none" else None
+    inpainter = copy.copy(inpainter)
+    inpainter.texture = "none"  # of the network's model: the page has one of textures, for windows of their own
     model, _ = lite.to_onnx(inpainter, half=True)
     about = {
         "title": "tf_inpaint",
         "origin": inpainter.origin,
         "guided": inpainter.takes_edges,
-        "note": _ALONE if inpainter.texture != "none" else None,
         "contract": lite.contract(inpainter),
         "beside": lite.BESIDE,
     }
     image, mask = site.example()
     edges = {"edges": 0 * mask} if inpainter.takes_edges else {}
     expected = lite.graph_of(inpainter)(image=image, mask=mask, **edges)["drawn"].numpy()
-    return site.write_site(output, model, about, expected, found)
+    return site.write_site(output, model, about, expected, found, texture)
 
 
 def export_file(
@@ -318,7 +321,8 @@ def _arguments(argv):
     add(
         "--texture",
         choices=("none", "patches"),
-        help="with --format npz: what suits its weights, as of test.py (default: as the weights say)",
+        help="what is drawn into holes, as of test.py; an .npz file keeps it as what suits its weights (default: as "
+        "the weights say)",
     )
     add("--max_pixels", type=int, help="largest image accepted, height x width (default: 1024 x 1024)")
     add("--max_memory", default=MAX_MEMORY, help="how much memory completing may take (default: 4G); more is quicker")
@@ -341,8 +345,6 @@ def _arguments(argv):
             parser.error(f"--output must end in .{args.format}")
     if args.edges and args.format in ("npz", "web"):
         parser.error("--edges is not for --format npz, which keeps the network, nor web, whose page has them")
-    if args.texture and args.format != "npz":
-        parser.error("--texture is for --format npz: elsewhere the network draws alone")
     if args.runtime and args.format != "web":
         parser.error("--runtime is for --format web")
     args.size = tuple(args.size) if args.size else None

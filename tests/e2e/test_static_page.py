@@ -1,7 +1,8 @@
 """The page as a static folder, in headless Chromium: `export --format web`.
 
 A stand-in for ONNX Runtime Web, which paints holes in a colour that tells of the window, shows all that is the page's
-own. With TF_INPAINT_ONNXRUNTIME_WEB, the folder of that npm package, and tf2onnx, the shipped network completes, too.
+own; textures are another colour. With TF_INPAINT_ONNXRUNTIME_WEB, the folder of that npm package, and tf2onnx, the
+shipped network completes, too.
 """
 
 import contextlib
@@ -10,6 +11,7 @@ import http.server
 import importlib.util
 import json
 import os
+import shutil
 import threading
 
 import numpy as np
@@ -29,8 +31,13 @@ STAND_IN = """
 export const env = { wasm: {} };
 export class Tensor { constructor(type, data, dims) { Object.assign(this, { type, data, dims }); } }
 const session = {
-  async run({ image, mask }) {
-    const [, height, width] = image.dims;
+  async run({ image, mask, completed }) {
+    const [height, width] = image.dims.length === 4 ? image.dims.slice(1) : image.dims;
+    if (completed) {
+      const data = completed.data.slice();
+      mask.data.forEach((hole, at) => hole && data.set([data[3 * at], width / 8, data[3 * at + 2] + 50], 3 * at));
+      return { drawn: { data } };
+    }
     const data = image.data.slice();
     mask.data.forEach((hole, at) => hole && data.set([width / 4, height / 4, 90], 3 * at));
     return { drawn: { data } };
@@ -73,7 +80,7 @@ def _runtime(folder):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("static")
-    about = {"title": "tf_inpaint", "origin": "a stand-in", "guided": False, "note": None, "contract": {}, "beside": 8}
+    about = {"title": "tf_inpaint", "origin": "a stand-in", "guided": False, "contract": {}, "beside": 8}
     expected = np.zeros((1, site.EXAMPLE_SIDE, site.EXAMPLE_SIDE, 3), np.uint8)
     site.write_site(str(folder / "site"), b"a model", about, expected, _runtime(folder / "package"))
     return folder / "site"
@@ -261,35 +268,68 @@ def test_without_a_network_after_the_first_visit(folder, browser, photo):
     _clean(browser)
 
 
+def test_textures_are_drawn_into_what_the_network_drew(browser, profile, photo, tmp_path):
+    """By a model of its own, from a window around the hole that is not shrunk, but for holes with lines."""
+    about = {"title": "tf_inpaint", "origin": "a stand-in", "guided": True, "contract": {}, "beside": 8}
+    expected = np.zeros((1, site.EXAMPLE_SIDE, site.EXAMPLE_SIDE, 3), np.uint8)
+    site.write_site(str(tmp_path), b"a model", about, expected, _runtime(tmp_path / "package"), b"textures")
+    rgb = read_image(str(photo)).rgb
+    with served(tmp_path) as (address, _):
+        _visit(browser, address)
+        open_picture(browser, photo)
+        idle(browser)
+        drag(browser, [(0.4, 0.5), (0.6, 0.5)])
+        _complete(browser)
+        mask, completed = _mask(browser, profile), read_image(_saved(browser, profile)).rgb
+        np.testing.assert_array_equal(completed[~mask], rgb[~mask])
+        height, width = mask.shape
+        assert {tuple(colour) for colour in completed[mask]} == {(width // 4, width // 8, 140)}
+        browser.find_element(By.ID, "view-draw").click()
+        browser.find_element(By.ID, "tool-edges").click()
+        drag(browser, [(0.45, 0.5), (0.5, 0.5)])
+        _complete(browser)
+        completed = read_image(_saved(browser, profile)).rgb
+        assert {tuple(colour) for colour in completed[mask]} == {(width // 4, height // 4, 90)}
+    _clean(browser)
+
+
 @pytest.mark.skipif(
     not RUNTIME or not importlib.util.find_spec("tf2onnx"),
     reason="needs tf2onnx, and TF_INPAINT_ONNXRUNTIME_WEB to name the folder of the npm package onnxruntime-web",
 )
 def test_the_shipped_network_as_test_py_completes(browser, profile, tmp_path):
-    from tf_inpaint.inference.inpainter import Inpainter
+    """By the network alone, then with textures, which a rounding decides on: drawn into what the page drew before."""
+    from tf_inpaint.inference.inpainter import TEXTURES, Inpainter
     from tf_inpaint.samples import SAMPLES, load_sample
 
-    inpainter = Inpainter.load(weights="photos_v1", texture="none")
+    inpainter = Inpainter.load(weights="photos_v1")
     size = command.export_page(inpainter, str(tmp_path / "site"), RUNTIME)
     assert size < 6e6
+    card = json.loads((tmp_path / "site" / "card.json").read_text())
+    shutil.copytree(tmp_path / "site", tmp_path / "alone")
+    (tmp_path / "alone" / "card.json").write_text(json.dumps({**card, "texture": None}))
     rgb = load_sample(next(sample for sample in SAMPLES if sample.name == "astronaut"))
     Image.fromarray(rgb).save(tmp_path / "photo.png")
-    with served(tmp_path / "site") as (address, asked):
-        _visit(browser, address)
-        asked.clear()
-        open_picture(browser, tmp_path / "photo.png")
-        idle(browser)
-        drag(browser, [(0.3, 0.3), (0.5, 0.35), (0.6, 0.5)])
-        idle(browser)
-        _complete(browser)
-        print(message(browser), json.dumps(browser.execute_script("return state")))
-        _complete(browser)
-        print(message(browser))
-        look(browser, "static_astronaut")
-        mask, completed = _mask(browser, profile), read_image(_saved(browser, profile)).rgb
-        assert {*asked} <= {"/service_worker.js"}  # browsers look by themselves whether it has changed
-    expected = inpainter.complete(rgb, mask)
-    np.testing.assert_array_equal(completed[~mask], rgb[~mask])
-    off = np.abs(completed.astype(int) - expected)[mask].max(axis=-1)
-    print("hole pixels within 2 levels:", (off <= 2).mean(), "largest:", off.max(), "hole:", mask.mean())
-    assert (off <= 2).mean() > 0.999
+    drawn = {}
+    for name in ("alone", "site"):
+        with served(tmp_path / name) as (address, asked):
+            _visit(browser, address)
+            asked.clear()
+            open_picture(browser, tmp_path / "photo.png")
+            idle(browser)
+            drag(browser, [(0.3, 0.3), (0.5, 0.35), (0.6, 0.5)])
+            idle(browser)
+            _complete(browser)
+            print(message(browser), json.dumps(browser.execute_script("return state")))
+            _complete(browser)
+            print(message(browser))
+            look(browser, f"static_astronaut_{name}")
+            mask, drawn[name] = _mask(browser, profile), read_image(_saved(browser, profile)).rgb
+            assert {*asked} <= {"/service_worker.js"}  # browsers look by themselves whether it has changed
+    textured = TEXTURES["patches"](rgb, drawn["alone"], mask).numpy()
+    plain = Inpainter.load(weights="photos_v1", texture="none").complete(rgb, mask)
+    for name, expected in (("alone", plain), ("site", textured)):
+        np.testing.assert_array_equal(drawn[name][~mask], rgb[~mask])
+        off = np.abs(drawn[name].astype(int) - expected)[mask].max(axis=-1)
+        print(name, "hole pixels within 2 levels:", (off <= 2).mean(), "largest:", off.max(), "hole:", mask.mean())
+        assert (off <= 2).mean() > 0.999

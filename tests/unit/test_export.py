@@ -21,7 +21,6 @@ from tf_inpaint.recipes import RECIPES
         (["--runtime", "node_modules"], "for --format web"),
         (["--format", "tflite", "--size", "64", "64"], "must end in .tflite"),
         (["--format", "npz"], "is for an --output that ends in .npz"),
-        (["--texture", "patches"], "--texture is for --format npz"),
     ],
 )
 def test_options_that_do_not_go_together(options, said, capsys):

@@ -21,6 +21,7 @@ LARGEST = 512  # side of what the network is shown at most
 WINDOW = 256  # side of what it is shown at least, where the picture allows
 EXAMPLE_SIDE, EXAMPLE_HOLE = 96, (40, 56)
 _PAGE = Path(__file__).parent / "page"
+_MODEL, _TEXTURE = "model.onnx", "texture.onnx"
 _ONLY_SERVED, _AT_THE_TOP = {"server.js"}, {"index.html", "service_worker.js"}
 _KINDS = {
     "wasm": ["ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"],
@@ -74,16 +75,19 @@ def find_runtime(path: str | None) -> dict:
     return {"version": version, "base": "runtime/", "kinds": _KINDS, "integrity": integrity, "files": files}
 
 
-def write_site(folder: str, model: bytes, about: dict, expected: np.ndarray, runtime: dict) -> int:
+def write_site(
+    folder: str, model: bytes, about: dict, expected: np.ndarray, runtime: dict, texture: bytes | None = None
+) -> int:
     """Writes the folder; files of these names are replaced.
 
     Args:
         folder: where.
         model: an ONNX file of any size, whose outputs have "drawn".
-        about: what the card says of it: "title", "origin", "guided", "note", "contract", and "beside", the pixels
-            around a hole that it draws right.
+        about: what the card says of it: "title", "origin", "guided", "contract", and "beside", the pixels around a
+            hole that it draws right.
         expected: uint8 [1, S, S, 3], what it draws of `example`.
         runtime: of `find_runtime`.
+        texture: an ONNX file that draws textures into what the model draws; None: nothing does.
     Returns:
         Bytes of the model and the page, without the runtime.
     Raises:
@@ -94,7 +98,8 @@ def write_site(folder: str, model: bytes, about: dict, expected: np.ndarray, run
     card = {
         **about,
         "levels": {"mask": MASK_THRESHOLD, "edges": EDGE_THRESHOLD},
-        "model": {"file": "model.onnx", "bytes": len(model), "integrity": _checksum(model)},
+        "model": {"file": _MODEL, "bytes": len(model), "integrity": _checksum(model)},
+        "texture": texture and {"file": _TEXTURE, "bytes": len(texture), "integrity": _checksum(texture)},
         "sizes": {"largest": LARGEST, "window": WINDOW},
         "runtime": {"package": "onnxruntime-web", **runtime},
         "example": {
@@ -105,7 +110,7 @@ def write_site(folder: str, model: bytes, about: dict, expected: np.ndarray, run
     }
     pages = {path.name: path.read_bytes() for path in sorted(_PAGE.iterdir()) if path.name not in _ONLY_SERVED}
     site = {f"page/{name}": contents for name, contents in pages.items() if name not in _AT_THE_TOP}
-    site["model.onnx"] = model
+    site.update({_MODEL: model, **({_TEXTURE: texture} if texture else {})})
     site["card.json"] = json.dumps(card, indent=1).encode()
     site["manifest.webmanifest"] = json.dumps(_manifest(about["title"]), indent=1).encode()
     elsewhere = "" if files else runtime["base"]

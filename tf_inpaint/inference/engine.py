@@ -17,6 +17,7 @@ class Engine:
         blending: whether what it predicts has yet to be blended into the known pixels' colours.
         images: names of what all outputs have beside "completed" and "predicted": "coarse", "attention", or neither.
         residuals: strength of the fine detail it adds, which an `Inpainter` has to add where it resizes.
+        texture: what it draws into holes by itself, see `Inpainter`, which has to do so again where it resizes.
         max_memory: bytes that completing may take.
         graphs: how many graphs it has built; None: not known.
     """
@@ -29,6 +30,7 @@ class Engine:
     blending = False
     images = frozenset()
     residuals = 0.0
+    texture = "none"
     max_memory = float("inf")
     graphs = None
 

@@ -27,13 +27,14 @@ from tf_inpaint.inference.memory import GATHERED_BYTES_PER_PIXEL
 from tf_inpaint.inference.network import PUBLISHED_SIZE, load_network
 from tf_inpaint.inference.refinement import Refinement, refined_memory, scales_of
 from tf_inpaint.inference.saved_model import SavedModelEngine
-from tf_inpaint.inference.texture import redraw
 from tf_inpaint.ops.boxes import mirrored
 from tf_inpaint.ops.holes import grown
 from tf_inpaint.ops.images import to_uint8
 from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD
+from tf_inpaint.ops.texture import redraw
 
-TEXTURES = {"none": None, "patches": redraw}
+_IMAGE, _MASK = tf.TensorSpec([None, None, 3], tf.uint8), tf.TensorSpec([None, None], tf.bool)
+TEXTURES = {"none": None, "patches": tf.function(redraw, input_signature=[_IMAGE, _IMAGE, _MASK], autograph=False)}
 
 
 class Inpainter:
@@ -52,7 +53,7 @@ class Inpainter:
         blending: "none"; "feather" or "poisson", by which the hole is brought to the colours around it;
             "fast_marching", to those that fast marching brings into it; None is as the engine does it.
         texture: "none"; or "patches", by which holes are drawn anew from patches of the image, guided by what the
-            network predicts, see `tf_inpaint.inference.texture`, but for images with edges in a hole.
+            network predicts, see `tf_inpaint.ops.texture`, but for images with edges in a hole.
         edges_drop: fraction of the images trained on that came without edges, of a guided model.
     Attributes:
         texture, edges_drop: as given.
@@ -165,12 +166,14 @@ class Inpainter:
             precision = None if precision == "float32" else precision
             fixed = {"padding": padding, "max_memory": max_memory, "precision": precision, "residuals": residuals}
             fixed.update(temperature=temperature, seed=seed, attention=None if attention == "exact" else attention)
+            engine = SavedModelEngine(checkpoint.path, trust_saved_model)
+            fixed["texture"] = texture if texture == "none" != engine.texture else None
             name = next((name for name, value in fixed.items() if value is not None), None)
             if name is not None:
                 raise InputError(f"{checkpoint.path} is an exported model, whose {name} is its own: leave out {name}")
-            origin = f"{checkpoint.path}: exported model"
-            engine = SavedModelEngine(checkpoint.path, trust_saved_model)
-            settings = {"exact_pixels": exact_pixels, "blending": blending, "texture": texture or "none"}
+            texture = texture or engine.texture
+            origin = f"{checkpoint.path}: exported model" + (f", texture {texture}" if texture != "none" else "")
+            settings = {"exact_pixels": exact_pixels, "blending": blending, "texture": texture}
             return cls(engine, max_pixels, origin, strategy, **settings)
         network = load_network(checkpoint, padding, temperature, seed)
         residuals = network.residuals if residuals is None else residuals
@@ -438,7 +441,8 @@ class Inpainter:
 
     def _textured(self, results, images, masks, edges):
         """Results of a batch whose completions have a texture of their own, if that is asked for."""
-        if self._redraw is None:
+        as_exported = self.strategy == "exact" and not self._is_large(*masks.shape[1:])
+        if self._redraw is None or (as_exported and self.texture == self.engine.texture):
             return results
         drawn = zip(images, results["completed"], masks, edges)
         redrawn = [one if (line & mask).any() else self._redraw(image, one, mask) for image, one, mask, line in drawn]

@@ -65,7 +65,9 @@ class SavedModelEngine(Engine):
         self.guided = "edges" in inputs
         self.images = {SERVED.get(name, name) for name in self._serve.structured_outputs} - {"completed"}
         self._size = inputs["image"].shape[1:3]
-        self._in_pieces = _notes(folder).get("fixed_size") is None and not self._size.is_fully_defined()
+        notes = _notes(folder)
+        self.texture = notes.get("texture", "none")
+        self._in_pieces = notes.get("fixed_size") is None and not self._size.is_fully_defined()
 
     def in_pieces(self, height, width):
         return self._in_pieces and is_thin(height, width)

@@ -226,5 +226,5 @@ def margins_of(mask, margin):
 
 def mirrored(index, length):
     """Any indices brought into 0 .. length - 1 by mirroring at the ends, which are repeated: int32 of any shape."""
-    index = index % (2 * length)
+    index = tf.where(index < 0, -1 - index, index) % (2 * length)  # ONNX has another remainder of negative numbers
     return tf.minimum(index, 2 * length - 1 - index)

@@ -40,7 +40,8 @@ def keep_to_levels_beside(predicted, image, mask, wanted=None):
 
 def _limited(predicted, image, mask):
     height, width = (mask.shape[axis] or tf.shape(mask)[axis] for axis in (1, 2))
-    beyond = [[0, 0], [0, -height % _BLOCK], [0, -width % _BLOCK], [0, 0]]
+    wide = [(side + _BLOCK - 1) // _BLOCK * _BLOCK for side in (height, width)]
+    beyond = [[0, 0], [0, wide[0] - height], [0, wide[1] - width], [0, 0]]
     # The highest levels, and the lowest ones with their sign turned.
     extremes = tf.where(mask > 0.5, -_FAR, tf.concat([image, -image], axis=-1))  # [B, H, W, 2 C]
     extremes = tf.nn.max_pool2d(tf.pad(extremes, beyond, constant_values=-_FAR), _BLOCK, _BLOCK, "VALID")
@@ -51,7 +52,6 @@ def _limited(predicted, image, mask):
     widest = tf.reduce_max(high + low, axis=-1, keepdims=True)
     beyond = tf.where(widest < _TEXTURED, _BEYOND * (high + low) / (1.0 - widest / _TEXTURED), _FAR)
     limits = tf.concat([high + beyond, low + beyond], axis=-1)
-    wide = [side + -side % _BLOCK for side in (height, width)]
     high, low = tf.split(tf.image.resize(limits, wide)[:, :height, :width], 2, axis=-1)
     return tf.clip_by_value(predicted, -low, high)
 

@@ -3,8 +3,8 @@
 Their inputs are `image` uint8 [1, H, W, 3] and `mask` uint8 [1, H, W, 1] (above half = hole), guided ones' also `edges`
 uint8 [1, H, W, 1] (above 0.6 of white = edge); their outputs `completed` uint8 and `predicted` float32 in [-1, 1], both
 [1, H, W, 3]. Of any size, only what the hole needs is computed, and in place of `predicted` there is `drawn` uint8
-[1, H, W, 3], what the network makes of the hole and some pixels around it. Nothing checks what they are given; a file
-tells all this itself, see `contract`.
+[1, H, W, 3], what the network makes of the hole and some pixels around it. Into `completed` alone textures are drawn.
+Nothing checks what they are given; a file tells all this itself, see `contract`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ import numpy as np
 import tensorflow as tf
 
 import tf_inpaint
-from tf_inpaint.errors import InputError, first_line
+from tf_inpaint.errors import InputError, first_line, without_warnings
 from tf_inpaint.inference.graph import Completion
 from tf_inpaint.ops.fourier import products_alone
 from tf_inpaint.ops.images import composite
 from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD, from_levels
+from tf_inpaint.ops.texture import redrawn
 from tf_inpaint.serving.signatures import input_channels
 from tf_inpaint.serving.weights import weights_module
 
@@ -57,7 +58,7 @@ def contract(inpainter, size=None, edges=True) -> dict:
         "trained_size": inpainter.trained_size,
         "hole": generator.region if generator.fixed_size else "any",
         "residuals": inpainter.residuals,
-        "texture": "none: a file holds the network alone",
+        "texture": inpainter.texture,
         "inputs": {
             name: {"type": "uint8", "shape": [1, height, width, depth], "levels": levels[name]}
             for name, depth in channels.items()
@@ -90,13 +91,25 @@ def graph_of(inpainter, size=None, edges=True):
                 layer.max_memory = None  # at once
             wanted = [] if size else [_widened(hole)[..., 0]]
             outputs = completion(image, hole[..., 0], edge[..., 0], *wanted)
-        if not size:
-            return {"completed": tf.where(hole, outputs["completed"], image), "drawn": outputs["completed"]}
-        levels = (tf.cast(value, tf.float32) for value in (outputs["completed"], image))
-        completed = tf.cast(composite(*levels, tf.cast(hole, tf.float32)), tf.uint8)
-        return {"completed": completed, "predicted": outputs["predicted"]}
+        completed = _pasted(image, hole, outputs["completed"])
+        if inpainter.texture != "none":
+            example = image[0], completed[0], hole[0, :, :, 0]
+            drawn = tf.cond(tf.reduce_any(edge & hole), lambda: example[1], lambda: textured(*example))
+            completed = _pasted(image, hole, tf.expand_dims(drawn, 0))
+        shown = {"predicted": outputs["predicted"]} if size else {"drawn": outputs["completed"]}
+        return {"completed": completed, **shown}
+
+    def textured(image, completed, mask):
+        places, levels = redrawn(image, completed, mask)
+        return tf.cast(tf.scatter_nd(places, levels, tf.shape(image)), tf.uint8)
 
     return tf.function(complete, input_signature=signature, autograph=False)
+
+
+def _pasted(image, hole, drawn):
+    """uint8 [1, H, W, 3]: `drawn`, levels of any type, in the hole; TensorFlow Lite cannot choose between uint8."""
+    drawn, image = (tf.cast(levels, tf.float32) for levels in (drawn, image))
+    return tf.cast(composite(drawn, image, tf.cast(hole, tf.float32)), tf.uint8)
 
 
 def _widened(hole):
@@ -124,7 +137,8 @@ def to_tflite(inpainter, size, half: bool = False, edges: bool = True) -> tuple[
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
     try:
-        contents = converter.convert()
+        with without_warnings("absl"):  # of gradients, which nobody wants of it
+            contents = converter.convert()
     except Exception as error:  # the converter has an exception of its own, which is not public
         raise InputError(f"this model cannot be converted to TensorFlow Lite: {first_line(error)}") from error
     contents = _described(contents, contract(inpainter, size, edges))
@@ -179,14 +193,9 @@ def to_onnx(inpainter, size=None, half: bool = False, edges: bool = True) -> tup
 
     Needs the packages `tf2onnx` and `onnxruntime`, whose absence is an error too.
     """
-    try:
-        import onnxruntime
-        import tf2onnx
-    except ImportError as error:
-        remedy = "pip install 'tf_inpaint[onnx]' on Python 3.12 or later"
-        raise InputError(f"ONNX needs packages ({error}): {remedy}") from error
+    onnxruntime = _package("onnxruntime")
     graph = graph_of(inpainter, size, edges)
-    proto, _ = tf2onnx.convert.from_function(graph, input_signature=graph.input_signature, opset=_OPSET)
+    proto = _converted(graph)
     if half:
         _halve(proto.graph)
     entry = proto.metadata_props.add()
@@ -198,6 +207,68 @@ def to_onnx(inpainter, size=None, half: bool = False, edges: bool = True) -> tup
         return session.run(["predicted" if size else "drawn"], inputs)[0]
 
     return contents, _difference("ONNX", graph, predict, not half)
+
+
+def texture_to_onnx() -> bytes:
+    """`ops.texture.redraw` as an ONNX model of any size, for the page.
+
+    Inputs `image` and `completed` uint8 [H, W, 3] and `mask` uint8 [H, W] (above half = hole); output `drawn` uint8
+    [H, W, 3], right in holes alone. Needs the package `tf2onnx`.
+    """
+
+    def draw(image, completed, mask):
+        places, levels = redrawn(image, completed, tf.cast(mask, tf.int32) > MASK_THRESHOLD)
+        return {"drawn": tf.cast(tf.scatter_nd(places, levels, tf.shape(image)), tf.uint8)}
+
+    shapes = {"image": [None, None, 3], "completed": [None, None, 3], "mask": [None, None]}
+    signature = [tf.TensorSpec(shape, tf.uint8, name) for name, shape in shapes.items()]
+    proto = _converted(tf.function(draw, input_signature=signature, autograph=False))
+    _name_shortly(proto.graph, {name: name for name in [*shapes, "drawn"]})
+    return proto.SerializeToString()
+
+
+def _package(name):
+    """A package that ONNX needs."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        remedy = "pip install 'tf_inpaint[onnx]' on Python 3.12 or later"
+        raise InputError(f"ONNX needs packages ({error}): {remedy}") from error
+
+
+def _converted(graph):
+    """A tf.function of one signature as ONNX."""
+    convert = _package("tf2onnx").convert.from_function
+    with without_warnings("tf2onnx"):  # of shapes within loops, which are not known before
+        proto, _ = convert(graph, input_signature=graph.input_signature, opset=_OPSET)
+    _complete_loops(proto.graph)
+    return proto
+
+
+def _name_shortly(graph, names):
+    """Numbers in place of names that say where in TensorFlow's graph something stood: they are most of a small file."""
+
+    def short(name):
+        return name and names.setdefault(name, f"{len(names):x}")
+
+    for value in (*graph.input, *graph.output, *graph.initializer):
+        value.name = short(value.name)
+    del graph.value_info[:]
+    for node in graph.node:
+        node.name = ""
+        node.input[:], node.output[:] = map(short, node.input), map(short, node.output)
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                _name_shortly(attribute.g, names)
+
+
+def _complete_loops(graph):
+    """Says that loops within loops count by scalars, which their conversion leaves out."""
+    for node in graph.node:
+        for inner in (attribute.g for attribute in node.attribute if attribute.HasField("g")):
+            for counter in inner.input[:2] if node.op_type == "Loop" else ():
+                counter.type.tensor_type.shape.SetInParent()
+            _complete_loops(inner)
 
 
 def _halve(graph):

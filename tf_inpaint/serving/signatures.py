@@ -12,6 +12,7 @@ from tf_inpaint.inference.engine import SERVED
 from tf_inpaint.inference.graph import Completion
 from tf_inpaint.ops.decode import decode_image, decode_mask
 from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD
+from tf_inpaint.ops.texture import redraw
 from tf_inpaint.serving.checks import Checks, as_large_as, require
 from tf_inpaint.serving.weights import keep_weights, weights_module
 
@@ -32,17 +33,29 @@ class ServedModel:
         size: (height, width) of all images; None is any.
         outputs: further outputs, keys of `inference.engine.SERVED` that the recipe has.
         residuals: as `Completion` takes them.
+        texture: as `Inpainter` takes it.
         edges: whether a guided model's signatures take them; else it completes as with empty ones.
     Attributes:
         guided: whether images come with edges.
         root: tf.Module that holds the weights and nothing else, to be saved with the signatures.
     """
 
-    def __init__(self, recipe, max_pixels, precision="float32", size=None, outputs=(), residuals=0.0, edges=True):
+    def __init__(
+        self,
+        recipe,
+        max_pixels,
+        precision="float32",
+        size=None,
+        outputs=(),
+        residuals=0.0,
+        texture="none",
+        edges=True,
+    ):
         recipe = keep_weights(recipe, precision)
         self.guided = recipe.generator.guided and edges
         self.root = weights_module(recipe)
         self._completion = Completion(recipe, all_outputs=bool(outputs), residuals=residuals)
+        self._texture = texture
         self._size = None if size is None else tuple(size)
         self._checks = Checks(max_pixels, self._size, thin=recipe.generator.fixed_size is not None)
         self._outputs = {"completed": "completed", **{name: SERVED[name] for name in outputs}}
@@ -106,11 +119,16 @@ class ServedModel:
         largest = tf.reduce_max(mask)
         message = f"`mask` counts where above {MASK_THRESHOLD}. Received: at most"
         hole = require(tf.not_equal(largest, 1), mask, message, largest) > MASK_THRESHOLD  # [H, W, 1]
-        batch = (tensor[tf.newaxis] for tensor in (image, hole[..., 0], edges[..., 0] > EDGE_THRESHOLD))
-        completion = self._completion(*batch)
+        lines = edges > EDGE_THRESHOLD
+        completion = self._completion(*(tensor[tf.newaxis] for tensor in (image, hole[..., 0], lines[..., 0])))
         outputs = {name: completion[source][0] for name, source in self._outputs.items()}
         for name in outputs.keys() & {"completed", "coarse"}:
             outputs[name] = tf.where(hole, outputs[name], image)
+        if self._texture != "none":
+            completed = outputs["completed"]
+            outputs["completed"] = tf.cond(
+                tf.reduce_any(lines & hole), lambda: completed, lambda: redraw(image, completed, hole[..., 0])
+            )
         return outputs
 
 

@@ -236,6 +236,26 @@ def test_a_guided_one_takes_edges(exported, make_case):
         saved.complete(np.zeros((1025, 1024, 3), np.uint8), np.zeros((1025, 1024), bool))
 
 
+def test_textures_are_drawn_by_what_is_exported_too(exported, make_case, tmp_path):
+    """As `Inpainter` draws them, but for images with lines in a hole; and once alone where a model is loaded again."""
+    plain = exported("guided").inpainter
+    inpainter = Inpainter(plain.engine, texture="patches")
+    saved = Inpainter.load(command.export(inpainter, str(tmp_path / "model")))
+    assert saved.texture == "patches" and "texture patches" in saved.origin
+    for height, width in ((64, 64), (40, 90)):
+        image, mask, edges = make_case(height, width).first()
+        for lines in (edges, None, np.where(mask > 127, np.uint8(0), edges)):
+            completed = inpainter.complete(image, mask, lines)
+            np.testing.assert_array_equal(saved.complete(image, mask, lines), completed)
+            assert np.array_equal(completed, plain.complete(image, mask, lines)) == (lines is edges)
+    with pytest.raises(InputError, match="an exported model, whose texture is its own: leave out texture"):
+        Inpainter.load(saved.origin.split(":")[0], texture="none")
+    alone = Inpainter.load(exported("deepfill_v2").folder)
+    drawn = Inpainter.load(exported("deepfill_v2").folder, texture="patches")
+    image, mask = make_case(64, 64).first(guided=False)
+    assert alone.texture == "none" and not np.array_equal(alone.complete(image, mask), drawn.complete(image, mask))
+
+
 def test_one_that_was_mostly_trained_without_edges_takes_none_unless_asked(exported, make_case, tmp_path):
     """As the default weights: a request has to bring all inputs of its signature."""
     inpainter = exported("guided").inpainter
@@ -263,9 +283,14 @@ def test_the_command_exports_a_run(tmp_path, capsys):
     assert os.listdir(models) == ["1"]
 
 
+def _with_textures(inpainter, model):
+    """Of two models that textures are drawn for, too, of which one takes edges."""
+    return Inpainter(inpainter.engine, texture="patches") if model in ("guided", "lama") else inpainter
+
+
 @pytest.mark.parametrize("model", ["deepfill_v1", "guided", "pen_net", "context_encoder", "lama"])
 def test_tensorflow_lite_of_built_in_operations_alone(exported, make_case, tmp_path, model):
-    inpainter = exported(model).inpainter
+    inpainter = _with_textures(exported(model).inpainter, model)
     side = 32 if model == "context_encoder" else 64
     path = tmp_path / "deep" / "model.tflite"
     assert command.export_file(inpainter, str(path), "tflite", (side, side)) < 1e-3
@@ -278,10 +303,12 @@ def test_tensorflow_lite_of_built_in_operations_alone(exported, make_case, tmp_p
     case = make_case(side, side)
     case.masks[:] = 0
     case.masks[:, side * 3 // 8 : side * 5 // 8, side * 3 // 8 : side * 5 // 8] = 255
-    got = interpreter.get_signature_runner()(**case.arrays(inpainter.takes_edges))
-    expected = inpainter.outputs(*case.first(inpainter.takes_edges))
-    np.testing.assert_allclose(got["predicted"][0], expected["predicted"], atol=1e-3)
-    np.testing.assert_allclose(got["completed"][0].astype(int), expected["completed"], atol=1)
+    for lines in (case.edges, np.zeros_like(case.edges)):
+        case = dataclasses.replace(case, edges=lines)
+        got = interpreter.get_signature_runner()(**case.arrays(inpainter.takes_edges))
+        expected = inpainter.outputs(*case.first(inpainter.takes_edges))
+        np.testing.assert_allclose(got["predicted"][0], expected["predicted"], atol=1e-3)
+        np.testing.assert_allclose(got["completed"][0].astype(int), expected["completed"], atol=1)
     assert os.listdir(path.parent) == ["model.tflite"]
     if model == "deepfill_v1":
         half = tmp_path / "half.tflite"
@@ -322,11 +349,14 @@ def test_onnx_where_its_packages_are_installed(exported, tmp_path, model):
 def test_onnx_of_any_size(exported, make_case, tmp_path, model):
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("tf2onnx")
-    inpainter, path = exported(model).inpainter, tmp_path / "model.onnx"
+    inpainter, path = _with_textures(exported(model).inpainter, model), tmp_path / "model.onnx"
     assert command.export_file(inpainter, str(path), "onnx") < 0.01
     session = onnxruntime.InferenceSession(path.read_bytes())
-    for height, width in ((64, 64), (75, 130)):
+    for height, width, corner in ((64, 64, "last"), (75, 130, "last"), (75, 130, "first")):
         case = make_case(height, width)
+        if corner == "first":  # images are continued there by positions below 0
+            case.masks = case.masks[:, ::-1, ::-1].copy()
+            case.edges[:] = 0
         arrays = case.arrays(inpainter.takes_edges)
         got = dict(zip(("completed", "drawn"), session.run(["completed", "drawn"], arrays)))
         expected = inpainter.complete(*case.first(inpainter.takes_edges))

@@ -13,11 +13,10 @@ from tf_inpaint.checkpoints import DEFAULT_WEIGHTS
 from tf_inpaint.checkpoints.load import to_release_arrays
 from tf_inpaint.errors import InputError
 from tf_inpaint.inference.graph import KerasEngine
-from tf_inpaint.inference.inpainter import Inpainter
+from tf_inpaint.inference.inpainter import TEXTURES, Inpainter
 from tf_inpaint.inference.large import boxes_apart, complete_resized
 from tf_inpaint.inference.memory import memory_needed
 from tf_inpaint.inference.refinement import Refinement, Settings, refined_memory
-from tf_inpaint.inference.texture import redraw
 from tf_inpaint.io.images import read_image, write_png
 from tf_inpaint.layers.precision import set_precision
 from tf_inpaint.models.weights import named_weights
@@ -507,7 +506,7 @@ def test_textures_are_drawn_after_whatever_completes(recipe, inpainter):
     predicted, drawn = plain.outputs(image, mask), textured.outputs(image, mask)
     assert set(drawn) == set(predicted)
     for index in range(2):
-        expected = redraw(image[index], predicted["completed"][index], mask[index])
+        expected = TEXTURES["patches"](image[index], predicted["completed"][index], mask[index])
         assert not np.array_equal(expected, predicted["completed"][index])
         np.testing.assert_array_equal(drawn["completed"][index], expected)
     np.testing.assert_array_equal(drawn["coarse"], predicted["coarse"])
@@ -528,7 +527,7 @@ def test_images_with_edges_in_a_hole_stay_as_the_network_draws_them():
     plain, textured = (
         Inpainter.of(guided, texture=texture).complete(image, mask, edges) for texture in ("none", "patches")
     )
-    np.testing.assert_array_equal(textured[0], redraw(image[0], plain[0], mask[0]))
+    np.testing.assert_array_equal(textured[0], TEXTURES["patches"](image[0], plain[0], mask[0]))
     assert not np.array_equal(textured[0], plain[0])
     np.testing.assert_array_equal(textured[1], plain[1])
 

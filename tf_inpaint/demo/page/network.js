@@ -1,4 +1,7 @@
-/** The model of a static folder, run by ONNX Runtime Web: by WebGPU where that agrees with the card, else by WASM. */
+/**
+ * The models of a static folder, run by ONNX Runtime Web: the network by WebGPU where that agrees with the card, else by
+ * WASM; what draws textures, which is loops and searches, by WASM.
+ */
 
 const GPU_LEVELS = 2; // by which WebGPU may differ from the card's example
 
@@ -12,7 +15,10 @@ export class Network {
     for (const kind of kinds) {
       try {
         const network = new Network(card, await session(kind, card.runtime, model, root));
-        if (kind === "wasm" || (await network.#agrees())) return Object.assign(network, { kind });
+        if (kind === "wasm" || (await network.#agrees())) {
+          const texture = card.texture && (await network.#textures(root));
+          return Object.assign(network, { kind, texture });
+        }
       } catch (error) {
         if (kind === "wasm") throw error;
         console.info(`no WebGPU: ${error.message}`);
@@ -31,19 +37,23 @@ export class Network {
    * @param {Uint8Array} edges 1 = line, of guided models
    */
   async draw(rgba, mask, edges, width, height) {
-    const image = new Uint8Array(3 * mask.length);
-    for (let index = 0, at = 0; index < rgba.length; index++) if (index % 4 !== 3) image[at++] = rgba[index];
     const tensor = (levels, depth) => new this.ort.Tensor("uint8", levels, [1, height, width, depth]);
-    const inputs = { image: tensor(image, 3), mask: tensor(mask.map((hole) => 255 * hole), 1) };
+    const inputs = { image: tensor(colours(rgba), 3), mask: tensor(mask.map((hole) => 255 * hole), 1) };
     if (this.card.guided) inputs.edges = tensor(edges.map((line) => 255 * line), 1);
-    const outputs = await this.session.run(inputs);
-    const drawn = outputs.drawn.data;
-    const result = new Uint8ClampedArray(rgba.length).fill(255);
-    for (let index = 0, at = 0; index < drawn.length; index++, at++) {
-      if (at % 4 === 3) at++;
-      result[at] = drawn[index];
-    }
-    return result;
+    return opaque((await this.session.run(inputs)).drawn.data);
+  }
+
+  /** Holes of a completed picture drawn anew from patches of it: RGBA, right in the holes. */
+  async drawTexture(rgba, completed, mask, width, height) {
+    const tensor = (levels, ...depth) => new this.ort.Tensor("uint8", levels, [height, width, ...depth]);
+    const inputs = { image: tensor(colours(rgba), 3), completed: tensor(colours(completed), 3), mask: tensor(mask.map((hole) => 255 * hole)) };
+    return opaque((await this.texture.run(inputs)).drawn.data);
+  }
+
+  async #textures(root) {
+    const { file, integrity } = this.card.texture;
+    const model = await (await fetched(file, root, integrity)).arrayBuffer();
+    return this.ort.InferenceSession.create(model, { executionProviders: ["wasm"], graphOptimizationLevel: "all" });
   }
 
   async #agrees() {
@@ -59,6 +69,23 @@ export class Network {
     }
     return at === expected.length;
   }
+}
+
+/** RGB of RGBA. */
+function colours(rgba) {
+  const result = new Uint8Array((rgba.length / 4) * 3);
+  for (let index = 0, at = 0; index < rgba.length; index++) if (index % 4 !== 3) result[at++] = rgba[index];
+  return result;
+}
+
+/** RGBA of RGB. */
+function opaque(rgb) {
+  const result = new Uint8ClampedArray((rgb.length / 3) * 4).fill(255);
+  for (let index = 0, at = 0; index < rgb.length; index++, at++) {
+    if (at % 4 === 3) at++;
+    result[at] = rgb[index];
+  }
+  return result;
 }
 
 /** The picture and the hole of the card's example, as `tf_inpaint.demo.site` makes them. */

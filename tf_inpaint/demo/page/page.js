@@ -364,8 +364,8 @@ inTurn(async () => {
   engine = await import(`./${document.documentElement.dataset.engine}.js`);
   for (const option of $("blend").options) option.hidden = option.disabled = engine.blendings?.includes(option.value) === false;
   $("blend").value = engine.blendings ? engine.blendings[0] : "";
-  const note = await engine.open();
+  await engine.open();
   await show({ ...(await engine.request("/api/state")), reload: true });
   useView("draw");
-  say(note || "");
+  say("");
 });

@@ -13,6 +13,8 @@ const MOST_POINTS = 5000;
 const TILE = 512; // pixels a side, in which strokes are painted
 const APART = 129; // pixels between holes that are completed one by one
 const GROUPED_SIDE = 2048; // of the mask that is looked through for groups
+const TEXTURE_REACH = 256; // pixels around a hole at least, whose patches are looked through
+const TEXTURE_LARGEST = 2048; // side of what is looked through at most, which takes memory
 const COLOURS = { mask: "rgb(255, 82, 92)", edges: "rgb(64, 156, 255)" };
 const OPACITY = { mask: 0.55, edges: 1 };
 
@@ -38,7 +40,6 @@ async function answer(id, [what, ...given]) {
 
 async function open() {
   network = await Network.open(new URL("../", import.meta.url));
-  return network.card.note;
 }
 
 async function request(path, body) {
@@ -292,9 +293,21 @@ async function fill(hole, grow, blend, filled) {
   if (!seen.mask.includes(0)) throw new Error("the hole covers all that the network could complete it from");
   const all = await network.draw(asSeen(seen.rgba, seen.mask, seen.width, seen.height), seen.mask, seen.edges, seen.width, seen.height);
   const near = window.scale === 1 ? cut(all, window, box, 4) : enlarged(all, seen.width, seen.height, window, box);
-  const blended = BLENDINGS[blend](rgba, near, mask, box.width, box.height);
+  let blended = BLENDINGS[blend](rgba, near, mask, box.width, box.height);
+  if (network.texture) blended = await textured({ box, rgba: blended, mask }, hole, grow, filled);
   continueAlpha(blended, rgba, mask, box.width, box.height);
   return { box, rgba: blended, mask };
+}
+
+/** The pixels of a patch drawn from patches of the picture, unless lines say what belongs there. */
+async function textured(patch, hole, grow, filled) {
+  const window = around(hole, Math.max(TEXTURE_REACH, hole.width, hole.height), picture.width, picture.height);
+  const lines = network.card.guided && layerIn("edges", patch.box).some((line, at) => line && patch.mask[at]);
+  if (lines || Math.max(window.width, window.height) > TEXTURE_LARGEST) return patch.rgba;
+  const [image, completed] = [pixels(window, filled), pixels(window, [...filled, patch])];
+  const drawn = await network.drawTexture(image, completed, holeIn(window, grow), window.width, window.height);
+  const near = cut(drawn, window, patch.box, 4);
+  return patch.rgba.map((level, at) => (patch.mask[at >> 2] ? near[at] : level));
 }
 
 function wholeWindow(window, grow, filled) {
