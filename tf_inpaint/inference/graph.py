@@ -237,8 +237,11 @@ class KerasEngine(Engine):
 
     def joint_size(self, mask):
         size = mask.shape if self.fixed_size else tuple(padded_size(self.recipe.generator, *mask.shape))
-        # An image is continued from where a hole reaches its border, not from where it has been padded to.
-        return None if size != mask.shape and self._margins(mask[np.newaxis]).any() else size
+        # An image is continued from where a hole reaches its own border, not from where the hole or its mirror image
+        # reaches that of what has been padded.
+        rows, columns = (mirrored(np.arange(side), length).numpy() for side, length in zip(size, mask.shape))
+        masks = mask, mask[rows][:, columns]
+        return None if size != mask.shape and any(self._margins(seen[np.newaxis]).any() for seen in masks) else size
 
     def in_pieces(self, height, width):
         return self.fixed_size is None and is_thin(height, width)

@@ -179,6 +179,8 @@ def test_images_of_one_padded_size_go_together(inpainter):
     examples = [(*_example(*size, np.s_[20:50, 10:60]), None) for size in sizes]
     assert {inpainter.joint_size(mask) for _, mask, _ in examples} == {(72, 80)}
     assert inpainter.joint_size(_example(66, 75)[1]) is None, "continued from its own border"
+    mirrored = _example(66, 75, np.s_[20:62, 10:60])[1]
+    assert inpainter.joint_size(mirrored) is None, "its mirror image ends at the border of what has been padded"
     for (image, mask, _), outputs in zip(examples, inpainter.outputs_together(examples)):
         alone = inpainter.outputs(image, mask)
         assert set(outputs) == set(alone)
