@@ -131,7 +131,7 @@ def _window(mask, cells):
 
 
 def _bounds(marked):
-    """`Box` around what is marked, bool [h, w], if anything is."""
+    """`Box` around what is marked, bool [h, w], if anything is; that of `ops.boxes` is lost on ONNX within loops."""
     places = _where(marked)
     return Box(tf.reduce_min(places, axis=0), tf.reduce_max(places, axis=0) + 1)
 

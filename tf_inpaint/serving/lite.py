@@ -9,6 +9,7 @@ Nothing checks what they are given; a file tells all this itself, see `contract`
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import warnings
@@ -94,14 +95,10 @@ def graph_of(inpainter, size=None, edges=True):
         completed = _pasted(image, hole, outputs["completed"])
         if inpainter.texture != "none":
             example = image[0], completed[0], hole[0, :, :, 0]
-            drawn = tf.cond(tf.reduce_any(edge & hole), lambda: example[1], lambda: textured(*example))
+            drawn = tf.cond(tf.reduce_any(edge & hole), lambda: example[1], lambda: _textured(*example))
             completed = _pasted(image, hole, tf.expand_dims(drawn, 0))
         shown = {"predicted": outputs["predicted"]} if size else {"drawn": outputs["completed"]}
         return {"completed": completed, **shown}
-
-    def textured(image, completed, mask):
-        places, levels = redrawn(image, completed, mask)
-        return tf.cast(tf.scatter_nd(places, levels, tf.shape(image)), tf.uint8)
 
     return tf.function(complete, input_signature=signature, autograph=False)
 
@@ -110,6 +107,12 @@ def _pasted(image, hole, drawn):
     """uint8 [1, H, W, 3]: `drawn`, levels of any type, in the hole; TensorFlow Lite cannot choose between uint8."""
     drawn, image = (tf.cast(levels, tf.float32) for levels in (drawn, image))
     return tf.cast(composite(drawn, image, tf.cast(hole, tf.float32)), tf.uint8)
+
+
+def _textured(image, completed, mask):
+    """uint8 [H, W, 3], as `ops.texture.redraw`, but right in holes alone."""
+    places, levels = redrawn(image, completed, mask)
+    return tf.cast(tf.scatter_nd(places, levels, tf.shape(image)), tf.uint8)
 
 
 def _widened(hole):
@@ -217,8 +220,7 @@ def texture_to_onnx() -> bytes:
     """
 
     def draw(image, completed, mask):
-        places, levels = redrawn(image, completed, tf.cast(mask, tf.int32) > MASK_THRESHOLD)
-        return {"drawn": tf.cast(tf.scatter_nd(places, levels, tf.shape(image)), tf.uint8)}
+        return {"drawn": _textured(image, completed, tf.cast(mask, tf.int32) > MASK_THRESHOLD)}
 
     shapes = {"image": [None, None, 3], "completed": [None, None, 3], "mask": [None, None]}
     signature = [tf.TensorSpec(shape, tf.uint8, name) for name, shape in shapes.items()]
@@ -239,8 +241,16 @@ def _package(name):
 def _converted(graph):
     """A tf.function of one signature as ONNX."""
     convert = _package("tf2onnx").convert.from_function
+    context = importlib.import_module("tensorflow.python.eager.context").context()
+    context.ensure_initialized()
+    before = set(context.list_function_names())
     with without_warnings("tf2onnx"):  # of shapes within loops, which are not known before
         proto, _ = convert(graph, input_signature=graph.input_signature, opset=_OPSET)
+    # TensorFlow keeps loops by names that the next model's have as well, and refuses these.
+    gc.collect()
+    for name in set(context.list_function_names()) - before:
+        while "_function" in name and context.has_function(name):
+            context.remove_function(name)
     _complete_loops(proto.graph)
     return proto
 
