@@ -9,7 +9,7 @@ As it stands it makes a few steps of each form, to see that all run. On two quie
 of the runs (`--list`) some five hours. Each is a run folder below `--output`: stop it at any time, and the same command
 goes on; what is measured is not trained again. A run that ends by itself, by a loss that is no number, is counted.
 Forms are named by what they change, so that one run serves every table that it belongs to. Perceptual and style losses
-want Keras' VGG16 weights, which are downloaded once.
+look through EfficientNet-Lite0, of the extra `features`, like the metric feature_distance.
 
 `methods` are all recipes that complete photographs, narrow, trained on the same boxes for the same time, beside two
 methods that learn nothing:
@@ -52,6 +52,7 @@ CONFIGS = {
 BASELINES = ("telea", "patchmatch")  # beside the methods
 # Half of the side and always as large, as a Context Encoder wants it.
 BOXES = ["mask.kind=box", "mask.height=32", "mask.width=32", "mask.max_delta_height=0", "mask.max_delta_width=0"]
+NETWORK = "options.perceptual=efficientnet_lite0"  # at these weights its terms are as large as l1 at first
 # By table: form -> overrides. The first word of a form is its config.
 GROUPS = {
     "attention": {
@@ -69,8 +70,8 @@ GROUPS = {
         FULL: [],
         "v1 no reconstruction": ["options.l1_weight=0", "options.autoencoder_weight=0"],
         "v1 no discounting": ["options.discount=none"],
-        "v1 perceptual": ["options.perceptual_weight=1.0e-5"],
-        "v1 style": ["options.style_weight=1.0e-5"],
+        "v1 perceptual": [NETWORK, "options.perceptual_weight=0.005"],
+        "v1 style": [NETWORK, "options.style_weight=2.0e-4"],
         "v1 total variation": ["options.total_variation_weight=0.1"],
     },
     "convolution": {  # a gated layer hands on half of its filters

@@ -170,7 +170,7 @@ ABLATIONS = {  # of DeepFill v1: options, and what is left of the generator's te
 @pytest.mark.parametrize("ablation", ABLATIONS)
 def test_ablations_train_and_are_the_same_run_on_two_replicas(ablation, images, vgg16_file, tmp_path):
     options, terms = ABLATIONS[ablation]
-    options = {**options, "n_critic": 0, "vgg_weights": str(vgg16_file)}  # what differs is the generator's
+    options = {**options, "n_critic": 0, "perceptual_file": str(vgg16_file)}  # what differs is the generator's
     runs = [
         train("deepfill_v1", images, tmp_path / strategy, options, steps=2, strategy=strategy)
         for strategy in ("one_device", "mirrored")

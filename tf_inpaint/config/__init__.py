@@ -207,6 +207,8 @@ class Config:
 RENAMED = {  # old key: new key, in the same section; old names keep working
     "data.max_broken_share": "data.max_broken_fraction",
     "mask.noise_share": "mask.noise_fraction",
+    "options.vgg": "options.perceptual",
+    "options.vgg_weights": "options.perceptual_file",
 }
 
 

@@ -18,7 +18,7 @@ class VGGFeatures:
 
     Args:
         network: "vgg16" or "vgg19".
-        weights, key: as `load_application` takes them.
+        weights, key: as `load_application` takes them; "" is "imagenet", too.
         layers: names of Keras' layers, after whose ReLU features are taken.
     Call:
         image: float32 [B, H, W, 3] in [-1, 1], RGB; H and W at least 16.
@@ -28,9 +28,9 @@ class VGGFeatures:
     Reference: Simonyan and Zisserman 2015; the input as these weights were trained: BGR, 0 .. 255, less the mean.
     """
 
-    def __init__(self, network="vgg16", weights=DOWNLOAD, layers=STYLE_LAYERS, key="options.vgg_weights"):
+    def __init__(self, network="vgg16", weights=DOWNLOAD, layers=STYLE_LAYERS, key="options.perceptual_file"):
         self.layers = tuple(layers)
-        network = load_application(network, weights, key)
+        network = load_application(network, weights or DOWNLOAD, key)
         self._network = tf.keras.Model(network.input, [network.get_layer(name).output for name in self.layers])
 
     def __call__(self, image):

@@ -8,6 +8,7 @@ from typing import Literal, Tuple
 import tensorflow as tf
 
 from tf_inpaint.errors import InputError
+from tf_inpaint.features.efficientnet_lite import EfficientNetLite0
 from tf_inpaint.features.vgg import PERCEPTUAL_LAYERS, STYLE_LAYERS, VGGFeatures
 from tf_inpaint.losses.adversarial import (
     gradient_penalty,
@@ -33,6 +34,8 @@ _LOSSES = {
     "least_squares": (least_squares_discriminator_loss, least_squares_generator_loss),
     "minimax": (minimax_discriminator_loss, minimax_generator_loss),
 }
+# Of EfficientNet-Lite0: at 1/4, which sees about as far as VGG16's relu2_2; and the last of 1/2, 1/4, 1/8 and 1/16.
+_PERCEPTUAL_STAGES, _STYLE_STAGES = (3,), (1, 3, 5, 11)
 
 
 @dataclass(frozen=True)
@@ -59,11 +62,14 @@ class Options(RecipeOptions):
             out.
         autoencoder_weight: of the l1 outside the hole, `autoencoder`.
         coarse_l1_weight: of the coarse output, relative to the refined one, in both.
-        perceptual_weight: of the difference of VGG features of the completed image and the true one, `perceptual`.
+        perceptual_weight: of the difference of what a trained network sees of the completed image and the true one,
+            `perceptual`.
         style_weight: of that of their Gram matrices, `style`.
         total_variation_weight: of neighbouring pixels' differences in and along the hole, `total_variation`.
-        vgg: which network `perceptual_weight` and `style_weight` look through; loaded if one of them is not 0.
-        vgg_weights: "imagenet" lets Keras download its own, or the path of an .h5 file of them without top.
+        perceptual: which network `perceptual_weight` and `style_weight` look through, loaded if one of them is not 0:
+            "vgg16" or "vgg19"; or "efficientnet_lite0", from the package of the extra `features`.
+        perceptual_file: an .h5 file of vgg's weights without top; "imagenet" or "" downloads Keras'. EfficientNet takes
+            its package's.
         adversarial_weight: of both adversarial terms of the generator; 0 trains without discriminators.
         global_weight: of the global discriminator relative to the local one.
         penalty_weight: of the gradient penalties.
@@ -87,8 +93,8 @@ class Options(RecipeOptions):
     perceptual_weight: float = 0.0
     style_weight: float = 0.0
     total_variation_weight: float = 0.0
-    vgg: Literal["vgg16", "vgg19"] = "vgg16"
-    vgg_weights: str = "imagenet"
+    perceptual: Literal["vgg16", "vgg19", "efficientnet_lite0"] = "vgg16"
+    perceptual_file: str = "imagenet"
     adversarial_weight: float = 0.001
     global_weight: float = 1.0
     penalty_weight: float = 10.0
@@ -110,7 +116,7 @@ class DeepFillV1Recipe(Recipe):
         self.generator = DeepFillV1Generator(options.width, options.padding, options.attention, options.convolution)
         self.discriminator = DeepFillV1Discriminator(options.critic_width)
         self._critic_loss, self._generator_loss = _LOSSES[options.gan]
-        self.features = None  # function of an image to its VGG features by layer, where a loss needs them
+        self.features = None  # as `_features` makes it, where a loss needs it
         self._with_critics = bool(options.adversarial_weight) and not options.pretrain_coarse
         self.n_critic = options.n_critic if self._with_critics else 0
 
@@ -153,7 +159,7 @@ class DeepFillV1Recipe(Recipe):
         position = tf.zeros([1, 2], tf.int32)
         self.discriminator((self._seen(image, mask), self._patch(self._seen(image, mask), position)))
         if self.options.perceptual_weight or self.options.style_weight:
-            self.features = VGGFeatures(self.options.vgg, self.options.vgg_weights)
+            self.features = _features(self.options)
 
     def complete(self, batch, training):
         if not self.options.pretrain_coarse:
@@ -200,13 +206,11 @@ class DeepFillV1Recipe(Recipe):
         """Of the completed image as a whole: the terms perceptual, style and total_variation."""
         options, losses = self.options, {}
         if options.perceptual_weight or options.style_weight:
-            ours, truth = self.features(completed), self.features(image)
+            (content, style), (true_content, true_style) = self.features(completed), self.features(image)
             if options.perceptual_weight:
-                features = ([seen[layer] for layer in PERCEPTUAL_LAYERS] for seen in (ours, truth))
-                losses["perceptual"] = options.perceptual_weight * perceptual_loss(*features)
+                losses["perceptual"] = options.perceptual_weight * perceptual_loss(content, true_content)
             if options.style_weight:
-                features = ([seen[layer] for layer in STYLE_LAYERS] for seen in (ours, truth))
-                losses["style"] = options.style_weight * style_loss(*features)
+                losses["style"] = options.style_weight * style_loss(style, true_style)
         if options.total_variation_weight:
             losses["total_variation"] = options.total_variation_weight * total_variation(completed, mask)
         return losses
@@ -256,3 +260,19 @@ class DeepFillV1Recipe(Recipe):
         weights = box_discount(*options.local_patch, gamma)
         patch = self._patch(image, position)
         return lambda output: discounted_l1(self._patch(output, position), patch, weights)
+
+
+def _features(options):
+    """Function of an image to what a frozen network sees: features to be alike, and those of alike Gram matrices."""
+    if options.perceptual == "efficientnet_lite0":
+        network, content, style = EfficientNetLite0(), _PERCEPTUAL_STAGES, _STYLE_STAGES
+        see = lambda image: dict(zip(style, network(image, style)))  # noqa: E731
+    else:
+        content, style = PERCEPTUAL_LAYERS, STYLE_LAYERS
+        see = VGGFeatures(options.perceptual, options.perceptual_file, style)
+
+    def features(image):
+        seen = see(image)
+        return [seen[name] for name in content], [seen[name] for name in style]
+
+    return features

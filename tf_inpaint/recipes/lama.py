@@ -214,6 +214,6 @@ def _perceptual_distance(options, efficientnet):
         return lambda ours, theirs: perceptual_loss(network(ours), network(theirs))
     network = efficientnet
     if options.perceptual != "efficientnet_lite0":
-        vgg = VGGFeatures(options.perceptual, options.perceptual_file or "imagenet", key="options.perceptual_file")
+        vgg = VGGFeatures(options.perceptual, options.perceptual_file)
         network = lambda image: list(vgg(image).values())  # noqa: E731
     return lambda ours, theirs: tf.reduce_mean(feature_distance(network(ours), network(theirs)))

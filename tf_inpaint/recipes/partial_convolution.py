@@ -143,5 +143,5 @@ def _features(options):
     if options.perceptual == "efficientnet_lite0":
         network = EfficientNetLite0()
         return lambda image: network(image, _STAGES)
-    vgg = VGGFeatures("vgg16", options.perceptual_file or "imagenet", _VGG_LAYERS, "options.perceptual_file")
+    vgg = VGGFeatures("vgg16", options.perceptual_file, _VGG_LAYERS)
     return lambda image: [features / _VGG_SCALE for features in vgg(image).values()]

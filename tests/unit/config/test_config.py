@@ -117,16 +117,20 @@ def test_bad_yaml_is_reported_without_tensorflow(write):
 # Old names
 
 OLD_LINES = ["data:", "  max_broken_share: 0.5", "mask:", "  noise_share: [0.1, 0.4]"]
+OLD_LINES += ["options:", "  vgg: vgg19", "  vgg_weights: here.h5"]
 
 
 def test_old_names_are_read_and_noted(write, caplog):
     notes = []
     config = load_config(write(*OLD_LINES), report=notes.append)
     assert (config.data.max_broken_fraction, config.mask.noise_fraction) == (0.5, (0.1, 0.4))
+    assert (config.options.perceptual, config.options.perceptual_file) == ("vgg19", "here.h5")
     assert len(notes) == len(RENAMED)
     assert notes == [
         "small.yml:3: data.max_broken_share is now called data.max_broken_fraction",
         "small.yml:5: mask.noise_share is now called mask.noise_fraction",
+        "small.yml:7: options.vgg is now called options.perceptual",
+        "small.yml:8: options.vgg_weights is now called options.perceptual_file",
     ]
     assert not caplog.messages
     load_config(write(*OLD_LINES))

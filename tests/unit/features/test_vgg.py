@@ -33,7 +33,7 @@ def test_features_of_a_file_are_those_of_its_network(vgg16, vgg16_file):
 
 
 def test_missing_and_wrong_files_are_a_sentence(vgg16_file, tmp_path):
-    with pytest.raises(InputError, match="options.vgg_weights: there is no file .*none.h5"):
+    with pytest.raises(InputError, match="options.perceptual_file: there is no file .*none.h5"):
         VGGFeatures(weights=tmp_path / "none.h5")
     (tmp_path / "text.h5").write_text("not weights")
     for network, path in (("vgg16", tmp_path / "text.h5"), ("vgg19", vgg16_file)):
@@ -47,6 +47,6 @@ def test_a_download_that_fails_is_a_sentence(monkeypatch):
         raise Exception("URL fetch failure on https://example.org: None\nmore")  # noqa: TRY002 - what Keras raises
 
     monkeypatch.setitem(NETWORKS, "vgg19", fail)
-    with pytest.raises(InputError, match="vgg19 cannot be downloaded, set options.vgg_weights to a file") as caught:
+    with pytest.raises(InputError, match="vgg19 cannot be downloaded, set options.perceptual_file to a file") as caught:
         VGGFeatures("vgg19")
     assert "\n" not in str(caught.value)

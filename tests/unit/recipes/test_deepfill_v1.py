@@ -6,10 +6,12 @@ import tensorflow as tf
 from small_recipes import BOX, make_batch, make_options, make_recipe
 
 from tf_inpaint.errors import InputError
+from tf_inpaint.features.efficientnet_lite import installed
 from tf_inpaint.losses.reconstruction import total_variation
 from tf_inpaint.models.weights import named_weights
 from tf_inpaint.recipes import DeepFillV1Recipe
 
+needs_features = pytest.mark.skipif(not installed(), reason="needs the extra `features`")
 GENERATOR_TERMS = ["l1", "autoencoder", "adversarial_global", "adversarial_local"]
 
 
@@ -96,9 +98,9 @@ def test_possible_sizes_pass():
 
 
 def _seen_by_vgg(image):
-    """A stand-in for VGG: a few channels, a position each."""
-    names = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3")
-    return {name: tf.nn.avg_pool2d(image * (number + 1), 8, 8, "VALID") for number, name in enumerate(names)}
+    """A stand-in for VGG's four layers, the second of which is compared as it is."""
+    layers = [tf.nn.avg_pool2d(image * number, 8, 8, "VALID") for number in (1, 2, 3, 4)]
+    return layers[1:2], layers
 
 
 def test_terms_of_the_completed_picture():
@@ -152,6 +154,20 @@ def test_a_generator_that_learns_nothing_is_refused(options):
         DeepFillV1Recipe.check(options, (64, 64), BOX)
 
 
+@needs_features
+@pytest.mark.parametrize("terms", [{"perceptual"}, {"style"}, {"perceptual", "style"}])
+def test_perceptual_and_style_terms_by_the_package_s_network(terms):
+    weights = {f"{term}_weight": 1.0 for term in terms}
+    recipe, batch = make_recipe("deepfill_v1", perceptual="efficientnet_lite0", **weights), make_batch()
+    losses = recipe.generator_losses(batch)
+    assert set(losses) - {*GENERATOR_TERMS} == terms and all(float(losses[term]) > 0 for term in terms)
+    content, style = recipe.features(batch["image"])
+    assert [features.shape[1:] for features in content] == [[16, 16, 24]]
+    assert [features.shape[1:] for features in style] == [[32, 32, 16], [16, 16, 24], [8, 8, 40], [4, 4, 112]]
+    nothing_missing = recipe.generator_losses({**batch, "mask": tf.zeros_like(batch["mask"])})
+    assert all(float(nothing_missing[term]) == 0 for term in terms)
+
+
 def test_vgg_is_loaded_with_the_weights_and_its_file_must_be_there():
-    with pytest.raises(InputError, match="options.vgg_weights: there is no file nowhere.h5"):
-        make_recipe("deepfill_v1", style_weight=1.0, vgg_weights="nowhere.h5")
+    with pytest.raises(InputError, match="options.perceptual_file: there is no file nowhere.h5"):
+        make_recipe("deepfill_v1", style_weight=1.0, perceptual_file="nowhere.h5")
