@@ -11,6 +11,7 @@ from tf_inpaint.checkpoints.npz import About, read_about
 from tf_inpaint.checkpoints.shipped import shipped_weights
 from tf_inpaint.config import load_config, options_from_dict
 from tf_inpaint.errors import InputError
+from tf_inpaint.layers.layer import filled_later
 from tf_inpaint.recipes import RECIPES
 from tf_inpaint.recipes.base import Recipe
 
@@ -63,7 +64,8 @@ def load_network(checkpoint, padding=None, temperature=None, seed=None) -> Netwo
         recipe.build(recipe.generator.minimum_size, recipe.generator.minimum_size)
         discriminator = recipe.discriminator
     else:
-        recipe.build_generator()
+        with filled_later():
+            recipe.build_generator()
     if as_released:
         recipe.generator.margin, recipe.generator.keeps_levels = 0, False  # of which its test program knows nothing
     report = load_weights(checkpoint, recipe.generator, discriminator)

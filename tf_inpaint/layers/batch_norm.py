@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from tf_inpaint.layers.layer import Layer
 
-class BatchNorm(tf.keras.layers.Layer):
+
+class BatchNorm(Layer):
     """Each channel brought to mean 0 and variance 1, then scaled and shifted.
 
     In training the statistics are those of the batch, over all replicas, and are handed back: a pass does not change
@@ -68,7 +70,7 @@ class BatchNorm(tf.keras.layers.Layer):
             running.assign(running + self.momentum * (seen - running))
 
 
-class PassNorm(tf.keras.layers.Layer):
+class PassNorm(Layer):
     """Batch normalisation by what a pass sees, in training or not: there are no running statistics.
 
     In training the statistics are those of the batch, over all replicas. Otherwise each example has its own, so that

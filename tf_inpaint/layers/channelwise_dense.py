@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from tf_inpaint.layers.layer import Layer
 
-class ChannelwiseDense(tf.keras.layers.Layer):
+
+class ChannelwiseDense(Layer):
     """y[b, i, c] = sum over positions j of kernel[c, i, j] * x[b, j, c] + bias[c, i].
 
     For m maps of n x n positions it has m * n^4 weights, where a dense layer has m^2 * n^4.

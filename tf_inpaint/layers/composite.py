@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import tensorflow as tf
+from tf_inpaint.layers.layer import Layer
 
 
-class Composite(tf.keras.layers.Layer):
+class Composite(Layer):
     """A layer whose weights are all those of layers within, each built when it is first called.
 
     Without a `build` of its own Keras 3 traces a layer once more to build what is within, which takes 2^n times as long

@@ -46,6 +46,10 @@ class FourierUnit(Composite):
         self.conv = _SpectrumConv(2 * filters, 1, padding="SAME", name="conv", **settings)
         self.norm = _SpectrumNorm(gamma_initializer="ones", axis_by_axis=True, name="norm")
 
+    def make(self, channels):
+        self.conv.make(2 * channels)
+        self.norm.make(2 * self.filters)
+
     def call(self, inputs, training=False):
         width = inputs.shape[2] or tf.shape(inputs)[2]
         x = self.conv(real_fourier(tf.cast(inputs, tf.float32)))  # [B, H, W // 2 + 1, 2 filters]
@@ -100,6 +104,12 @@ class SpectralTransform(Composite):
         self.local_unit = FourierUnit(filters // 2, name="local_unit") if local else None
         self.conv2 = convolution(filters, 1, "conv2", padding="SAME")
 
+    def make(self, channels):
+        self.conv1.make(channels)
+        for layer in (self.norm1, self.unit, self.local_unit, self.conv2):
+            if layer:
+                layer.make(self.conv1.filters)
+
     def call(self, inputs, training=False):
         if self.strides > 1:
             inputs = tf.nn.avg_pool2d(inputs, self.strides, self.strides, "VALID")
@@ -140,6 +150,7 @@ class FourierConv2D(Composite):
 
     def __init__(self, filters, kernel_size, strides=1, ratio_in=0.0, ratio_out=0.0, border=None, name=None, **kwargs):
         super().__init__(name=name, **kwargs)
+        self.ratio_in = ratio_in
         to_global = int(filters * ratio_out)
         to_local = filters - to_global
 
@@ -151,6 +162,15 @@ class FourierConv2D(Composite):
         self.global_to_local = plain(to_local, "global_to_local") if ratio_in > 0 else None
         spectral = ratio_in > 0 and to_global
         self.global_to_global = SpectralTransform(to_global, strides, name="global_to_global") if spectral else None
+
+    def make(self, channels):
+        others = int(channels * self.ratio_in)
+        for layer in (self.local_to_local, self.local_to_global):
+            if layer:
+                layer.make(channels - others)
+        for layer in (self.global_to_local, self.global_to_global):
+            if layer:
+                layer.make(others)
 
     def call(self, inputs, training=False):
         local, others = inputs
@@ -173,6 +193,14 @@ class NormFourierConv2D(Composite):
         self.conv = FourierConv2D(filters, kernel_size, strides, ratio_in, ratio_out, border, name="conv")
         self.norm_local = norm("norm_local") if ratio_out < 1 else None
         self.norm_global = norm("norm_global") if ratio_out > 0 else None
+        self.filters, self.ratio_out = filters, ratio_out
+
+    def make(self, channels):
+        self.conv.make(channels)
+        others = int(self.filters * self.ratio_out)
+        for layer, count in ((self.norm_local, self.filters - others), (self.norm_global, others)):
+            if layer:
+                layer.make(count)
 
     def call(self, inputs, training=False):
         (local, others), seen_by_conv = self.conv(inputs, training=training)
@@ -204,6 +232,10 @@ class FourierResidualBlock(Composite):
         super().__init__(name=name, **kwargs)
         self.conv1 = NormFourierConv2D(filters, kernel_size, 1, ratio, ratio, name="conv1")
         self.conv2 = NormFourierConv2D(filters, kernel_size, 1, ratio, ratio, name="conv2")
+
+    def make(self, channels):
+        self.conv1.make(channels)
+        self.conv2.make(channels)
 
     def call(self, inputs, training=False):
         outputs, seen1 = self.conv1(inputs, training=training)

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from tf_inpaint.layers.layer import Layer
 from tf_inpaint.layers.sublayers import sublayers
 
 PRECISIONS = {"float32": tf.float32, "mixed_bfloat16": tf.bfloat16, "mixed_float16": tf.float16}
 
 
-class MixedPrecision(tf.keras.layers.Layer):
+class MixedPrecision(Layer):
     """A layer that convolves in a precision.
 
     Attributes:

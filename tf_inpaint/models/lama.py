@@ -99,6 +99,14 @@ class LaMaGenerator(Composite, Generator):
         initializer = tf.keras.initializers.deserialize(UNIFORM)
         settings = {"activation": None, "padding": "REFLECT", "kernel_initializer": initializer}
         self.conv_out = FewFiltersConv(3, 7, name="conv_out", **settings)
+        self._widths = widths
+
+    def build(self, input_shape):
+        narrow, wide = self._widths[:3], self._widths[3]
+        read = [4 + self.guided, *narrow, *[wide] * len(self._blocks), wide, *narrow[::-1]]
+        for name, channels in zip((*self._down, *self._blocks, *self._up, "conv_out"), read):
+            getattr(self, name).make(channels)
+        self.built = True
 
     def call(self, inputs, training=False):
         masked_image, mask, edges = self.split(inputs)
@@ -160,6 +168,11 @@ class NormConv(Composite):
         self.activation = activation
         self.conv = convolution(filters, kernel_size, "conv", strides, padding, use_bias=True, **settings)
         self.norm = norm("norm") if normalised else None
+
+    def make(self, channels):
+        self.conv.make(channels)
+        if self.norm:
+            self.norm.make(self.conv.filters)
 
     def call(self, inputs, training=False):
         x, seen = tf.cast(self.conv(inputs), tf.float32), {}
@@ -239,6 +252,12 @@ class ResidualBlock(Composite):
                 conv = convolution(filters, 3, f"conv{index}_{dilation}", dilation=dilation, use_bias=True)
                 setattr(self, conv.name, conv)
         self.norm1, self.norm2 = norm("norm1"), norm("norm2")
+
+    def make(self, channels):
+        for index, norm_after in ((1, self.norm1), (2, self.norm2)):
+            for dilation in self.dilations:
+                getattr(self, f"conv{index}_{dilation}").make(channels // len(self.dilations))
+            norm_after.make(channels)
 
     def call(self, inputs, training=False):
         x, seen1 = self.norm1(self._convolve(inputs, "conv1"), training=training)

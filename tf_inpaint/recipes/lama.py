@@ -135,14 +135,16 @@ class LaMaRecipe(Recipe):
 
     def build(self, height, width):
         options = self.options
-        image, plane = tf.zeros([1, height, width, 3]), tf.zeros([1, height, width, 1])
-        self.complete({"image": image, "mask": plane, "edges": plane}, training=False)
+        self.build_generator()
         needed = options.perceptual_weight and options.perceptual == "efficientnet_lite0"
         efficientnet = EfficientNetLite0() if self._on_features or needed else None
         self._seen = efficientnet if self._on_features else lambda image: image
-        self.discriminator(self._seen(image))
+        self.discriminator(self._seen(tf.zeros([1, height, width, 3])))
         if options.perceptual_weight:
             self._perceptual_distance = _perceptual_distance(options, efficientnet)
+
+    def build_generator(self):
+        self.generator.build(None)
 
     def generator_losses(self, batch):
         options, image, mask = self.options, batch["image"], batch["mask"]
