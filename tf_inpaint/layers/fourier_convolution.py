@@ -7,7 +7,7 @@ import tensorflow as tf
 from tf_inpaint.layers.batch_norm import BatchNorm
 from tf_inpaint.layers.composite import Composite
 from tf_inpaint.layers.convolution import MirrorConv2D
-from tf_inpaint.ops.fourier import inverse_real_fourier, real_fourier
+from tf_inpaint.ops.fourier import RealFourier
 
 # PyTorch's default: uniform within 1 / sqrt(fan_in).
 UNIFORM = {"class_name": "VarianceScaling", "config": {"scale": 1 / 3, "mode": "fan_in", "distribution": "uniform"}}
@@ -51,10 +51,11 @@ class FourierUnit(Composite):
         self.norm.make(2 * self.filters)
 
     def call(self, inputs, training=False):
-        width = inputs.shape[2] or tf.shape(inputs)[2]
-        x = self.conv(real_fourier(tf.cast(inputs, tf.float32)))  # [B, H, W // 2 + 1, 2 filters]
+        x = tf.cast(inputs, tf.float32)
+        fourier = RealFourier(x)
+        x = self.conv(fourier.spectrum(x))  # [B, H, W // 2 + 1, 2 filters]
         x, seen = self.norm(tf.cast(x, tf.float32), training=training)
-        x = inverse_real_fourier(tf.nn.relu(x), width)
+        x = fourier.map(tf.nn.relu(x))
         return tf.ensure_shape(x, [*inputs.shape[:3], self.filters]), {"norm": seen}
 
 

@@ -29,29 +29,30 @@ def products_alone():
         _PRODUCTS_ALONE.reset(usual)
 
 
-def real_fourier(x):
-    """The spectrum of a real map.
+class RealFourier:
+    """The transforms of maps of one size.
 
     Args:
-        x: float32 [B, H, W, C].
-    Returns:
-        float32 [B, H, W // 2 + 1, 2 C], divided by sqrt(H W).
+        x: float32 [B, H, W, C], a map of that size.
     """
-    return (_forward_product if _is_small(*x.shape[1:3]) else _forward_fft)(x)
 
+    def __init__(self, x):
+        self._small = _is_small(*x.shape[1:3])
+        self._size = [_side(x, axis) for axis in (1, 2)] if self._small else tf.shape(x)[1:3]
+        self._root = None if self._small else tf.sqrt(tf.cast(tf.reduce_prod(self._size), tf.float32))
 
-def inverse_real_fourier(spectrum, width):
-    """The real map of a spectrum, which need not be that of one.
+    def spectrum(self, x):
+        """That of a real map: float32 [B, H, W // 2 + 1, 2 C], divided by sqrt(H W), of float32 [B, H, W, C]."""
+        return _forward_product(x, *self._size) if self._small else _forward_fft(x, self._size, self._root)
 
-    The inverse over the height is complex; that over the width takes column 0 and, if width is even, the last as real.
+    def map(self, spectrum):
+        """The real map of a spectrum, which need not be that of one: float32 [B, H, W, C], times sqrt(H W).
 
-    Args:
-        spectrum: float32 [B, H, width // 2 + 1, 2 C].
-        width: of the map.
-    Returns:
-        float32 [B, H, width, C], times sqrt(H W).
-    """
-    return (_inverse_product if _is_small(spectrum.shape[1], width) else _inverse_fft)(spectrum, width)
+        The inverse over the height is complex; that over the width takes column 0 and, if W is even, the last as real.
+        """
+        if self._small:
+            return _inverse_product(spectrum, *self._size)
+        return _inverse_fft(spectrum, self._size, self._root)
 
 
 def _is_small(height, width):
@@ -60,9 +61,9 @@ def _is_small(height, width):
     return _PRODUCTS_ALONE.get() or (known and max(height, width) <= LARGEST_PRODUCT)
 
 
-def _forward_product(x):
+def _forward_product(x, height, width):
     """Over the width, then the height: (c - i s)(r + i q) has the parts c r + s q and c q - s r."""
-    height, width, channels = (_side(x, axis) for axis in (1, 2, 3))
+    channels = _side(x, 3)
     c, s = _waves(_half(width), width)
     parts = tf.stack([tf.stack([c, -s], 1), tf.stack([-s, -c], 1)])  # (r, q), then (q, -r), of each column
     x = tf.linalg.matmul(tf.reshape(parts, [-1, width]), x)  # [B, H, 2 * (W // 2 + 1) * 2, C]
@@ -72,9 +73,9 @@ def _forward_product(x):
     return tf.reshape(x, [-1, height, _half(width), 2 * channels])
 
 
-def _inverse_product(spectrum, width):
+def _inverse_product(spectrum, height, width):
     """Over the height, then the width: (c + i s)(r + i q) has the parts c r - s q and c q + s r."""
-    height, channels = _side(spectrum, 1), _side(spectrum, 3) // 2
+    channels = _side(spectrum, 3) // 2
     c, s = _waves(height, height)
     rows = tf.reshape(tf.stack([c, s], 1), [2 * height, height])
     x = tf.linalg.matmul(rows, tf.reshape(spectrum, [-1, height, _half(width) * 2 * channels]))
@@ -87,20 +88,18 @@ def _inverse_product(spectrum, width):
     return tf.reshape(tf.linalg.matmul(tf.reshape(parts, [width, -1]), x), [-1, height, width, channels])
 
 
-def _forward_fft(x):
-    size = tf.shape(x)[1:3]
+def _forward_fft(x, size, root):
     # The operation alone: `tf.signal` adds padding to the map's own size, 40 operations where sizes are not known.
     spectrum = tf.raw_ops.RFFT2D(input=tf.transpose(x, [0, 3, 1, 2]), fft_length=size)
-    spectrum /= tf.cast(_root(size), tf.complex64)
+    spectrum /= tf.cast(root, tf.complex64)
     spectrum = tf.transpose(spectrum, [0, 2, 3, 1])  # [B, H, W // 2 + 1, C]
     return tf.concat([tf.math.real(spectrum), tf.math.imag(spectrum)], axis=-1)
 
 
-def _inverse_fft(spectrum, width):
-    size = tf.stack([_side(spectrum, 1), width])
+def _inverse_fft(spectrum, size, root):
     real, imaginary = tf.split(spectrum, 2, axis=-1)
     spectrum = tf.transpose(tf.complex(real, imaginary), [0, 3, 1, 2])
-    x = tf.raw_ops.IRFFT2D(input=spectrum, fft_length=size) * _root(size)
+    x = tf.raw_ops.IRFFT2D(input=spectrum, fft_length=size) * root
     return tf.transpose(x, [0, 2, 3, 1])
 
 
@@ -115,10 +114,6 @@ def _waves(rows, columns):
 
 def _half(width):
     return width // 2 + 1
-
-
-def _root(size):
-    return tf.sqrt(tf.cast(tf.reduce_prod(size), tf.float32))
 
 
 def _side(x, axis):

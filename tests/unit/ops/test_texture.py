@@ -116,11 +116,12 @@ def test_few_of_many_known_patches_are_compared(monkeypatch):
 
 
 def _compared(level, row, column):
-    """What is compared of a patch, pixel by pixel: of a level's guide with its borders repeated."""
-    radius = texture._RADIUS
-    padded = np.pad(level.guide.numpy(), ((radius, radius), (radius, radius), (0, 0)), mode="edge")
+    """What is compared of a patch, pixel by pixel: of a filled level with its borders repeated."""
+    radius, width = texture._RADIUS, int(level.width)
+    filled = level.filled.numpy().reshape(-1, width, 3)
+    padded = np.pad(filled, ((radius, radius), (radius, radius), (0, 0)), mode="edge")
     patch = padded[row : row + 2 * radius + 1, column : column + 2 * radius + 1]
-    values = np.concatenate([patch.ravel(), level.colours.numpy()[row * level.mask.shape[1] + column]])
+    values = np.concatenate([patch.ravel(), level.colours.numpy()[row * width + column]])
     return np.floor(255 * values + texture._NEARLY_HALF)
 
 
@@ -129,7 +130,8 @@ def level():
     """One of two holes, of which one lies at a corner, with what is known whole in it."""
     image, mask = _noise(24, 30), _hole(24, 30, (10, 13), (10, 13)) | _hole(24, 30, (0, 2), (28, 30))
     completed = _filled(image, mask).astype(np.float32) / 255
-    level = texture._Level.of(image.astype(np.float32) / 255, completed, mask, 1)
+    planes = np.concatenate([image.astype(np.float32) / 255, completed, mask[..., np.newaxis]], axis=-1)
+    level = texture._Level.of(tf.constant(planes, tf.float32), 1)
     known = [
         (row, column)
         for row in range(3, 21)
@@ -143,10 +145,10 @@ def level():
 def test_a_match_is_the_nearest_patch_by_pixels_and_colour(level):
     """One round of comparing all, against a loop."""
     level, positions, known = level
-    matches, distances = level.compare_all(level.guide)
+    matches, distances = level.compare_all(level.filled)
     assert len(matches) == 9 * 9 + 5 * 5
     for target, match, distance in zip(level.targets.numpy(), matches, distances):
-        costs = [((_compared(level, *target) - each) ** 2).sum() for each in known]
+        costs = [((_compared(level, *divmod(target, 30)) - each) ** 2).sum() for each in known]
         assert match == positions[int(np.argmin(costs))]
         assert distance == min(costs)
 
@@ -154,35 +156,37 @@ def test_a_match_is_the_nearest_patch_by_pixels_and_colour(level):
 def test_a_search_nearby_finds_what_lies_beside_and_what_neighbours_found(level):
     """From matches of which every fourth is the best one there is."""
     level, positions, known = level
-    best, least = level.compare_all(level.guide)
+    best, least = level.compare_all(level.filled)
     number = len(best)
     matches = tf.where(tf.range(number) % 4 == 0, best, positions[0])
-    found, distances = level.search_near(level.guide, matches)
+    found, distances = level.search_near(level.filled, matches)
     for target, match, distance in zip(level.targets.numpy(), found.numpy(), distances):
-        cost = ((_compared(level, *target) - known[positions.index(match)]) ** 2).sum()
+        cost = ((_compared(level, *divmod(target, 30)) - known[positions.index(match)]) ** 2).sum()
         assert distance == cost
-    before = level.search_near(level.guide, best)
+    before = level.search_near(level.filled, best)
     np.testing.assert_array_equal(before[0], best)
     assert (distances.numpy()[::4] == least.numpy()[::4]).all()
-    given = tf.reduce_sum((level.compared_at_targets(level.guide) - level.compared(level.image, matches)) ** 2, axis=1)
+    wanted, seen = level.compared_at_targets(level.filled), level.compared(level.filled, matches)
+    given = tf.reduce_sum((wanted - seen) ** 2, axis=1)
     assert (distances <= given).numpy().all() and (distances < given).numpy().sum() > number // 2
 
 
 def test_a_pixel_is_the_mean_of_what_patches_over_it_found(level):
     level = level[0]
-    matches, distances = level.compare_all(level.guide)
+    matches, distances = level.compare_all(level.filled)
     drawn = level.vote(matches, distances).numpy()
     weights = np.exp(-2 * distances / np.sort(distances)[3 * (len(distances) - 1) // 4]) + 1e-6
     for row, column in [(11, 11), (10, 12), (0, 29)]:
         total = weight = 0.0
         for target, match, each in zip(level.targets.numpy(), matches.numpy(), weights):
-            down, right = row - target[0], column - target[1]
+            down, right = row - target // 30, column - target % 30
             if max(abs(down), abs(right)) <= 3:
                 counts = each * np.exp(-(down**2 + right**2) / 8)
-                total += counts * level.image.numpy()[match // 30 + down, match % 30 + right]
+                total += counts * level.filled.numpy()[match + down * 30 + right]
                 weight += counts
-        np.testing.assert_allclose(drawn[row, column], total / weight, rtol=1e-4)
-    np.testing.assert_array_equal(drawn[~level.mask.numpy()], level.image.numpy()[~level.mask.numpy()])
+        np.testing.assert_allclose(drawn[row * 30 + column], total / weight, rtol=1e-4)
+    known = ~level.mask.numpy()[:, 0]
+    np.testing.assert_array_equal(drawn[known], level.filled.numpy()[known])
 
 
 def test_holes_near_each_other_are_drawn_together_and_the_others_apart():
