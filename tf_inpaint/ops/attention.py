@@ -6,10 +6,12 @@ import tensorflow as tf
 
 from tf_inpaint.ops.boxes import Box, crop, paste
 from tf_inpaint.ops.chunked_attention import attend_in_chunks, chunk_columns, chunk_memory
+from tf_inpaint.ops.chunked_transfer import transfer_in_chunks
 from tf_inpaint.ops.patches import Matching, paste_patches, patch_similarity, propagate
 
 MATRICES = 5  # of all queries by all keys, alive at a time; measured
 AT_ONCE = 384 << 20  # bytes up to which chunks, where they are allowed, are not worth their trouble
+WITHOUT_PROPAGATION = 160 << 20  # the same without it: of larger matrices, memory comes from the system each time
 SMALL_TILES = 128 << 20  # bytes up to which tiles stay in a processor's cache: a step touches a few of them
 NARROW = 64  # columns, below which a chunk's margins count
 MARGIN = 2  # queries around those asked for: one that pastes there too, one whose patch is its neighbour's
@@ -78,8 +80,9 @@ def _attend(queries, keys, norms, valid, background, max_memory, matching):
         enough = tf.maximum(float(SMALL_TILES), chunk_memory(NARROW, kh, kw))
         columns = chunk_columns(w, kh, kw, tf.minimum(float(max_memory), enough))
         known = tf.broadcast_to(valid, [b, kh, kw])
+        one = attend_in_chunks if matching.propagation else transfer_in_chunks
         return tf.map_fn(
-            lambda image: attend_in_chunks(*image, columns, matching),
+            lambda image: one(*image, columns, matching),
             (queries, keys, norms, known, background),
             fn_output_signature=(
                 tf.TensorSpec([None, None, background.shape[-1]], tf.float32),
@@ -90,7 +93,8 @@ def _attend(queries, keys, norms, valid, background, max_memory, matching):
 
     if max_memory is None:
         return at_once()
-    fits = min(max_memory, AT_ONCE) / (4.0 * MATRICES)  # entries of the matrix
+    most = AT_ONCE if matching.propagation else WITHOUT_PROPAGATION
+    fits = min(max_memory, most) / (4.0 * MATRICES)  # entries of the matrix
     sides = queries.shape[:3] + keys.shape[1:3]
     if sides.is_fully_defined():  # of large images, shapes of the other branch would be more than TensorFlow counts
         return at_once() if sides.num_elements() <= fits else in_chunks()

@@ -1,4 +1,4 @@
-"""Attention of one image in chunks, so that no matrix of all queries by all keys ever exists. For inference.
+"""Attention with propagation, of one image in chunks, without a matrix of all queries by all keys. For inference.
 
 Positions are counted row by row: queries p in rows of w, keys k in rows of kw. Every sum in attention then goes along a
 diagonal of the matrix [p, k]; what differs is how far the neighbours are and what lies beyond the border:
@@ -27,7 +27,7 @@ TILES = 16  # alive at a time; measured
 
 
 def attend_in_chunks(queries, keys, norms, valid, background, columns, matching):
-    """What `attention.attend` computes, of one image and without gradients.
+    """What `attention.attend` computes with propagation, of one image and without gradients.
 
     Args:
         queries: float32 [h, w, C].
@@ -89,8 +89,7 @@ class _Chunks:
             return tf.reshape(tf.pad(values, [[0, 1], [0, 0]]), [self.stride])
 
         self.valid = with_none(valid)
-        # Propagation comes between scale and mask; without it both are done at once.
-        self.factor = with_none((matching.scale if matching.propagation else matching.scale * valid) / norms)
+        self.factor = with_none(matching.scale / norms)
         real = with_none(tf.ones_like(valid))
         self.bias = tf.where(real > 0, 0.0, -float("inf"))
         self.floor = matching.floor * real if matching.floor else None
@@ -119,17 +118,12 @@ class _Chunks:
 
         # A row's products need the row below, so do its scores and what it pastes: three waves, each a row behind.
         def step(row, above, here, scores_above, scores, weights_above, weights, pasted, best):
-            if self.matching.propagation:
-                scores_below, above, here = tf.cond(
-                    row < last,
-                    lambda: next_scores(row + 1, above, here),
-                    lambda: (self._wrapped(first + 1, w - 1 - left), above, here),
-                )
-                total = self._propagate(scores_above, scores, scores_below)
-            else:
-                total = tf.slice(scores, [self.kw], [(self.columns + 4) * self.stride])
-                scores_below, above, here = next_scores(row + 1, above, here)
-            heavy = self._weights(total, inside)
+            scores_below, above, here = tf.cond(
+                row < last,
+                lambda: next_scores(row + 1, above, here),
+                lambda: (self._wrapped(first + 1, w - 1 - left), above, here),
+            )
+            heavy = self._weights(self._propagate(scores_above, scores, scores_below), inside)
             best = best.write(row, self._best(heavy))
             weights_below = self._with_sides(heavy)
             pasted = pasted.write(row, self._paste(weights_above, weights, weights_below))
@@ -139,7 +133,7 @@ class _Chunks:
         pasted = tf.TensorArray(tf.float32, self.h + 1)  # each row when the next is known
         best = tf.TensorArray(tf.int32, self.h)
         scores, above, here = next_scores(0, products(-1), products(0))
-        scores_above = self._wrapped(first + (self.h - 1) * w - 1, -left) if self.matching.propagation else scores
+        scores_above = self._wrapped(first + (self.h - 1) * w - 1, -left)
         state = (0, above, here, scores_above, scores, none, none, pasted, best)
         state = tf.while_loop(lambda row, *_: row < self.h, step, state, parallel_iterations=1)
         weights_above, weights, pasted, best = state[-4:]
@@ -176,12 +170,10 @@ class _Chunks:
             sources = ((above, 0), (here, self.kw), (below, 2 * self.kw))
         scores = tf.add_n([_slice(tile, begin, size) for tile, begin in sources])
         scores = tf.reshape(scores, [-1, self.stride]) * self.factor  # [columns + 8, stride]
-        if self.matching.propagation:  # of queries beyond the image nothing may reach others
-            query = first + 2 + tf.range(self.columns + 8)
-            scores *= tf.cast((query >= 0) & (query < self.h * self.w), tf.float32)[:, tf.newaxis]
+        query = first + 2 + tf.range(self.columns + 8)  # of those beyond the image nothing may reach others
+        scores *= tf.cast((query >= 0) & (query < self.h * self.w), tf.float32)[:, tf.newaxis]
         begin, size = 2 * self.stride - self.kw, (self.columns + 4) * self.stride + 2 * self.kw
-        steps = (0, self.after, self.before) if self.matching.propagation else (0,)
-        return tf.add_n([_slice(scores, begin + far, size) for far in steps])
+        return tf.add_n([_slice(scores, begin + far, size) for far in (0, self.after, self.before)])
 
     def _wrapped(self, first, end):
         """Scores that continue the columns beyond the image, but for its last corner: nothing continues column `end`.
@@ -211,8 +203,7 @@ class _Chunks:
 
     def _weights(self, scores, inside):
         """[columns + 4, stride], 0 for queries beside the image."""
-        scores = tf.reshape(scores, [-1, self.stride])
-        scores = scores * self.valid if self.matching.propagation else scores
+        scores = tf.reshape(scores, [-1, self.stride]) * self.valid
         weights = tf.nn.softmax(scores + self.bias) * inside[0]
         return weights if self.floor is None else tf.maximum(weights, inside[1])
 

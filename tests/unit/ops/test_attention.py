@@ -8,6 +8,7 @@ from tf_inpaint.ops import attention
 from tf_inpaint.ops.attention import attend
 from tf_inpaint.ops.boxes import Box
 from tf_inpaint.ops.chunked_attention import attend_in_chunks, chunk_columns
+from tf_inpaint.ops.chunked_transfer import transfer_in_chunks
 from tf_inpaint.ops.patches import Matching, patch_norms
 
 SIZES = ((14, 15), (13, 6), (5, 16), (3, 4))
@@ -53,7 +54,7 @@ def _difference(all_pasted, pasted, top, left, bottom, right):
 
 
 @pytest.mark.parametrize(
-    "ksize, propagation, max_memory", [(3, True, None), (1, True, None), (3, False, None), (3, True, 1)]
+    "ksize, propagation, max_memory", [(3, True, None), (1, True, None), (3, False, None), (3, True, 1), (3, False, 1)]
 )
 def test_what_is_needed_is_as_of_all_and_the_rest_0(ksize, propagation, max_memory):
     for h, w in SIZES if max_memory is None else SIZES[1:2]:
@@ -100,8 +101,9 @@ def test_far_fewer_queries_are_matched(monkeypatch):
 def test_chunks_of_every_width(h, w, kh, kw, rate, ksize, propagation):
     inputs = _inputs(h, w, kh, kw, rate, ksize)
     settings = {"rate": rate, "ksize": ksize, "scale": 2.0, "propagation": propagation}
+    chunked = attend_in_chunks if propagation else transfer_in_chunks
     in_chunks = tf.function(
-        lambda columns: attend_in_chunks(*(x[0] for x in inputs), columns, Matching(**settings)), autograph=False
+        lambda columns: chunked(*(x[0] for x in inputs), columns, Matching(**settings)), autograph=False
     )
     pasted, best = attend(*inputs, **settings)
     for columns in range(1, w + 1):
@@ -114,15 +116,17 @@ def test_weights_may_have_a_floor():
     inputs = _inputs(4, 5, 4, 5, 2, 3)
     settings = {"rate": 2, "propagation": False, "floor": 0.01}
     pasted, _ = attend(*inputs, **settings)
-    _close(attend_in_chunks(*(x[0] for x in inputs), 2, Matching(**settings))[0], pasted[0])
+    _close(transfer_in_chunks(*(x[0] for x in inputs), 2, Matching(**settings))[0], pasted[0])
     assert np.abs(pasted - attend(*inputs, **{**settings, "floor": 0.0})[0]).max() > 1e-3
 
 
-def test_what_does_not_fit_is_done_in_chunks_for_each_image_by_its_own_mask():
+@pytest.mark.parametrize("propagation", [True, False])
+def test_what_does_not_fit_is_done_in_chunks_for_each_image_by_its_own_mask(propagation):
     inputs = _inputs(6, 8, 6, 8, 2, 3, batch=3)
-    pasted, best = attend(*inputs, rate=2)
+    settings = {"rate": 2, "propagation": propagation}
+    pasted, best = attend(*inputs, **settings)
     for memory in (1, 1e9):
-        ours, chunked_best = tf.function(attend, autograph=False)(*inputs, rate=2, max_memory=memory)
+        ours, chunked_best = tf.function(attend, autograph=False)(*inputs, **settings, max_memory=memory)
         _close(ours, pasted)
         np.testing.assert_array_equal(chunked_best, best)
 
