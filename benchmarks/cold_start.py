@@ -1,9 +1,11 @@
-"""What a first completion takes, from the shell to the file, above the import of TensorFlow.
+"""What a first completion takes, from the shell to the file, and a first step of training, above TensorFlow's import.
 
     python benchmarks/cold_start.py [--other ../earlier] [--weights photos] [--repeats 3]
+        [--configs quickstart quickstart_lama quickstart_deepfill_v2]
 
 `--other` is a second checkout (`git worktree add ../earlier COMMIT`), which takes turns with this one. An image of
-256 x 256 with a hole of 90 x 110. Seconds are the least of the repeats: of the processor, then by the clock.
+256 x 256 with a hole of 90 x 110. Training begins a new run, views included, and ends after its first step; without
+`--configs` there is none. Seconds are the least of the repeats: of the processor, then by the clock.
 """
 
 import json
@@ -21,6 +23,7 @@ from tf_inpaint.io.images import write_png
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 IMPORT, WHOLE = "a process that imports TensorFlow", "test.py, the whole process"
+FIRST_STEP = "{}, up to its first step"
 # Run in each checkout, by names that older ones have too.
 PIECES = """
 import json, os, sys, time
@@ -38,6 +41,21 @@ inpainter.complete(image, mask); marks.append(("  first complete", now()))
 inpainter.complete(image, mask); marks.append(("  second complete", now()))
 print(json.dumps({name: [b - a for a, b in zip(start, end)] for (_, start), (name, end) in zip(marks, marks[1:])}))
 """
+TRAINING = """
+import os, sys
+from tf_inpaint import cli
+tf = cli.import_tensorflow()
+from tf_inpaint.training.command import main
+from tf_inpaint.training.learner import Learner
+take_steps = Learner.take_steps
+def first(self, *arguments, **settings):
+    values, _ = take_steps(self, *arguments, **settings)
+    print([float(value) for value in tf.nest.flatten(values)])  # waits for them
+    sys.stdout.flush()
+    os._exit(0)
+Learner.take_steps = first
+main(sys.argv[1:])
+"""
 
 
 def process(root, *arguments):
@@ -53,20 +71,27 @@ def process(root, *arguments):
     return (spent, wall), done.stdout
 
 
-def measure(root, weights, folder):
+def measure(root, weights, configs, folder):
     """{piece: (processor, wall)} of a checkout."""
     image, mask, output = (os.path.join(folder, name) for name in ("image.png", "mask.png", "completed.png"))
     times = {IMPORT: process(root, "-c", "import tensorflow")[0]}
     command = ["test.py", "--image", image, "--mask", mask, "--output", output, "--weights", weights]
     times[WHOLE] = process(root, *command)[0]
     _, printed = process(root, "-c", PIECES, weights, os.path.join(folder, "image.npy"))
-    return {**times, **json.loads(printed)}
+    times.update(json.loads(printed))
+    for config in configs:
+        with tempfile.TemporaryDirectory() as run:
+            settings = [f"data.train={os.path.join(folder, 'images')}", f"training.run_folder={run}/run"]
+            command = ["--config", f"configs/{config}.yml", "--set", *settings]
+            times[FIRST_STEP.format(config)] = process(root, "-c", TRAINING, *command)[0]
+    return times
 
 
 def main(argv):
     parser = cli.Parser(prog="cold_start.py", description=__doc__.splitlines()[0])
     parser.add_argument("--other", help="another checkout to compare with")
     parser.add_argument("--weights", default="photos")
+    parser.add_argument("--configs", nargs="*", default=[], metavar="CONFIG", help="of training, below configs/")
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args(argv)
     roots = [ROOT, *([os.path.abspath(arguments.other)] if arguments.other else [])]
@@ -77,13 +102,18 @@ def main(argv):
         np.save(os.path.join(folder, "image.npy"), image)
         write_png(os.path.join(folder, "image.png"), image)
         write_png(os.path.join(folder, "mask.png"), mask)
-        runs = [[measure(root, arguments.weights, folder) for root in roots] for _ in range(arguments.repeats)]
+        os.mkdir(os.path.join(folder, "images"))
+        for index in range(8):
+            write_png(os.path.join(folder, "images", f"{index}.png"), np.roll(image, index * 16, axis=1))
+        wanted = arguments.weights, arguments.configs, folder
+        runs = [[measure(root, *wanted) for root in roots] for _ in range(arguments.repeats)]
     least = [
         {name: np.min([run[tree][name] for run in runs], axis=0) for name in runs[0][tree]}
         for tree in range(len(roots))
     ]
     for time_of in least:
-        time_of["test.py above that process"] = time_of[WHOLE] - time_of[IMPORT]
+        for name in (WHOLE, *map(FIRST_STEP.format, arguments.configs)):
+            time_of[f"{name}, above that import"] = time_of[name] - time_of[IMPORT]
 
     def row(name):
         cells = [" ".join(f"{seconds:6.2f}" for seconds in time_of[name]) for time_of in least]

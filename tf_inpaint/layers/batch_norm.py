@@ -162,7 +162,9 @@ def _mean(values, axis_by_axis):
 
 def _count(inputs):
     """How many values of each channel all replicas have together."""
-    return tf.cast(tf.reduce_prod(tf.shape(inputs)[:-1]), inputs.dtype) * _replicas()
+    shape = inputs.shape[:-1]
+    count = shape.num_elements() if shape.is_fully_defined() else tf.reduce_prod(tf.shape(inputs)[:-1])
+    return tf.cast(count, inputs.dtype) * _replicas()
 
 
 def _replicas():

@@ -63,29 +63,48 @@ def _is_small(height, width):
 
 def _forward_product(x, height, width):
     """Over the width, then the height: (c - i s)(r + i q) has the parts c r + s q and c q - s r."""
-    channels = _side(x, 3)
-    c, s = _waves(_half(width), width)
-    parts = tf.stack([tf.stack([c, -s], 1), tf.stack([-s, -c], 1)])  # (r, q), then (q, -r), of each column
-    x = tf.linalg.matmul(tf.reshape(parts, [-1, width]), x)  # [B, H, 2 * (W // 2 + 1) * 2, C]
-    c, s = _waves(height, height)
-    rows = tf.reshape(tf.stack([c, s], -1), [height, 2 * height])
+    channels, (columns, rows) = _side(x, 3), _once(_forward_matrices, height, width)
+    x = tf.linalg.matmul(columns, x)  # [B, H, 2 * (W // 2 + 1) * 2, C]
     x = tf.linalg.matmul(rows, tf.reshape(x, [-1, 2 * height, _half(width) * 2 * channels]))
     return tf.reshape(x, [-1, height, _half(width), 2 * channels])
 
 
+def _forward_matrices(height, width):
+    c, s = _waves(_half(width), width)
+    parts = tf.stack([tf.stack([c, -s], 1), tf.stack([-s, -c], 1)])  # (r, q), then (q, -r), of each column
+    columns = tf.reshape(parts, [-1, width])
+    c, s = _waves(height, height)
+    return columns, tf.reshape(tf.stack([c, s], -1), [height, 2 * height])
+
+
 def _inverse_product(spectrum, height, width):
     """Over the height, then the width: (c + i s)(r + i q) has the parts c r - s q and c q + s r."""
-    channels = _side(spectrum, 3) // 2
-    c, s = _waves(height, height)
-    rows = tf.reshape(tf.stack([c, s], 1), [2 * height, height])
+    channels, (rows, columns) = _side(spectrum, 3) // 2, _once(_inverse_matrices, height, width)
     x = tf.linalg.matmul(rows, tf.reshape(spectrum, [-1, height, _half(width) * 2 * channels]))
     x = tf.reshape(x, [-1, height, 2 * _half(width) * 2, channels])  # c and s, columns, r and q
+    return tf.reshape(tf.linalg.matmul(columns, x), [-1, height, width, channels])
+
+
+def _inverse_matrices(height, width):
+    c, s = _waves(height, height)
+    rows = tf.reshape(tf.stack([c, s], 1), [2 * height, height])
     # Every column stands for its mirror image too, but for the first and, of an even width, the last.
     column = tf.range(_half(width))
     twice = tf.where((column == 0) | (2 * column == width), 1.0, 2.0)
     c, s = (wave * twice for wave in _waves(width, _half(width)))
     parts = tf.stack([tf.stack([c, -s], -1), tf.stack([-s, -c], -1)], 1)  # [W, 2, W // 2 + 1, 2]
-    return tf.reshape(tf.linalg.matmul(tf.reshape(parts, [width, -1]), x), [-1, height, width, channels])
+    return rows, tf.reshape(parts, [width, -1])
+
+
+def _once(matrices, height, width):
+    """What a function makes of a height and a width: once in a graph, of sizes known while tracing."""
+    if tf.executing_eagerly() or not (isinstance(height, int) and isinstance(width, int)):
+        return matrices(height, width)
+    graph = tf.compat.v1.get_default_graph()
+    made = graph.fourier_matrices = getattr(graph, "fourier_matrices", {})  # which live as long as the graph
+    if (matrices, height, width) not in made:
+        made[matrices, height, width] = matrices(height, width)
+    return made[matrices, height, width]
 
 
 def _forward_fft(x, size, root):

@@ -137,10 +137,53 @@ def _optimizer(options):
     if options.algorithm == "adadelta":
         optimizer = tf.keras.optimizers.Adadelta(rate, rho=options.rho, epsilon=epsilon)
     else:
-        optimizer = tf.keras.optimizers.Adam(rate, beta_1=options.beta1, beta_2=options.beta2, epsilon=epsilon)
+        optimizer = _Adam(rate, options.beta1, options.beta2, epsilon, name="Adam")
     if hasattr(optimizer, "jit_compile"):
         optimizer.jit_compile = False  # Keras 2 compiles every weight's update by itself where there is a GPU
     return optimizer
+
+
+class _Adam(tf.keras.optimizers.Adam):
+    """Keras's, whose thirty operations for each weight are one, and what all weights share is computed once.
+
+    A network has some hundred weights, and graphs are built anew in every process.
+    """
+
+    _shared = None
+
+    def apply_gradients(self, *args, **kwargs):
+        try:
+            return super().apply_gradients(*args, **kwargs)
+        finally:
+            self._share(None)
+
+    def update_step(self, gradient, variable, learning_rate=None):
+        """Keras's; Keras 3 alone hands in the rate."""
+        if self._shared is None:
+            step = tf.cast(tf.convert_to_tensor(self.iterations) + 1, tf.float32)
+            rate = tf.convert_to_tensor(self.learning_rate if learning_rate is None else learning_rate)
+            betas = tf.constant(self.beta_1), tf.constant(self.beta_2)
+            powers = {f"beta{index}_power": tf.pow(beta, step) for index, beta in enumerate(betas, 1)}
+            constants = {"beta1": betas[0], "beta2": betas[1], "epsilon": tf.constant(self.epsilon)}
+            self._share({"lr": tf.cast(rate, tf.float32), **powers, **constants})
+        index = _index(self, variable)
+        moments = (_tf_variable(moments[index]) for moments in (self._momentums, self._velocities))
+        resources = {name: each.handle for name, each in zip(("var", "m", "v"), (variable, *moments))}
+        tf.raw_ops.ResourceApplyAdam(**resources, **self._shared, grad=gradient)
+
+    def _share(self, values):
+        object.__setattr__(self, "_shared", values)  # Keras tracks what is set as an attribute
+
+
+def _index(optimizer, variable):
+    """Whose moments are those of a weight; both Keras generations keep them in lists."""
+    if hasattr(optimizer, "_get_variable_index"):
+        return optimizer._get_variable_index(variable)
+    return optimizer._index_dict[optimizer._var_key(variable)]
+
+
+def _tf_variable(variable):
+    return variable if isinstance(variable, tf.Variable) else variable.value
 
 
 def _state(optimizer, weights, slots):
@@ -152,4 +195,4 @@ def _state(optimizer, weights, slots):
     state = {"iterations": optimizer.iterations}
     for slot, variables in zip(slots, moments):
         state.update((f"{slot}.{name}", variable) for name, variable in zip(weights, variables))
-    return {name: value if isinstance(value, tf.Variable) else value.value for name, value in state.items()}
+    return {name: _tf_variable(value) for name, value in state.items()}

@@ -157,19 +157,20 @@ class Update:
     def _reduce_clip_apply(self, gradients):
         """On a replica: one step of the optimizer with the mean of all replicas' gradients; returns their norm."""
         replica = tf.distribute.get_replica_context()
-        # Without a gradient of their own, or TensorFlow would search all replicas' graphs for variables: slowly.
-        gradients = tf.nest.map_structure(tf.stop_gradient, gradients, expand_composites=True)
-        gradients = replica.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
+        replicas = replica.num_replicas_in_sync
+        if replicas > 1:
+            # Without a gradient of their own, or TensorFlow would search all replicas' graphs for variables: slowly.
+            gradients = tf.nest.map_structure(tf.stop_gradient, gradients, expand_composites=True)
+            gradients = replica.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
         norm = tf.linalg.global_norm(list(gradients.values()))
         if self._clip_norm:
             clipped, _ = tf.clip_by_global_norm(list(gradients.values()), self._clip_norm, use_norm=norm)
             gradients = dict(zip(gradients, clipped))
         # Keras sums over replicas once more: each hands in its fraction of what is the mean already.
-        fraction = 1.0 / replica.num_replicas_in_sync
+        if replicas > 1:
+            gradients = {name: gradient / replicas for name, gradient in gradients.items()}
         weights = self._trained.weights
-        self._trained.optimizer.apply_gradients(
-            [(gradient * fraction, weights[name]) for name, gradient in gradients.items()]
-        )
+        self._trained.optimizer.apply_gradients([(gradient, weights[name]) for name, gradient in gradients.items()])
         return norm
 
 

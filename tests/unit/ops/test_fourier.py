@@ -54,3 +54,11 @@ def test_inverse_of_what_is_no_spectrum(size, form):
     spectrum = np.concatenate([real, imaginary], axis=-1)
     found = _traced(_map, form, spectrum, np.zeros((2, *size, 3), np.float32))
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_matrices_are_made_once_in_a_graph():
+    def both(x):
+        return _spectrum(x) + _spectrum(2.0 * x)
+
+    graph = tf.function(both, autograph=False).get_concrete_function(tf.TensorSpec([1, 8, 8, 2])).graph
+    assert [operation.type for operation in graph.get_operations()].count("Cos") == 2  # of columns, of rows
