@@ -15,6 +15,7 @@ from tf_inpaint.layers.convolution import MirrorConv2D
 from tf_inpaint.layers.precision import MixedPrecision
 from tf_inpaint.models.generator import Generator
 from tf_inpaint.models.network import Network
+from tf_inpaint.ops.transposed_convolution import doubled
 
 ORDERS = ("conv_bn_relu", "conv_relu_bn")
 PLACES2_MEAN = (0.4560, 0.4472, 0.4155)
@@ -163,11 +164,7 @@ class TransposedConv2D(MixedPrecision):
         self.built = True
 
     def call(self, inputs):
-        size = [*(tf.shape(inputs)[axis] * (1, 2, 2)[axis] for axis in range(3)), self.filters]
-        inputs, kernel = tf.cast(inputs, self.precision), tf.cast(self.kernel, self.precision)
-        x = tf.nn.conv2d_transpose(inputs, kernel, size, strides=2, padding="SAME")
-        sides = [None if side is None else 2 * side for side in inputs.shape[1:3]]
-        return tf.ensure_shape(x, [inputs.shape[0], *sides, self.filters])
+        return doubled(tf.cast(inputs, self.precision), tf.cast(self.kernel, self.precision))
 
 
 class _Critic(Composite):

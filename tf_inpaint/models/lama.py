@@ -15,6 +15,7 @@ from tf_inpaint.layers.fourier_convolution import UNIFORM, FourierResidualBlock,
 from tf_inpaint.layers.precision import MixedPrecision
 from tf_inpaint.models.generator import Generator
 from tf_inpaint.models.network import Network
+from tf_inpaint.ops.transposed_convolution import doubled
 
 KINDS = ("fourier", "regular", "dilated")
 _WIDEST, _WIDEST_SEEN = 1024, 512  # most channels of generator and discriminator
@@ -199,8 +200,7 @@ class FewFiltersConv(MirrorConv2D):
 class NormTransposedConv(MixedPrecision):
     """A 3 x 3 transposed convolution with a bias, batch normalisation, ReLU: [B, H, W, C] -> [B, 2H, 2W, filters].
 
-    Output position o takes w[k] of input i for o = 2 i + k - 1, as PyTorch has it with padding 1 on both sides; "SAME"
-    of TensorFlow is shifted by one.
+    As PyTorch has it with padding 1 on both sides; "SAME" of TensorFlow is shifted by one.
 
     Attributes:
         precision: tf.DType to convolve in; weights, normalisation and outputs are float32.
@@ -225,13 +225,7 @@ class NormTransposedConv(MixedPrecision):
 
     def convolve(self, inputs):
         """The convolution and bias, before the normalisation."""
-        batch, height, width = (inputs.shape[axis] or tf.shape(inputs)[axis] for axis in range(3))
-        size = [batch, 2 * height + 1, 2 * width + 1, self.filters]  # positions -1 .. 2 H - 1
-        inputs, kernel = tf.cast(inputs, self.precision), tf.cast(self.kernel, self.precision)
-        x = tf.nn.conv2d_transpose(inputs, kernel, size, strides=2, padding="VALID")
-        x = tf.slice(x, [0, 1, 1, 0], [-1] * 4)  # not by indices, whose gradient takes ten times as long
-        sides = [None if side is None else 2 * side for side in inputs.shape[1:3]]
-        x = tf.ensure_shape(x, [inputs.shape[0], *sides, self.filters])
+        x = doubled(tf.cast(inputs, self.precision), tf.cast(self.kernel, self.precision))
         return tf.cast(x, tf.float32) + tf.convert_to_tensor(self.bias)  # the gradient of bias_add is slow
 
 
