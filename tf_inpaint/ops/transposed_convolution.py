@@ -10,8 +10,8 @@ def doubled(inputs, kernel):
 
     With a kernel of 3 this is PyTorch's of padding 1 and output padding 1, with one of 4 TensorFlow's "SAME".
 
-    Processors compute `tf.nn.conv2d_transpose` a little faster, but TensorFlow then keeps a megabyte or so for each size
-    of image that it has seen. Gradients are those of that operation, which take a third of the time of these four.
+    Processors compute `tf.nn.conv2d_transpose` a little faster, but TensorFlow then keeps a megabyte or so for each
+    size of image that it has seen. Gradients are those of that operation, a half to a third of the time of these four.
 
     Args:
         inputs: float [B, H, W, C].
