@@ -39,7 +39,7 @@ def write_images(folder, width, height):
 
 def main(argv):
     parser = cli.Parser(prog="pipeline.py", description=__doc__.splitlines()[0])
-    parser.add_argument("--picture", type=int, nargs=2, default=(512, 384), metavar=("WIDTH", "HEIGHT"))
+    parser.add_argument("--image", type=int, nargs=2, default=(512, 384), metavar=("WIDTH", "HEIGHT"))
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--batches", type=int, default=16, help="in one measurement")
     parser.add_argument("--repeats", type=int, default=3)
@@ -64,7 +64,7 @@ def main(argv):
         return time.perf_counter() - wall, time.process_time() - processor
 
     with tempfile.TemporaryDirectory() as folder:
-        write_images(folder, *arguments.picture)
+        write_images(folder, *arguments.image)
         datasets = {}
         for name, (file, overrides) in CONFIGS.items():
             overrides = [f"data.train={folder}", "data.validation=''", "training.validate_every=0", *overrides]
@@ -86,7 +86,7 @@ def main(argv):
         (name, f"{images / wall:.0f}", f"{1e3 * processor / images:.2f}", f"{images / processor:.0f}")
         for name, (wall, processor) in times.items()
     ]
-    width, height = arguments.picture
+    width, height = arguments.image
     print(f"images of {width} x {height} as 256 x 256, batches of {arguments.batch}, {os.cpu_count()} cores")
     table(("", "images / s", "ms of a core", "images / s of a core"), rows)
     return cli.DONE

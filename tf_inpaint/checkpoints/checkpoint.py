@@ -161,11 +161,14 @@ def open_checkpoint(path=None, weights=None, *, exported=True) -> Checkpoint:
         exported: False passes over exported models.
     Raises:
         InputError: if both are asked for, what is asked for is not there, or its description cannot be read.
+        ValueError: if `path` is none.
     """
     if path is not None and weights is not None:
         raise InputError("checkpoint_dir and weights exclude each other: give one of them")
     if isinstance(path, Checkpoint):
         return path
+    if not isinstance(path, (str, os.PathLike, type(None))):
+        raise ValueError(f"`checkpoint_dir` must be a path or the name of weights. Received: {path!r}")
     folder = find_saved_model(path) if exported and path is not None else None
     if folder is not None:
         return _Exported(folder)

@@ -278,12 +278,13 @@ def options_from_dict(recipe: str, values: Mapping[str, Any], source: str):
 
     Args:
         recipe: key of `RECIPES`.
-        values: of the options; those left out keep their defaults.
+        values: of the options, also under old names; those left out keep their defaults.
         source: where they come from, for messages.
     Raises:
         InputError: on any mistake.
     """
     document = Document(source, {"name": "options", "recipe": recipe, "options": dict(values)})
+    document.rename(RENAMED)  # without a note: a file of weights is as it is
     config = _built(document)
     check_ranges(config)
     return config.options

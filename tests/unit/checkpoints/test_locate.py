@@ -206,3 +206,9 @@ def test_an_index_is_checked_before_tensorflow_reads_it(tmp_path):
     with open(f"{prefix}.data-00000-of-00001", "r+b") as file:
         file.truncate(900)
     assert find_damage(prefix)
+
+
+@pytest.mark.parametrize("path", [5, ["run"], b"run"])
+def test_what_is_no_path_is_named(path):
+    with pytest.raises(ValueError, match="^`checkpoint_dir` must be a path or the name of weights. Received: "):
+        open_checkpoint(path)

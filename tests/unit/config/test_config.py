@@ -17,6 +17,7 @@ from tf_inpaint.config import (
     config_from_dict,
     config_to_dict,
     load_config,
+    options_from_dict,
     to_yaml,
 )
 from tf_inpaint.config.__main__ import main, meanings
@@ -145,6 +146,11 @@ def test_old_names_in_overrides_and_dicts(write):
     values = {"recipe": "deepfill_v1", "data": {"max_broken_share": 0.5}, "mask": {"noise_share": [0.1, 0.4]}}
     assert config_from_dict(values, "x").mask.noise_fraction == (0.1, 0.4)
     assert values["mask"] == {"noise_share": [0.1, 0.4]}
+
+
+def test_options_of_older_weights_are_read_without_a_note(caplog):
+    options = options_from_dict("deepfill_v1", {"vgg": "vgg19", "vgg_weights": "here.h5"}, "weights.npz")
+    assert (options.perceptual, options.perceptual_file) == ("vgg19", "here.h5") and not caplog.messages
 
 
 def test_mistakes_under_an_old_name(write, sentence):
