@@ -154,8 +154,8 @@ class DeepFillV1Recipe(Recipe):
         return {"discount": "distance", **({} if "discount_gamma" in written else {"discount_gamma": 0.99})}
 
     def build(self, height, width):
+        self.build_generator()
         image, mask = tf.zeros([1, height, width, 3]), tf.zeros([1, height, width, 1])
-        self.generator((image, mask))
         position = tf.zeros([1, 2], tf.int32)
         self.discriminator((self._seen(image, mask), self._patch(self._seen(image, mask), position)))
         if self.options.perceptual_weight or self.options.style_weight:

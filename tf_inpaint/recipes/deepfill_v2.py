@@ -105,9 +105,9 @@ class DeepFillV2Recipe(Recipe):
         check_image_size("DeepFill v2", image_size, DeepFillV2Generator.size_multiple, least, options.padding)
 
     def build(self, height, width):
+        self.build_generator()
         image, plane = tf.zeros([1, height, width, 3]), tf.zeros([1, height, width, 1])
         batch = {"image": image, "mask": plane, "edges": plane}
-        self.complete(batch, training=False)
         if self._on_features or self.options.perceptual_weight:
             self._features = EfficientNetLite0()
         self.discriminator(self._seen_by_discriminator(image, self._planes(batch)))

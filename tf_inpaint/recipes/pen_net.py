@@ -71,9 +71,8 @@ class PENNetRecipe(Recipe):
         check_image_size("PEN-Net", image_size, PENNetGenerator.size_multiple)
 
     def build(self, height, width):
-        image = tf.zeros([1, height, width, 3])
-        self.generator((image, image[..., :1]))
-        self.discriminator(image)
+        self.build_generator()
+        self.discriminator(tf.zeros([1, height, width, 3]))
 
     def generator_losses(self, batch):
         options, image, mask = self.options, batch["image"], batch["mask"]
