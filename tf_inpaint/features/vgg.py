@@ -30,7 +30,7 @@ class VGGFeatures:
 
     def __init__(self, network="vgg16", weights=DOWNLOAD, layers=STYLE_LAYERS, key="options.perceptual_file"):
         self.layers = tuple(layers)
-        network = load_application(network, weights or DOWNLOAD, key)
+        network = load_application(network, DOWNLOAD if weights == "" else weights, key)
         self._network = tf.keras.Model(network.input, [network.get_layer(name).output for name in self.layers])
 
     def __call__(self, image):

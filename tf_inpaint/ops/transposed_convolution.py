@@ -37,16 +37,11 @@ def _doubled(inputs, kernel):
 
 def _gradients(inputs, kernel):
     def gradients(upstream):
-        after = [size - 3 for size in kernel.shape[:2]]
-        padding = [[0, 0], [1, after[0]], [1, after[1]], [0, 0]]
+        # Not by explicit padding, with which the gradient of a kernel of 16 bits is summed in 16 bits.
+        padded = tf.pad(upstream, [[0, 0], *([1, size - 3] for size in kernel.shape[:2]), [0, 0]])
         of_kernel = tf.raw_ops.Conv2DBackpropFilter(
-            input=upstream,
-            filter_sizes=kernel.shape,
-            out_backprop=inputs,
-            strides=[1, 2, 2, 1],
-            padding="EXPLICIT",
-            explicit_paddings=sum(padding, []),
+            input=padded, filter_sizes=kernel.shape, out_backprop=inputs, strides=[1, 2, 2, 1], padding="VALID"
         )
-        return tf.nn.conv2d(upstream, kernel, 2, padding), of_kernel
+        return tf.nn.conv2d(padded, kernel, 2, "VALID"), of_kernel
 
     return gradients
