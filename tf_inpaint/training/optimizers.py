@@ -160,12 +160,13 @@ class _Adam(tf.keras.optimizers.Adam):
     def update_step(self, gradient, variable, learning_rate=None):
         """Keras's; Keras 3 alone hands in the rate."""
         if self._shared is None:
-            step = tf.cast(tf.convert_to_tensor(self.iterations) + 1, tf.float32)
+            dtype = variable.dtype  # which all have
+            step = tf.cast(tf.convert_to_tensor(self.iterations) + 1, dtype)
             rate = tf.convert_to_tensor(self.learning_rate if learning_rate is None else learning_rate)
-            betas = tf.constant(self.beta_1), tf.constant(self.beta_2)
+            betas = tf.constant(self.beta_1, dtype), tf.constant(self.beta_2, dtype)
             powers = {f"beta{index}_power": tf.pow(beta, step) for index, beta in enumerate(betas, 1)}
-            constants = {"beta1": betas[0], "beta2": betas[1], "epsilon": tf.constant(self.epsilon)}
-            self._share({"lr": tf.cast(rate, tf.float32), **powers, **constants})
+            constants = {"beta1": betas[0], "beta2": betas[1], "epsilon": tf.constant(self.epsilon, dtype)}
+            self._share({"lr": tf.cast(rate, dtype), **powers, **constants})
         index = _index(self, variable)
         moments = (_tf_variable(moments[index]) for moments in (self._momentums, self._velocities))
         resources = {name: each.handle for name, each in zip(("var", "m", "v"), (variable, *moments))}
