@@ -214,8 +214,7 @@ def test_what_others_completed_is_measured_by_the_same_ruler(images, tmp_path, c
     assert main([*command, "--completions", str(truth), f"again={mean}"]) == cli.DONE
     numbers = _numbers(_results(tmp_path / "out"))
     assert numbers["theirs", "psnr"] == 100.0 and numbers["theirs", "ssim"] == pytest.approx(1.0)
-    again, mean = ({key: value for (name, key), value in numbers.items() if name == of} for of in ("again", "mean"))
-    assert again == pytest.approx(mean, rel=1e-6)  # a network rounds by the place in a batch, on some processors
+    assert all(numbers["again", key] == value for (name, key), value in numbers.items() if name == "mean")
     printed = capsys.readouterr().out
     assert choose("nvidia_ratio_bins", 32).masks_sha256(7) in printed
     assert "7 pictures, 32 x 32" in printed and "psnr by hole share" in printed and "hole only" in printed
