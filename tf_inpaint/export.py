@@ -11,7 +11,7 @@ import shutil
 
 import tf_inpaint
 from tf_inpaint import cli
-from tf_inpaint.checkpoints import DEFAULT_WEIGHTS, SMALL_WEIGHTS, WITH_ATTENTION, open_checkpoint
+from tf_inpaint.checkpoints import DEFAULT_WEIGHTS, SMALL_WEIGHTS, WITH_ATTENTION, default_weights, open_checkpoint
 from tf_inpaint.checkpoints.locate import EXTRA_FOLDER, NOTES_FILE, versions
 from tf_inpaint.checkpoints.npz import ENDING, About, write_weight_file
 from tf_inpaint.errors import InputError
@@ -27,9 +27,10 @@ MAX_MEMORY = "4G"  # of the server, whatever this machine has
 def main(argv) -> int:
     """Runs the command; returns its exit code (see `tf_inpaint.cli`)."""
     args = _arguments(argv)
-    default = WITH_ATTENTION if args.with_outputs or args.residuals else DEFAULT_WEIGHTS
-    default = SMALL_WEIGHTS if args.format == "web" else default
-    checkpoint = open_checkpoint(args.checkpoint_dir, None if args.checkpoint_dir else default)
+    weights = None
+    if not args.checkpoint_dir:
+        weights = SMALL_WEIGHTS if args.format == "web" else default_weights(args.residuals, stages=args.with_outputs)
+    checkpoint = open_checkpoint(args.checkpoint_dir, weights)
     checkpoint.refuse_exported()
     cli.import_tensorflow()
     from tf_inpaint.inference.inpainter import Inpainter

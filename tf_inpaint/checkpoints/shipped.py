@@ -14,6 +14,16 @@ RETIRED = {"photos_guided": "photos", "photos_open": "photos", "faces": "photos"
 _FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "weights")
 
 
+def default_weights(residuals=None, attention="exact", stages=False) -> str:
+    """The weights taken where none are named.
+
+    Args:
+        residuals, attention: as `Inpainter.load` takes them.
+        stages: whether the first stage or what attention looked at is to be shown.
+    """
+    return WITH_ATTENTION if residuals or attention == "coarse" or stages else DEFAULT_WEIGHTS
+
+
 def shipped_weights() -> dict[str, str]:
     """Name -> file of the weights that came with the package."""
     names = sorted(os.listdir(_FOLDER)) if os.path.isdir(_FOLDER) else []

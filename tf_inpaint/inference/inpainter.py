@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
-from tf_inpaint.checkpoints import open_checkpoint
+from tf_inpaint.checkpoints import default_weights, open_checkpoint
 from tf_inpaint.errors import InputError
 from tf_inpaint.inference.blending import BLENDINGS
 from tf_inpaint.inference.graph import KerasEngine
@@ -132,7 +132,8 @@ class Inpainter:
                 PEN-Net's or LaMa's release, or its folder; weights in one .npz file; the folder of a model exported for
                 serving; or an open `Checkpoint`.
             weights: name of weights shipped with the package, see `checkpoints.list_weights`. With neither this nor
-                `checkpoint_dir`, the default ones.
+                `checkpoint_dir`, `checkpoints.default_weights`: where residuals or coarse attention are asked for,
+                those that have them.
             padding: "SAME", "SYMMETRIC" or "REFLECT"; by default what a run was trained with, and "SAME" for the
                 authors' DeepFill checkpoints, as in their test program.
             max_pixels: largest image accepted, height x width; by default whatever memory allows.
@@ -161,6 +162,8 @@ class Inpainter:
         Raises:
             InputError: if there is nothing to load, or it cannot be used.
         """
+        if checkpoint_dir is None and weights is None:
+            weights = default_weights(residuals, attention)
         checkpoint = open_checkpoint(checkpoint_dir, weights)
         if checkpoint.kind == "exported":
             precision = None if precision == "float32" else precision

@@ -6,7 +6,7 @@ import contextlib
 import os
 
 from tf_inpaint import cli
-from tf_inpaint.checkpoints import DEFAULT_WEIGHTS, WITH_ATTENTION
+from tf_inpaint.checkpoints import DEFAULT_WEIGHTS, WITH_ATTENTION, default_weights
 from tf_inpaint.errors import InputError
 from tf_inpaint.inference.blending import BLENDINGS
 
@@ -17,9 +17,9 @@ _LARGEST_SEED = 2**31 - 1_000  # with room for samples
 
 
 def choose_weights(args, stages: bool = False) -> None:
-    """Where none are named: those that alone have residuals, or a first stage and attention, if these are asked for."""
-    if (stages or args.residuals) and not args.checkpoint_dir and not args.weights:
-        args.weights = WITH_ATTENTION
+    """Names weights where nobody did; `stages` as `default_weights` takes it."""
+    if not args.checkpoint_dir and not args.weights:
+        args.weights = default_weights(args.residuals, args.attention, stages)
 
 
 def add_model_options(parser: cli.Parser, most: str = "any") -> None:
@@ -32,7 +32,7 @@ def add_model_options(parser: cli.Parser, most: str = "any") -> None:
     add(
         "--weights",
         help=f"name of weights that came with the package (default: {DEFAULT_WEIGHTS}, or {WITH_ATTENTION} for what it "
-        "alone has: a first stage, attention, residuals)",
+        "alone has: a first stage, attention to show or to do coarsely, residuals)",
     )
     add("--list_weights", action="store_true", help="only tell which weights came with the package")
     add(

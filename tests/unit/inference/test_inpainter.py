@@ -9,7 +9,7 @@ import tensorflow as tf
 from runs import write_run
 from small_recipes import make_recipe
 
-from tf_inpaint.checkpoints import DEFAULT_WEIGHTS
+from tf_inpaint.checkpoints import DEFAULT_WEIGHTS, WITH_ATTENTION
 from tf_inpaint.checkpoints.load import to_release_arrays
 from tf_inpaint.errors import InputError
 from tf_inpaint.inference.graph import KerasEngine
@@ -597,6 +597,11 @@ def test_the_command_completes_with_a_release_of_pytorch(tmp_path, torch_save, p
     files = [f"--{name}={tmp_path / name[0]}.png" for name in ("image", "mask", "output")]
     assert predict.main([*files, "--checkpoint_dir", str(path)]) == 0
     np.testing.assert_array_equal(read_image(tmp_path / "o.png").rgb, pen_net.complete(image, mask))
+
+
+@pytest.mark.parametrize("asked", [{"residuals": 1.0}, {"attention": "coarse"}])
+def test_asked_for_what_the_default_weights_lack_it_takes_those_that_have_it(asked):
+    assert f"{WITH_ATTENTION}.npz" in Inpainter.load(**asked).origin
 
 
 def test_without_anything_to_load_it_takes_the_default_weights():

@@ -43,9 +43,10 @@ def test_every_file_written_is_named(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     "options, weights",
     [
-        ({}, None),
-        ({"residuals": 0.0}, None),
+        ({}, "photos"),
+        ({"residuals": 0.0}, "photos"),
         ({"residuals": 0.5}, "photos_v1"),
+        ({"attention": "coarse"}, "photos_v1"),
         ({"save_coarse": True}, "photos_v1"),
         ({"save_attention": True}, "photos_v1"),
         ({"save_attention": True, "weights": "photos"}, "photos"),
