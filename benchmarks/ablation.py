@@ -35,6 +35,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from tf_inpaint import cli  # noqa: E402
 from tf_inpaint.checkpoints import open_checkpoint  # noqa: E402
 
 METRICS = ("feature_distance", "hole_l1", "hole_psnr", "ssim", "seam")
@@ -292,4 +293,4 @@ def reached(folder, level):
 
 
 if __name__ == "__main__":
-    main()
+    cli.run(main)

@@ -17,6 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import tf_inpaint
+from tf_inpaint import cli
 from tf_inpaint.evaluation import evaluate
 from tf_inpaint.evaluation.ranking import sentences
 from tf_inpaint.io.listing import list_files
@@ -26,7 +27,7 @@ METRICS = ("feature_distance", "feature_fid", "kid", "seam", "hole_psnr", "ssim"
 WEIGHTS = sorted(path.stem for path in (Path(tf_inpaint.__file__).parent / "weights").glob("*.npz"))
 
 
-def main():
+def main(argv):
     """Evaluates, then prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--images", nargs="+", required=True, help="folders")
@@ -38,7 +39,7 @@ def main():
         "--weights", nargs="+", default=[], metavar="[NAME=]FILE", help="files or run folders beside them"
     )
     parser.add_argument("--baselines", nargs="+", default=["all"])
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     images, start = chosen(args.images, args.count), time.monotonic()
     baselines = [] if args.baselines == ["none"] else args.baselines
     checkpoints = [*args.checkpoint_dir, *args.weights]
@@ -109,4 +110,4 @@ def overview(found: list[dict]) -> list[str]:
 
 
 if __name__ == "__main__":
-    main()
+    cli.run(main)

@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from tf_inpaint.config import OptimizerConfig
 from tf_inpaint.layers import MirrorConv2D, UpsampleConv2D
-from tf_inpaint.layers.precision import MixedPrecision
 from tf_inpaint.models.weights import named_weights
 from tf_inpaint.ops.images import composite, to_float
 from tf_inpaint.training.optimizers import Optimizers
@@ -114,10 +113,8 @@ def convolutions(monkeypatch):
 
 
 @pytest.fixture
-def float64(monkeypatch):
+def float64():
     """Networks made meanwhile have weights of 64 bits, and convolve in them."""
-    for name in ("precision", "handed_on"):
-        monkeypatch.setattr(MixedPrecision, name, tf.float64)
     tf.keras.backend.set_floatx("float64")
     tf.keras.mixed_precision.set_global_policy("float64")
     yield

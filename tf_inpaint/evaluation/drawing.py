@@ -59,7 +59,7 @@ def rectangle(draws: Draws, size: int, index: int) -> np.ndarray:
 
 
 def strokes(draws: Draws, size: int, index: int) -> np.ndarray:
-    """Free-form strokes of a round brush, the procedure of `ops.strokes` in integers.
+    """Free-form strokes of a round brush, the procedure of `ops.masks.strokes` in integers.
 
     1 to 3 strokes of 4 to 11 segments, of a brush 12 to 39 wide at 256 pixels, heading up and down by turns at about
     72 degrees to the horizontal, mirrored at random. Lengths are a sum of twelve even numbers, which is nearly normal.

@@ -7,6 +7,7 @@ of every image are kept on disk, so that an evaluation goes on where it stopped.
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 from pathlib import Path
 from typing import Callable, Sequence
@@ -147,7 +148,7 @@ class Features:
     Args:
         folder: for the features.
         shard: whose images are measured here.
-        count: of methods.
+        methods: their names.
         inception_weights, vgg_weights: as `weights_file` takes them.
         lpips_trunk: as `features.lpips.Lpips` takes it; None for none.
     Attributes:
@@ -159,7 +160,13 @@ class Features:
     """
 
     def __init__(
-        self, folder: Path, shard: Shard, count: int, inception_weights=None, vgg_weights=None, lpips_trunk=None
+        self,
+        folder: Path,
+        shard: Shard,
+        methods: Sequence[str],
+        inception_weights=None,
+        vgg_weights=None,
+        lpips_trunk=None,
     ):
         self.missing: dict[str, str] = {}
         self.settings: dict[str, str] = {}
@@ -190,7 +197,8 @@ class Features:
                 self.settings[f"{kind} weights"] = files_digest([file])
                 self._networks[name] = functools.partial(network, file)
         self.per_image = [name for name in (FEATURE_DISTANCE, LPIPS, VGG) if name in self._networks]
-        names = ["truth", *(f"method-{index}" for index in range(count))]
+        # Not by their places, which may be others when an evaluation goes on.
+        names = ["truth", *(f"method-{hashlib.sha256(name.encode()).hexdigest()[:16]}" for name in methods)]
         self._files = {  # of the truth and each method
             FID: [FeatureFile(folder / f"{name}.f32", inception.CHANNELS, shard) for name in names],
             FEATURE_DISTANCE: [FeatureFile(folder / f"lite-{name}.f32", POOLED_CHANNELS, shard) for name in names],

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Iterator
 
 from tf_inpaint.errors import InputError
+from tf_inpaint.io.atomic import replace
 from tf_inpaint.io.shards import EVERYTHING, Shard
 
 
@@ -37,17 +38,17 @@ class Journal:
 
     def __init__(self, folder, settings: dict, restart: bool = False, shard: Shard = EVERYTHING):
         self.folder, self._shard = Path(folder), shard
-        for other in self._shards_there():
+        for other in _shards_in(self.folder):
             if not restart:
                 self._refuse_other(other, settings)
             elif other == shard or shard.covers_all:
-                self._rows(other).unlink()
+                _rows(self.folder, other).unlink()
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._settings(shard).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+        replace(self._settings(shard), json.dumps(settings, indent=2) + "\n")  # whole: without them rows are refused
         self._places: dict[int, tuple[Shard, int]] = {}  # of each image: whose rows hold it, where its line begins
-        for other in self._shards_there() if shard.covers_all else [shard]:
+        for other in _shards_in(self.folder) if shard.covers_all else [shard]:
             self._find_rows(other)
-        self._file = open(self._rows(shard), "ab")
+        self._file = open(_rows(self.folder, shard), "ab")
 
     @property
     def done(self) -> set[int]:
@@ -87,21 +88,12 @@ class Journal:
             opened = functools.lru_cache(maxsize=None)(lambda path: stack.enter_context(open(path, "rb")))
             for index in indices:
                 shard, offset = self._places[index]
-                file = opened(self._rows(shard))
+                file = opened(_rows(self.folder, shard))
                 file.seek(offset)
                 yield json.loads(file.readline())
 
-    def _rows(self, shard):
-        return self.folder / f"rows{shard.suffix}.jsonl"
-
     def _settings(self, shard):
         return self.folder / f"settings{shard.suffix}.json"
-
-    def _shards_there(self):
-        """Every shard that has rows, the whole last."""
-        names = (re.fullmatch(r"rows(?:-(\d+)-of-(\d+))?\.jsonl", path.name) for path in self.folder.glob("rows*"))
-        shards = [Shard(*map(int, name.groups(default="1"))) for name in names if name]
-        return sorted(shards, key=lambda shard: (-shard.count, shard.number))
 
     def _refuse_other(self, shard, settings):
         """Raises InputError if the rows of a shard have other settings; lost or damaged ones are others."""
@@ -114,12 +106,12 @@ class Journal:
             return
         keys = ", ".join(f"{key} ({_short(old.get(key))} there, {_short(settings.get(key))} now)" for key in differing)
         what = "an evaluation" if shard.covers_all else f"shard {shard} of an evaluation"
-        remedy = "--restart to begin anew" if shard == self._shard else f"delete {self._rows(shard)}"
+        remedy = "--restart to begin anew" if shard == self._shard else f"delete {_rows(self.folder, shard)}"
         raise InputError(f"{self.folder} holds {what} that differs in {keys}: give another --output, or {remedy}")
 
     def _find_rows(self, shard):
         """Notes where the lines of a shard begin. A line that a kill has torn is cut off, if it is ours."""
-        end, path = 0, self._rows(shard)
+        end, path = 0, _rows(self.folder, shard)
         if not path.exists():
             return
         with open(path, "rb") as file:
@@ -134,6 +126,23 @@ class Journal:
                 end += len(line)
         if shard == self._shard:
             os.truncate(path, end)
+
+
+def drop_rows(folder) -> None:
+    """Forgets what has been measured, by whatever shards."""
+    for shard in _shards_in(Path(folder)):
+        _rows(Path(folder), shard).unlink()
+
+
+def _rows(folder, shard):
+    return folder / f"rows{shard.suffix}.jsonl"
+
+
+def _shards_in(folder):
+    """Every shard that has rows, the whole last."""
+    names = (re.fullmatch(r"rows(?:-(\d+)-of-(\d+))?\.jsonl", path.name) for path in folder.glob("rows*"))
+    shards = [Shard(*map(int, name.groups(default="1"))) for name in names if name]
+    return sorted(shards, key=lambda shard: (-shard.count, shard.number))
 
 
 def _short(value):

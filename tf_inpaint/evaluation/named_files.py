@@ -6,6 +6,8 @@ import hashlib
 import os
 from typing import Iterable, Sequence
 
+from tf_inpaint.errors import InputError
+
 
 def stem(name: str) -> str:
     """A name without its ending."""
@@ -21,19 +23,28 @@ class NamedFiles:
     Attributes:
         files: paths, as given.
         names: below the folder, with endings and slashes.
-        digest: SHA-256 of names and sizes.
+        digest: SHA-256 of names and sizes, not of what is in them: there may be millions.
     """
 
     def __init__(self, files: Sequence[str], root: str):
         self.files = files
         self.names = [os.path.relpath(file, root).replace(os.sep, "/") for file in files]
-        self._by_stem = {stem(name): file for name, file in zip(self.names, files)}
+        self._by_stem: dict[str, list[str]] = {}
+        for name, file in zip(self.names, files):
+            self._by_stem.setdefault(stem(name), []).append(file)
         sizes = [os.path.getsize(file) if os.path.exists(file) else 0 for file in files]
         self.digest = hashlib.sha256(repr(list(zip(self.names, sizes))).encode()).hexdigest()
 
     def of(self, name: str) -> str | None:
-        """The file of an image's name, whatever its ending; None where there is none."""
-        return self._by_stem.get(stem(name))
+        """The file of an image's name, whatever its ending; None where there is none.
+
+        Raises:
+            InputError: if there are several.
+        """
+        first, *others = self._by_stem.get(stem(name), [None])
+        if others:
+            raise InputError(f"which belongs to {name}, {first} or {others[0]}? Leave one of them")
+        return first
 
     def count(self, names: Iterable[str]) -> int:
         """How many of the images' names have a file."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Callable
 
 from tf_inpaint.cluster import begin_worker, connected, explained, import_ray, places
+from tf_inpaint.evaluation.journal import drop_rows
 from tf_inpaint.evaluation.run import Evaluation
 
 
@@ -28,6 +29,9 @@ def run_on_cluster(
     """
     ray = import_ray()
     total = len(evaluation.tasks())
+    if evaluation.restart:  # once: a worker that takes over a lost one's shard goes on with it
+        drop_rows(evaluation.output)
+        evaluation = replace(evaluation, restart=False)
     with connected(address):
         count, resources = places(workers)
         measure = ray.remote(_measure).options(max_retries=-1, scheduling_strategy="SPREAD", **resources)
@@ -41,7 +45,7 @@ def run_on_cluster(
                 progress(done, total)
         except ray.exceptions.RayError as error:
             raise explained(error) from None
-    return replace(evaluation, restart=False).run()
+    return evaluation.run()
 
 
 def _measure(shard, folder):

@@ -31,7 +31,7 @@ from tf_inpaint.evaluation.tasks import Tasks
 from tf_inpaint.io.images import write_png
 from tf_inpaint.io.shards import Shard
 
-FORMAT = 2  # of rows and results; another number begins anew
+FORMAT = 3  # of rows and results; another number begins anew
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Evaluation:
 
         folder = Path(self.output)
         weights = self.inception_weights, self.vgg_weights, self.lpips_trunk
-        features = Features(folder / "features", shard, len(methods), *weights)
+        features = Features(folder / "features", shard, [method.name for method in methods], *weights)
         ruler = Ruler(tasks.protocol.size, features)
         settings = {
             "format": FORMAT,
@@ -156,8 +156,8 @@ class Evaluation:
         for name, path in pairs[: len(self.checkpoints)]:
             for strategy, strength, texture in itertools.product(self.strategies, self.residuals, self.textures):
                 column = f"{name} {strategy}" if len(self.strategies) > 1 else name
-                column += f" {strength:g}" if len(self.residuals) > 1 else ""
-                column += f" {texture}" if len(self.textures) > 1 else ""
+                column += f" {_or_default(strength)}" if len(self.residuals) > 1 else ""
+                column += f" {_or_default(texture)}" if len(self.textures) > 1 else ""
                 settings = {"padding": self.padding, "strategy": strategy, "residuals": strength, "texture": texture}
                 methods.append(Trained(column, path, **settings, trust_saved_model=self.trust_saved_model))
         methods += [Completions(name, path, names) for name, path in pairs[len(self.checkpoints) :]]
@@ -241,6 +241,11 @@ def evaluate(images, output, protocol: str = Evaluation.protocol, *, progress=No
     """`Evaluation(images, output, protocol, **options).run(progress)`, for short."""
     evaluation = Evaluation(images, output, protocol, **options)
     return evaluation.run(progress) if progress else evaluation.run()
+
+
+def _or_default(value):
+    """A setting as part of a column's name; None is what the weights say."""
+    return "default" if value is None else f"{value:g}" if isinstance(value, float) else value
 
 
 def _folders(methods):

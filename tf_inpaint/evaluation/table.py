@@ -108,11 +108,12 @@ def write_files(folder: Path, results: dict, rows: Iterable[dict], metrics: Sequ
 def _of_methods(results):
     """A line for each method and metric, with what belongs beside the number."""
     beside = ("region", "range", "better", "formula")
-    yield ["method", "metric", "mean", "deviation", "pictures", *beside, "not_measured"]
+    spread = ("mean", "deviation", "standard_error")
+    yield ["method", "metric", *spread, "pictures", *beside, "not_measured"]
     for method in results["methods"]:
         for name, metric in results["metrics"].items():
             values = method["results"].get(name, {})
-            numbers = [values.get("mean", ""), values.get("deviation", ""), results["pictures"]["count"]]
+            numbers = [*(values.get(key, "") for key in spread), results["pictures"]["count"]]
             yield [method["name"], name, *numbers, *map(metric.get, beside), metric.get("not_measured", "")]
 
 

@@ -14,7 +14,7 @@ from tf_inpaint.layers.sampled_attention import SampledAttention
 class AppearanceFlow(SampledAttention):
     """`SampledAttention` at offsets that convolutions predict for every place of the foreground.
 
-    With mirror padding, H and W must be at least 8.
+    H and W must be at least 8 with "SYMMETRIC" padding, 9 with "REFLECT".
 
     Reference: Zhou et al. 2016, section 3; as an ablation Yu et al. 2018, section 5.2.
     Deviations: Yu et al. do not describe the convolutions that predict the flow, so these are ours: four of C / 2

@@ -28,7 +28,7 @@ class MirrorConv2D(MixedPrecision):
         use_bias: whether there is a bias.
         kernel_initializer: of the kernel, a Keras initializer or its name.
     Call:
-        inputs: float [B, H, W, C]; with mirror padding H and W no smaller than the padding.
+        inputs: float [B, H, W, C]; H and W no smaller than the padding with "SYMMETRIC", larger with "REFLECT".
         returns: float [B, ceil(H / strides), ceil(W / strides), filters], or what another border leaves.
     Raises:
         ValueError: if an argument is outside what is listed.
@@ -54,6 +54,8 @@ class MirrorConv2D(MixedPrecision):
             raise ValueError(f"`padding` must be one of {', '.join(PADDINGS)}. Received: {padding!r}")
         if kernel_size % 2 == 0:
             raise ValueError(f"`kernel_size` must be odd. Received: {kernel_size}")
+        if strides not in (1, 2) or dilation < 1:
+            raise ValueError(f"`strides` must be 1 or 2, `dilation` 1 or more. Received: {strides} and {dilation}")
         if strides > 1 and dilation > 1:
             raise ValueError(f"`strides` and `dilation` cannot both exceed 1. Received: {strides} and {dilation}")
         if border is not None and padding == "SAME":

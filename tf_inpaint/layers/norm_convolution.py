@@ -53,7 +53,7 @@ class NormConv2D(MixedPrecision):
         self.transposed = transposed
         self.activation = tf.keras.activations.get(activation)
         self.train_bias = train_bias
-        self.norm = self.normalisation(name="norm") if norm else None
+        self.norm = self.normalisation(name="norm", dtype=kwargs.get("dtype")) if norm else None
 
     def build(self, input_shape):
         channels = (self.filters, input_shape[-1]) if self.transposed else (input_shape[-1], self.filters)

@@ -20,14 +20,19 @@ PRECISIONS = {"float32": tf.float32, "mixed_bfloat16": tf.bfloat16, "mixed_float
 
 
 class MixedPrecision(Layer):
-    """A layer that convolves in a precision.
+    """A layer that convolves in a precision: float32, float64 where that is its dtype, or as `set_precision` says.
 
     Attributes:
-        precision: tf.DType to convolve in; weights are float32.
+        precision: tf.DType to convolve in.
         handed_on: tf.DType of bias, activation and outputs, where they are not always float32.
     """
 
     precision = handed_on = tf.float32
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if self.compute_dtype == "float64":
+            self.precision = self.handed_on = tf.float64
 
 
 def set_precision(model, precision):

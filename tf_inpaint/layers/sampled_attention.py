@@ -35,9 +35,13 @@ class SampledAttention(tf.keras.layers.Layer):
         batch, height, width = (tf.shape(foreground)[i] for i in range(3))
         mask = resize_nearest(mask, (height, width)) * tf.ones([batch, 1, 1, 1], mask.dtype)  # [B, H, W, 1]
         offsets = self.offsets(tf.concat([foreground, mask], axis=-1))
-        output = resample(background, pixel_grid(height, width) + offsets)
+        output = resample(background, _positions(offsets, background.dtype))
         return tf.ensure_shape(output, foreground.shape), offsets
 
     def hole_after(self, hole, mask, offsets):
         """Where the output knows nothing: the hole, sampled alike; see `ContextualAttention.hole_after`."""
-        return 1.0 - resample(1.0 - hole, pixel_grid(tf.shape(hole)[1], tf.shape(hole)[2]) + offsets)
+        return 1.0 - resample(1.0 - hole, _positions(offsets, hole.dtype))
+
+
+def _positions(offsets, dtype):
+    return tf.cast(pixel_grid(tf.shape(offsets)[1], tf.shape(offsets)[2]) + offsets, dtype)

@@ -68,6 +68,8 @@ class StoredSpectralConv2D(MirrorConv2D):
     Deviations: v is flattened as [height, width, in], not [in, height, width].
     """
 
+    _iterations = 0  # of the pass that is computed
+
     def build(self, input_shape):
         super().build(input_shape)
         rows = self.kernel_size * self.kernel_size * input_shape[-1]

@@ -85,9 +85,17 @@ class ImageTransformerGenerator(Generator):
         ):
             if value not in allowed:
                 raise ValueError(f"`{argument}` must be one of {', '.join(allowed)}. Received: {value!r}")
+        attention_width = attention_width or width
+        if width % 4 or width % heads or attention_width % heads:
+            raise ValueError(
+                f"`width` must be a multiple of 4 and, as `attention_width`, of `heads`. "
+                f"Received: {width} and {attention_width} with {heads}"
+            )
         self.fixed_size = self.size_multiple = self.minimum_size = self.hole_size = image_size
         self.categorical, self.dropout, self.depth = output == "categorical", dropout, depth
         self.grid = (image_size, (3 if self.categorical else 1) * image_size)
+        if position == "learned" and max_length < self.grid[1]:
+            raise ValueError(f"`max_length` must be at least {self.grid[1]}. Received: {max_length}")
         length = self.grid[0] * self.grid[1]
         if attention == "local_1d":
             self._neighbourhood = along_rows(length, block_length)
@@ -103,7 +111,7 @@ class ImageTransformerGenerator(Generator):
         self.place = _LearnedPosition(max_length, width, name="place") if position == "learned" else None
         self._signal = None if self.place else timing_signal(*self.grid, width)
         for index in range(1, depth + 1):
-            layer = _Layer(width, filters, heads, attention_width or width, self._neighbourhood, name=f"layer{index}")
+            layer = _Layer(width, filters, heads, attention_width, self._neighbourhood, name=f"layer{index}")
             setattr(self, layer.name, layer)
         self.outputs_layer = _dense(
             _LEVELS if self.categorical else 10 * mixtures, None, "outputs_layer", use_bias=self.categorical

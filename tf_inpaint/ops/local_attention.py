@@ -121,4 +121,4 @@ def _table(visible):
 
 def _hidden(visible, dtype):
     """What is added to logits: 0, or far below where nothing is to be seen."""
-    return (tf.cast(visible, dtype) - 1.0) * 1e9
+    return (tf.cast(visible, dtype) - 1.0) * min(1e9, dtype.max / 2)

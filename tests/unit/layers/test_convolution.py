@@ -100,6 +100,8 @@ def test_without_a_bias():
         ({"padding": "mirror"}, "padding"),
         ({"kernel_size": 4}, "kernel_size"),
         ({"strides": 2, "dilation": 2}, "strides"),
+        ({"strides": 3}, "strides"),
+        ({"dilation": 0}, "strides"),
     ],
 )
 def test_bad_arguments_are_named(arguments, word):

@@ -138,3 +138,16 @@ def test_upsampling_doubles_pictures_and_holes():
     np.testing.assert_array_equal(hole[1, :, :, 0], np.broadcast_to(np.arange(12) > 4, [12, 12]))
     shapes = partial.compute_output_shape(((2, 6, 6, 3), (2, 6, 6, 1)))
     assert [tuple(shape) for shape in shapes] == [outputs.shape, hole.shape]
+
+
+@pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16])
+def test_what_is_known_is_counted_in_32_bits(dtype):
+    layer = PartialConv2D(3, 17)  # whose windows hold more pixels than bfloat16 counts
+    image, mask = tf.random.stateless_normal([1, 40, 40, 2], [3, 4]), np.zeros([1, 40, 40, 1], np.float32)
+    mask[:, 4:36, 4:36] = 1
+    image, mask = tf.cast(image, dtype), tf.constant(mask)
+    expected, hole = layer((tf.cast(image, tf.float32), mask))
+    outputs, same_hole = layer((image, tf.cast(mask, dtype)))
+    np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(hole, same_hole)
+    assert np.any(hole)

@@ -80,3 +80,13 @@ def test_discriminators_take_and_return_float32_and_say_nearly_the_same(kind, on
 def test_an_unknown_precision_is_refused():
     with pytest.raises(ValueError, match="`precision` must be one of float32, mixed_bfloat16.* Received: 'half'"):
         set_precision(MirrorConv2D(2), "half")
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_a_layer_of_64_bits_convolves_in_them(kind):
+    layer = type(LAYERS[kind]())(6, dtype="float64")
+    inputs = tf.cast(pictures(1, 8, 8, 4), tf.float64)
+    outputs = first(layer((inputs, tf.zeros([1, 8, 8, 1], tf.float64)) if kind == "partial" else inputs))
+    assert outputs.dtype == layer.kernel.dtype == "float64"
+    nudged = inputs + 1e-12  # which 32 bits do not see
+    assert np.any(first(layer((nudged, tf.zeros([1, 8, 8, 1]))) if kind == "partial" else layer(nudged)) != outputs)

@@ -117,3 +117,11 @@ def test_the_interface_of_contextual_attention(layer):
     output, offsets = layer(padding="SAME")(_inputs())
     expected, matched = ContextualAttention(rate=2)(_inputs())
     assert output.shape == expected.shape and offsets.shape.rank == matched.shape.rank
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_layer_of_64_bits_samples_in_them(layer):
+    inputs = [tf.cast(each, tf.float64) for each in _inputs()]
+    output, offsets = layer(dtype="float64")(tuple(inputs))
+    np.testing.assert_array_equal(output, inputs[1])
+    assert (output.dtype, offsets.dtype) == (tf.float64, tf.float32)

@@ -2,7 +2,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_inpaint.layers import MirrorConv2D, SpectralConv2D
-from tf_inpaint.layers.spectral_norm import spectral_norm
+from tf_inpaint.layers.spectral_norm import StoredSpectralConv2D, spectral_norm
 
 
 def _matrix(kernel):
@@ -65,3 +65,10 @@ def test_the_gradient_knows_that_sigma_follows_the_kernel():
     gradient = tape.gradient(loss, layer.trainable_weights)[0]
     along = tf.reduce_sum(gradient * layer.kernel) / tf.norm(gradient) / tf.norm(layer.kernel)
     assert abs(along) < 1e-5
+
+
+def test_the_kernel_may_be_looked_at_before_the_first_call():
+    layer = StoredSpectralConv2D(3)
+    layer.build((None, None, None, 2))
+    sigma = tf.squeeze(layer.v @ tf.reshape(layer.kernel, [-1, 3]) @ tf.transpose(layer.u))
+    np.testing.assert_allclose(layer.effective_kernel() * sigma, layer.kernel, rtol=1e-5)

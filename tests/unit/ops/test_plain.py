@@ -62,3 +62,12 @@ def test_without_a_hole_or_anything_known_nothing_is_limited():
     predicted = np.random.default_rng(0).uniform(-1, 1, (HEIGHT, WIDTH, 3)).astype(np.float32)
     np.testing.assert_array_equal(_limited(predicted, np.zeros_like(predicted), _mask(np.s_[:])), predicted)
     np.testing.assert_array_equal(_limited(predicted, predicted, _mask()), predicted)
+
+
+def test_an_image_of_which_nothing_is_known_keeps_no_other_waiting():
+    masks = np.stack([_mask(np.s_[:]), _mask(np.s_[10:30, 12:40])])[..., np.newaxis].astype(np.float32)
+    predicted = np.random.default_rng(0).uniform(-1, 1, (2, HEIGHT, WIDTH, 3)).astype(np.float32)
+    image = np.full(predicted.shape, 0.25, np.float32)
+    limited = keep_to_levels_beside(predicted, image, masks).numpy()
+    np.testing.assert_array_equal(limited[0], predicted[0])
+    np.testing.assert_allclose(limited[1][masks[1, ..., 0] > 0], 0.25, atol=1e-6)

@@ -7,6 +7,8 @@ from small_recipes import BOX, make_batch, make_options, make_recipe
 
 from tf_inpaint import Inpainter
 from tf_inpaint.errors import InputError
+from tf_inpaint.models.image_transformer import ImageTransformerGenerator
+from tf_inpaint.ops.local_attention import along_rows, attend
 from tf_inpaint.ops.masks import MaskOptions
 from tf_inpaint.recipes.image_transformer import ImageTransformerRecipe
 
@@ -91,3 +93,23 @@ def test_options_that_do_not_go_together(options, size, message):
     ImageTransformerRecipe.check(make_options("image_transformer"), (8, 8), BOX)
     with pytest.raises(InputError, match=message):
         ImageTransformerRecipe.check(make_options("image_transformer", **options), size, BOX)
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        ({"image_size": 64, "position": "learned"}, "`max_length` must be at least 192. Received: 96"),
+        ({"heads": 3, "width": 8}, "`width` must be a multiple of 4 and.* of `heads`. Received: 8 and 8 with 3"),
+        ({"heads": 4, "attention_width": 6}, "Received: 128 and 6 with 4"),
+    ],
+)
+def test_what_does_not_go_together_is_said_by_the_model_too(arguments, said):
+    with pytest.raises(ValueError, match=said):
+        ImageTransformerGenerator(**arguments)
+
+
+def test_attention_in_16_bits_is_that_of_32():
+    q, k, v = (tf.random.stateless_normal([1, 2, 24, 4], [seed, 0]) for seed in range(3))
+    neighbourhood = along_rows(24, 8)
+    halves = attend(*(tf.cast(each, tf.float16) for each in (q, k, v)), neighbourhood)
+    np.testing.assert_allclose(tf.cast(halves, tf.float32), attend(q, k, v, neighbourhood), atol=1e-2)

@@ -60,7 +60,7 @@ def _vertices(start, steps, limit):
 def _boxes(seed, height, width, numbers):
     most, margin = numbers.boxes[1], numbers.margin
     least, greatest = numbers.box_sides
-    greatest = max(least, min(greatest, min(height, width) - 2 * margin))
+    greatest = max(least, min(greatest, min(height, width) - 2 * margin - 1))
     seeds = tf.random.experimental.stateless_split(seed, 4)
     count = whole_numbers(seeds[0], *numbers.boxes)
     sides = whole_numbers(seeds[1], least, greatest, shape=[most, 2])
