@@ -29,8 +29,9 @@ def train(settings):
     main(settings["arguments"])
 
 
-if __name__ == "__main__":
-    here = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+def main(argv):
+    """Starts workers and waits for them."""
+    here = argv.index("--") if "--" in argv else len(argv)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--address", help="of the cluster (default: RAY_ADDRESS, or this machine alone)")
     parser.add_argument("--workers", type=int, default=1, help="processes, as a rule one a node (default: 1)")
@@ -38,12 +39,13 @@ if __name__ == "__main__":
     parser.add_argument("--cpus", type=int, default=1, help="of each, that Ray keeps for it (default: 1)")
     parser.add_argument("--storage", required=True, help="a folder that all nodes share, for Ray Train's own notes")
     parser.add_argument("--restarts", type=int, default=10, help="after losses of workers (default: 10)")
-    options = parser.parse_args(sys.argv[1:here])
+    options = parser.parse_args(argv[:here])
+    checked_config(argv[here + 1 :])  # a mistake in it is no lost worker, after whom all start again
     ray.init(address=options.address)
     resources = {"CPU": options.cpus, **({"GPU": options.gpus} if options.gpus else {})}
     TensorflowTrainer(
         train,
-        train_loop_config={"root": ROOT, "folder": os.getcwd(), "arguments": sys.argv[here + 1 :]},
+        train_loop_config={"root": ROOT, "folder": os.getcwd(), "arguments": argv[here + 1 :]},
         scaling_config=ScalingConfig(
             num_workers=options.workers, use_gpu=options.gpus > 0, resources_per_worker=resources
         ),
@@ -51,3 +53,11 @@ if __name__ == "__main__":
             storage_path=os.path.abspath(options.storage), failure_config=FailureConfig(max_failures=options.restarts)
         ),
     ).fit()
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, ROOT)
+    from tf_inpaint import cli
+    from tf_inpaint.training.command import checked_config
+
+    cli.run(main)

@@ -15,6 +15,7 @@ from tf_inpaint import cli
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.atomic import replace
 from tf_inpaint.io.listing import list_files
+from tf_inpaint.training.configs import shipped_configs
 
 Split = dict  # "train", "validation" or "test" -> paths
 
@@ -29,7 +30,6 @@ class DataSet:
         terms: what that page asks, in short; the page counts.
         unpacked: what lies in its folder once unpacked.
         split: how lists divide it.
-        configs: those that train on it.
         lists: function of that folder to a `Split`; None where configs read the download itself.
     """
 
@@ -38,7 +38,6 @@ class DataSet:
     terms: str
     unpacked: str
     split: str
-    configs: str
     lists: Callable[[Path], Split] | None
 
 
@@ -78,22 +77,27 @@ def main(argv: Sequence[str]) -> int:
     return cli.DONE
 
 
+def configs_of(name: str) -> list[str]:
+    """The shipped configs that train on a data set: those whose names begin with its own."""
+    return [config for config in shipped_configs() if f"{config}_".startswith(f"{name}_")]
+
+
 def describe(name: str) -> str:
     """What a user must know of a data set, a few lines."""
-    data_set = DATA_SETS[name]
+    data_set, configs = DATA_SETS[name], configs_of(name)
     lines = [
         data_set.title,
         f"  from      {data_set.address}",
         f"  terms     {data_set.terms}",
         f"  unpacked  {data_set.unpacked}",
         f"  split     {data_set.split}",
-        f"  configs   {data_set.configs}",
+        f"  configs   {', '.join(configs)}",
     ]
     if data_set.lists:
         lists = f"data/{name}"
         lines += [
             f"  lists     python -m tf_inpaint.datasets {name} --folder WHERE_IT_IS_UNPACKED",
-            f"  training  python train.py --config configs/{data_set.configs.split(', ')[0]}.yml "
+            f"  training  python train.py --config configs/{configs[0]}.yml "
             f"--set data.train={lists}/train.flist data.validation={lists}/validation.flist",
         ]
     return "\n".join(lines)
@@ -210,7 +214,6 @@ DATA_SETS = {
         _RESEARCH,
         "img_align_celeba/ (from img_align_celeba.zip) and list_eval_partition.txt (from the folder Eval)",
         "the official one: 162,770 train, 19,867 validation, 19,962 test",
-        "celeba, celeba_deepfill_v2, celeba_dcgan",
         _celeba,
     ),
     "celebahq": DataSet(
@@ -219,7 +222,6 @@ DATA_SETS = {
         _RESEARCH,
         "CelebA-HQ-img/ with 0.jpg to 29999.jpg",
         "none is official: the last 2,000 by number validate, as many as in the DeepFill papers",
-        "celebahq, celebahq_deepfill_v2, celebahq_guided, celebahq_pen_net, celebahq_lama",
         _celebahq,
     ),
     "places2": DataSet(
@@ -228,7 +230,6 @@ DATA_SETS = {
         "for academic research and teaching",
         "data_256/ (train) and val_256/, or data_large/ and val_large/",
         "the official one: train and validation",
-        "places2, places2_deepfill_v2, places2_guided, places2_pen_net, places2_lama",
         _places2,
     ),
     "imagenet": DataSet(
@@ -237,7 +238,6 @@ DATA_SETS = {
         "for research and teaching that is not commercial, after registration",
         "ILSVRC/Data/CLS-LOC/train/ and val/, or train/ and val/",
         "the official one: train and validation",
-        "imagenet",
         _imagenet,
     ),
     "dtd": DataSet(
@@ -246,7 +246,6 @@ DATA_SETS = {
         "for research",
         "images/ with a folder for each kind, labels/train1.txt and others with paths relative to images/",
         "the first of the ten official ones: 1,880 train, validation and test each",
-        "dtd, dtd_pen_net",
         _dtd,
     ),
     "paris": DataSet(
@@ -255,7 +254,6 @@ DATA_SETS = {
         "from the authors on request, for research",
         "paris_train_original/ and paris_eval_gt/ (in paris_eval/)",
         "the official one: train and evaluation",
-        "paris_context_encoder, paris_random_context_encoder",
         _paris,
     ),
     "facade": DataSet(
@@ -264,7 +262,6 @@ DATA_SETS = {
         "for research; its page asks to be cited",
         "base/ and extended/, photographs as .jpg beside labels as .png",
         "none is official: the last 100 of base validate, 506 train, as many as in PEN-Net's paper",
-        "facade_pen_net",
         _facade,
     ),
     "cars": DataSet(
@@ -273,7 +270,6 @@ DATA_SETS = {
         "for research",
         "cars_train/ and cars_test/",
         "the official one: 8,144 train, 8,041 test, which validate here",
-        "cars_pen_net",
         _cars,
     ),
     "cifar10": DataSet(
@@ -282,7 +278,6 @@ DATA_SETS = {
         "its page asks to be cited",
         "cifar-10-python.tar.gz, which need not be unpacked",
         "data.train and data.validation name the archive itself; its test images validate",
-        "cifar10_context_encoder",
         None,
     ),
 }

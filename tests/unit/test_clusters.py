@@ -41,7 +41,8 @@ def test_the_manifest_for_kubernetes_makes_workers_of_one_cluster():
     assert container["name"] == "tensorflow" and config.data.batch_size % devices == 0
     mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
     assert mounts.keys() == {volume["name"] for volume in pod["volumes"]}
-    assert all(str(path).startswith(mounts["data"]) for path in (config.data.train, config.training.run_folder))
+    paths = config.data.train, config.data.validation, config.training.run_folder
+    assert all(path.startswith(mounts["data"]) for path in paths)
     # As the operator writes it: names of services, and of the kind in small letters.
     hosts = [f"{job['metadata']['name']}-worker-{index}.default.svc:2222" for index in range(replica["replicas"])]
     told = {"cluster": {kind.lower(): hosts}, "task": {"type": kind.lower(), "index": 1}, "environment": "cloud"}

@@ -1,4 +1,5 @@
 import pytest
+import yaml
 
 from tf_inpaint import cli, datasets
 from tf_inpaint.errors import InputError
@@ -130,6 +131,11 @@ def test_mistakes_are_sentences(arguments, sentence, tmp_path, monkeypatch, caps
 def test_configs_named_are_there_and_name_their_data_set():
     from runs import ROOT
 
-    for data_set in datasets.DATA_SETS.values():
-        for name in data_set.configs.split(", "):
-            assert (ROOT / "configs" / f"{name}.yml").is_file()
+    others = {"quickstart", "photos", "finetune"}
+    of_sets = [name for data_set in datasets.DATA_SETS for name in datasets.configs_of(data_set)]
+    assert all(datasets.configs_of(data_set) for data_set in datasets.DATA_SETS)
+    files = {path.stem for path in (ROOT / "configs").glob("*.yml")}
+    assert sorted(of_sets) == sorted(name for name in files if name.split("_")[0] not in others)
+    for name in of_sets:
+        data = yaml.safe_load((ROOT / "configs" / f"{name}.yml").read_text())["data"]
+        assert data["train"].startswith(f"data/{name.split('_')[0]}".replace("cifar10", "cifar-10")), name

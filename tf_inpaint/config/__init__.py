@@ -12,6 +12,7 @@ TensorFlow is imported only when the file has been read, so that bad YAML is rep
 from __future__ import annotations
 
 import logging
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -212,6 +213,17 @@ RENAMED = {  # old key: new key, in the same section; old names keep working
 }
 
 
+_PATHS = (  # in which ~ is the user's folder
+    ("data", "train"),
+    ("data", "validation"),
+    ("data", "edges_folder"),
+    ("mask", "files"),
+    ("training", "run_folder"),
+    ("training", "init_from"),
+    ("options", "perceptual_file"),
+)
+
+
 def load_config(path, overrides: Sequence[str] = (), report: Callable[[str], Any] | None = None) -> Config:
     """The checked configuration in a YAML file.
 
@@ -220,7 +232,7 @@ def load_config(path, overrides: Sequence[str] = (), report: Callable[[str], Any
     Args:
         path: of the file. A key left out keeps its default; the name left out is the file's.
         overrides: "section.key=value" each, the value in YAML; later ones win. Where they empty data.validation,
-            training.validate_every is 0.
+            training.validate_every is 0; where they set training.steps, training.epochs are.
         report: called with each line of a translation, and with a note on each old name of a key, such as `print`; by
             default notes are logged.
     Returns:
@@ -242,6 +254,8 @@ def load_config(path, overrides: Sequence[str] = (), report: Callable[[str], Any
         if "data.validation" in keys and not document.values["data"]["validation"]:  # of a config that measures on some
             if "training.validate_every" not in keys:
                 document.override("training.validate_every=0")
+        if "training.steps" in keys and "training.epochs" not in keys:
+            document.override("training.epochs=0")
         return _resolve(document, Path(path).stem)
 
 
@@ -323,6 +337,11 @@ def _resolve(document, name):
 
     document.values.setdefault("name", name)
     config = _built(document)
+    for section, name in _PATHS:
+        value = getattr(getattr(config, section), name, None)
+        if isinstance(value, str) and value.startswith("~"):  # as shells have it, but at the beginning of words alone
+            changed = replace(getattr(config, section), **{name: os.path.expanduser(value)})
+            config = replace(config, **{section: changed})
     implied = RECIPES[config.recipe].implied(document.values.get("options") or {}, config.mask)
     config = replace(config, options=replace(config.options, **implied))
     try:

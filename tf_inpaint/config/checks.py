@@ -83,6 +83,11 @@ def check(config) -> None:
     _check_data(config.data, config.training)
     _check_mask(config.mask, config.data.image_size)
     _check_edges(config)
+    if config.training.validate_every and not RECIPES[config.recipe].measured_in_training:
+        raise InputError(
+            f"training.validate_every must be 0 with recipe: {config.recipe}, which searches long for a completion: "
+            "python -m tf_inpaint.evaluate measures them"
+        )
     _check_optimizer(config.optimizer, config.training)
     RECIPES[config.recipe].check(config.options, config.data.image_size, config.mask)
 
@@ -202,11 +207,10 @@ def _check_optimizer(optimizer, training):
             "optimizer.decay_every must be at least 1 with optimizer.schedule: step, and 0 with any other, not "
             f"{optimizer.decay_every} with {optimizer.schedule}"
         )
-    if optimizer.schedule != "step" and optimizer.decay_rate != 1.0:
-        raise InputError(
-            f"optimizer.decay_rate works with optimizer.schedule: step only, not with {optimizer.schedule}"
-        )
-    if optimizer.warmup_steps >= training.steps:
+    for key, unused in (("decay_rate", 1.0), ("decay_until", 0)):
+        if optimizer.schedule != "step" and getattr(optimizer, key) != unused:
+            raise InputError(f"optimizer.{key} works with optimizer.schedule: step only, not with {optimizer.schedule}")
+    if optimizer.warmup_steps >= training.steps and not training.epochs:  # the steps follow when images are counted
         raise InputError(
             f"optimizer.warmup_steps must be below training.steps, not {optimizer.warmup_steps} of {training.steps}"
         )

@@ -335,7 +335,9 @@ def _parse_value(text):
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
-        return text if node is None else _construct(loader, node)
+        # Of a path such as "my photos #1" YAML would take the rest for a comment.
+        cut = isinstance(node, yaml.ScalarNode) and node.style is None and node.end_mark.index < len(text.rstrip())
+        return text if node is None or cut else _construct(loader, node)
     except (yaml.YAMLError, *_MISREAD):
         return text
 

@@ -118,7 +118,11 @@ class _MaskFiles(ImageFiles):
     decoded = False
 
     def __init__(self, options, size, max_broken_fraction):
-        super().__init__(list_files(options.files), "mask.files", max_broken_fraction)
+        try:
+            files = list_files(options.files)
+        except InputError as error:
+            raise InputError(f"mask.files: {error}") from None
+        super().__init__(files, "mask.files", max_broken_fraction)
         self._size = size
         self._options = options
 

@@ -136,7 +136,7 @@ def interpolate(real, fake, alpha):
     return real + alpha * (fake - real)
 
 
-def gradient_penalty(critic, images, mask=None):
+def gradient_penalty(discriminator, images, mask=None):
     """mean((|d discriminator / d images| - 1)^2), the norm taken over each image.
 
     Args:
@@ -150,7 +150,7 @@ def gradient_penalty(critic, images, mask=None):
     """
     with tf.GradientTape() as tape:
         tape.watch(images)
-        scores = critic(images)
+        scores = discriminator(images)
     squared = tf.square(tape.gradient(scores, images))
     if mask is not None:
         squared = squared * mask

@@ -80,13 +80,15 @@ class Recipe(abc.ABC):
         options: the instance given.
         generator, discriminator: a `Generator`, and a Keras model or None.
         n_critic: discriminator updates in a step, before the generator's; 0 trains no discriminator.
-        n_generator: generator updates in a step, on the same batch.
-        fresh_batch_per_update: whether every update draws its own batch; not in trainings of several phases.
+        n_generator: generator updates in a step.
+        fresh_batch_per_update: whether every update draws its own batch, or all of a step share one; they do in
+            trainings of several phases.
         simultaneous: whether a step takes all its gradients before it changes any weight.
         generator_first: whether a step begins with the generator's updates, not with the discriminator's.
         completes_with_critic: whether completing an image needs the discriminator's weights too.
         draws: whether completions are drawn at random, by the options `temperature` and `seed`.
         blending: whether completions are blended into the known pixels' colours.
+        measured_in_training: whether `preview` completes images, so that measures of validation images mean something.
     """
 
     Options: type
@@ -100,6 +102,7 @@ class Recipe(abc.ABC):
     completes_with_critic = False
     draws = False
     blending = False
+    measured_in_training = True
 
     def __init__(self, options):
         self.options = options

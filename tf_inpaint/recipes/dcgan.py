@@ -61,6 +61,7 @@ class DCGANRecipe(Recipe):
     n_critic = 1
     fresh_batch_per_update = False
     completes_with_critic = True
+    measured_in_training = False
 
     def __init__(self, options=None):
         super().__init__(options or Options())

@@ -1,10 +1,9 @@
 """Both networks with their optimizers: all that training changes, and the only thing a checkpoint holds.
 
-A step is `n_critic` updates of the discriminator and one of the generator, each on its own global batch: update j of
-step s takes batch s * (n_critic + 1) + j of an endless sequence. Recipes may have phases, in which a step is something
-else; which one it is, the step tells. Since images, masks and random numbers are pure
-functions of their position in it, weights, moments and the step are all that is needed to go on as if training had
-never stopped.
+A step is `n_critic` updates of the discriminator and `n_generator` of the generator, on one global batch or each on its
+own, as the recipe says, of an endless sequence. Recipes may have phases, in which a step is something else; which one
+it is, the step tells. Since images, masks and random numbers are pure functions of their position in the sequence,
+weights, moments and the step are all that is needed to go on as if training had never stopped.
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@
     checkpoints/      step-XXXXXXXX.{index,data-*}, TensorFlow's state file `checkpoint`, and damaged ones in broken/
     views/            step-XXXXXXXX.png, grids of images
     losses.png        the losses so far, as graphs
-    tensorboard/      the same scalars and grids for TensorBoard
+    tensorboard/      scalars and grids for TensorBoard, of every start: twice, what was made after the checkpoint
+                      from which the next start went on
 
 Whatever was whole stays whole: files are written under another name first, an old checkpoint goes only when a new one
 is complete, and a checkpoint counts only once the state file names it.
@@ -37,6 +38,7 @@ from tf_inpaint.training.sources import SOURCES, changes, fingerprints
 _FREE_KEYS = {
     "name",
     "data.parallel_calls",
+    "data.max_broken_fraction",
     "training.run_folder",
     "training.steps",
     "training.epochs",
@@ -73,6 +75,7 @@ class RunFolder:
         self._scalars = self.path / "scalars.jsonl"
         self._log = self.path / "train.log"
         self._said = []  # lines of the log that wait for the folder
+        self._passed_over = set()  # names of checkpoints that do not count
         self._events = None
         self._next_graph = time.monotonic() + _GRAPH_SECONDS
 
@@ -109,6 +112,15 @@ class RunFolder:
         self._write_log()
         return lines
 
+    def look(self):
+        """Pass over damaged checkpoints without moving anything; returns lines to report, and raises, as `start`."""
+        damaged, taken = self._damaged()
+        self._passed_over = set(damaged)
+        return [
+            f"warning: checkpoint {name} is damaged ({shortened(damage, 160)}): {taken} would take its place"
+            for name, damage in damaged.items()
+        ]
+
     def check(self, config):
         """Raise InputError if the folder holds checkpoints of a run with another config, naming the keys.
 
@@ -140,7 +152,7 @@ class RunFolder:
             raise InputError(
                 f"the run in {self.path} was made with another config, which differs in {keys}: "
                 "give another training.run_folder, or the old values to go on with it; what has been learned goes into "
-                f"another run by training.init_from: {self.last_checkpoint()} and training.init_optimizer: true"
+                f"another run by {self.handed_on()}"
             )
 
     def last_step(self):
@@ -152,6 +164,10 @@ class RunFolder:
         """Prefix of the last checkpoint, or None."""
         names = self._kept_names()
         return str(self._checkpoints / names[-1]) if names else None
+
+    def handed_on(self):
+        """The keys by which another run goes on from the last checkpoint, at its step."""
+        return f"training.init_from: {self.last_checkpoint()} and training.init_optimizer: true"
 
     def restore(self, checkpoint):
         """Read the last checkpoint into a `tf.train.Checkpoint`.
@@ -166,7 +182,7 @@ class RunFolder:
             return False
         try:
             checkpoint.read(prefix).assert_consumed()
-        except (AssertionError, ValueError, tf.errors.OpError) as error:
+        except (AssertionError, ValueError, IndexError, RuntimeError, tf.errors.OpError) as error:
             raise InputError(f"cannot go on from checkpoint {prefix}: {_reason(error)}") from error
         return True
 
@@ -239,7 +255,7 @@ class RunFolder:
     def _kept_names(self):
         """Names of the checkpoints there, oldest first: all that have an index, where the state file names none."""
         there = sorted(path.stem for path in self._checkpoints.glob("step-*.index"))
-        there = [name for name in there if _CHECKPOINT_NAME.fullmatch(name)]
+        there = [name for name in there if _CHECKPOINT_NAME.fullmatch(name) and name not in self._passed_over]
         named = self._named()
         return [name for name in there if name in named] or there
 
@@ -253,6 +269,23 @@ class RunFolder:
 
     def _set_damaged_aside(self):
         """Put checkpoints after the newest whole one into a subfolder; returns a line for each."""
+        damaged, taken = self._damaged()
+        kept = [name for name in self._kept_names() if name not in damaged]
+        aside, lines = self._checkpoints / "broken", []
+        for name, damage in damaged.items():
+            with self._writing("broken checkpoints"):
+                aside.mkdir(exist_ok=True)
+                replace(self._state_file, _state(kept), durable=True)
+                for file in self._checkpoints.glob(f"{name}.*"):
+                    file.replace(aside / file.name)
+            lines.append(
+                f"warning: checkpoint {name} is damaged ({shortened(damage, 160)}): it lies in {aside} now, and "
+                f"{taken} takes its place"
+            )
+        return lines
+
+    def _damaged(self):
+        """({name: damage} of the checkpoints after the newest whole one, the newest first; that one's name or None)."""
         names, damaged = self._kept_names(), {}
         while names and (damage := find_damage(str(self._checkpoints / names[-1]))):
             damaged[names.pop()] = damage
@@ -261,18 +294,7 @@ class RunFolder:
                 f"the run in {self.path} cannot go on: no checkpoint of it is whole, and the last one cannot be read "
                 f"({next(iter(damaged.values()))}); put one back, or give another training.run_folder"
             )
-        aside, lines = self._checkpoints / "broken", []
-        for name, damage in damaged.items():
-            with self._writing("broken checkpoints"):
-                aside.mkdir(exist_ok=True)
-                replace(self._state_file, _state(names), durable=True)
-                for file in self._checkpoints.glob(f"{name}.*"):
-                    file.replace(aside / file.name)
-            lines.append(
-                f"warning: checkpoint {name} is damaged ({shortened(damage, 160)}): it lies in {aside} now, and "
-                f"{names[-1]} takes its place"
-            )
-        return lines
+        return damaged, names[-1] if names else None
 
     def _sweep(self):
         """Delete what a killed process had not finished writing; the lock says that nobody else writes here."""

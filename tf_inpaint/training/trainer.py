@@ -84,7 +84,7 @@ class Trainer:
         if training.epochs:
             training = dataclasses.replace(training, steps=self.learner.steps)
             self.config = config = dataclasses.replace(config, training=training)
-            check(config)
+            check(dataclasses.replace(config, training=dataclasses.replace(training, epochs=0)))  # by these steps
         self._checkpoint = tf.train.Checkpoint(**self.learner.variables())
         self._guard = Guard()
         self._rates = {}
@@ -130,6 +130,9 @@ class Trainer:
     def dry_run(self):
         """Make every update once, time it, and report what training would be like; writes nothing."""
         self._describe()
+        if self._workers.is_chief:
+            for line in self.folder.look():
+                self.report(line)
         with self._explained_loss():
             self._load()
             steps = max(self.config.training.steps - self.learner.step, 0)
@@ -181,6 +184,11 @@ class Trainer:
         if goes_on:
             optimizer = self.config.optimizer
             state = read_training_state(checkpoint, optimizer.beta2, recipe.n_critic, optimizer.algorithm)
+            if state.step >= training.steps:
+                raise InputError(
+                    f"{checkpoint.path} is at step {state.step} already, and training.steps are {training.steps}: give "
+                    "more, or leave out training.init_optimizer to begin anew with its weights"
+                )
             lacking = self.learner.take_over(state)
             self.report(
                 f"going on after their step {state.step} with the moments of {len(state.moments)} weights"
@@ -266,7 +274,7 @@ class Trainer:
             return
         last = self.folder.last_checkpoint()
         kept = f"the last good checkpoint is {last}" if last else "there is no checkpoint yet"
-        begin = f", begun with training.init_from: {last}," if last else ""
+        begin = f", begun with {self.folder.handed_on()}," if last else ""
         raise InputError(
             f"{finding} and training stopped; {kept}; the same command would end here again, so try a new "
             f"training.run_folder{begin} with a lower optimizer.learning_rate or with optimizer.clip_norm"

@@ -41,6 +41,11 @@ def test_holes_that_are_not_one_box_are_discounted_by_distance_unless_told_other
     assert "mask.boxes must be [least, greatest], not [3, 2]" in sentence(path, boxes, "mask.boxes=[3, 2]")
 
 
+def test_what_completes_by_a_search_is_not_measured_while_it_trains(write, sentence):
+    path = write("data: {validation: x}", recipe="dcgan")
+    assert "training.validate_every must be 0 with recipe: dcgan" in sentence(path, "training.validate_every=10")
+
+
 def test_unknown_kind_of_hole(write, sentence):
     found = sentence(write("mask:", "  kind: boxx"))
     assert found.startswith("small.yml:3: mask.kind must be one of box, ")
@@ -137,6 +142,10 @@ def test_numbers_that_are_none_lie_in_no_range(write, sentence):
         (
             ["optimizer:", "  decay_rate: 0.5"],
             "small.yml:3: optimizer.decay_rate works with optimizer.schedule: step only, not with constant",
+        ),
+        (
+            ["optimizer: {schedule: cosine, decay_until: 9}"],
+            "small.yml:2: optimizer.decay_until works with optimizer.schedule: step only, not with cosine",
         ),
         (
             ["optimizer: {warmup_steps: 50}", "training:", "  steps: 50"],

@@ -46,6 +46,24 @@ def test_without_validation_images_nothing_is_measured_on_them(write):
         load_config(path, ["data.validation=", "training.validate_every=5"])
 
 
+def test_steps_that_are_asked_for_count_in_place_of_the_file_s_epochs(write):
+    path = write("training: {epochs: 3}\noptimizer: {warmup_steps: 2000000}")  # which so many steps may follow
+    assert load_config(path).training.epochs == 3
+    training = load_config(path, ["training.steps=50", "optimizer.warmup_steps=0"]).training
+    assert (training.steps, training.epochs) == (50, 0)
+    assert load_config(path, ["training.steps=50", "training.epochs=2"]).training.epochs == 2
+
+
+def test_a_path_may_begin_at_home(write, monkeypatch):
+    monkeypatch.setenv("HOME", "/people/ann")
+    monkeypatch.setenv("USERPROFILE", "/people/ann")
+    config = load_config(write("training: {init_from: ~/a}"), ["training.run_folder=~/b", "data.train=~/x", "name=~c"])
+    assert (config.training.init_from, config.training.run_folder) == ("/people/ann/a", "/people/ann/b")
+    assert (config.data.train, config.name) == ("/people/ann/x", "~c")
+    values = {"name": "a", "recipe": "partial_convolution", "mask": {"kind": "files", "files": "~/m"}}
+    assert config_from_dict(values).mask.files == "/people/ann/m" and values["mask"]["files"] == "~/m"
+
+
 def test_overrides_win(write):
     config = load_config(
         write("data:", "  batch_size: 4"),

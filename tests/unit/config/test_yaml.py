@@ -163,7 +163,7 @@ def test_an_override_may_open_a_section():
     assert build("name: a\nengine:", "engine.fuel=diesel").engine.fuel == "diesel"
 
 
-@pytest.mark.parametrize("text", ["*.png", "[a", "!x", "@home", "a#b", "x=y", "%d", "# a"])
+@pytest.mark.parametrize("text", ["*.png", "[a", "!x", "@home", "a#b", "x=y", "%d", "# a", "a b #1/c"])
 def test_an_override_that_is_no_yaml_is_text(text):
     assert build("name: a", f"owners={text}").owners == text
 

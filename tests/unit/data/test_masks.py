@@ -168,3 +168,8 @@ def test_masks_that_all_break_later_end_in_a_sentence(folder):
         _draw(drawn)
     assert "none of the 1 files of mask.files can be read" in str(drawn.failure)
     assert "0.png does not exist" in str(drawn.failure)
+
+
+def test_files_that_are_missing_are_said_of_their_key(tmp_path):
+    with pytest.raises(InputError, match="mask.files: .*none does not exist"):
+        Masks(MaskOptions("files", files=str(tmp_path / "none")), (32, 48))

@@ -156,7 +156,8 @@ def test_another_config_is_refused_by_the_names_of_its_keys(tmp_path, toy_config
 
 
 def test_what_does_not_change_the_numbers_may_change(tmp_path, toy_config, saved, started):
-    started(tmp_path, toy_config(training={"steps": 9, "strategy": "mirrored", "keep_checkpoints": 1}))
+    training = {"steps": 9, "strategy": "mirrored", "keep_checkpoints": 1}
+    started(tmp_path, toy_config(training=training, data={"max_broken_fraction": 0.5}))
     assert "steps: 9" in (tmp_path / "config.yml").read_text()
 
 
@@ -256,6 +257,12 @@ def test_a_damaged_newest_checkpoint_is_put_aside_and_the_one_before_counts(tmp_
     checkpoints = _two(started, tmp_path)
     with open(checkpoints / f"step-00000006{ending}", "r+b") as file:
         file.truncate(2)
+    looking = RunFolder(tmp_path)
+    (line,) = looking.look()
+    assert "step-00000006 is damaged (" in line and "step-00000003 would take its place" in line
+    restored, weights = checkpoint()
+    assert looking.restore(restored) and weights["conv.kernel"].numpy() == 3.0
+    assert not (checkpoints / "broken").exists()
     folder = RunFolder(tmp_path)
     (line,) = folder.start(config, {})
     assert line.startswith("warning: checkpoint step-00000006 is damaged (") and "step-00000003 takes its place" in line

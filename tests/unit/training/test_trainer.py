@@ -6,6 +6,7 @@ import re
 import signal
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -276,7 +277,8 @@ def test_a_loss_that_is_no_number_is_named_and_the_last_checkpoint_stays(toy_con
     with pytest.raises(InputError, match="`critic` became nan at step 3 and training stopped; ") as error:
         trainer.train()
     assert "\n" not in str(error.value)
-    assert f"training.init_from: {trainer.folder.last_checkpoint()}" in str(error.value)
+    last = trainer.folder.last_checkpoint()
+    assert f"training.init_from: {last} and training.init_optimizer: true, with a lower" in str(error.value)
     assert trainer.folder.last_step() == 2
 
 
@@ -422,3 +424,15 @@ def test_what_xla_cannot_compile_is_refused_in_a_sentence(toy_config, monkeypatc
     trainer = silent(config)
     with pytest.raises(InputError, match="^an operation of this recipe cannot be compiled: set training.xla: false$"):
         trainer.train()
+
+
+def test_a_run_at_its_last_step_is_no_beginning_of_another(toy_config, monkeypatch):
+    from tf_inpaint.checkpoints.training_state import TrainingState
+    from tf_inpaint.training import trainer as module
+
+    monkeypatch.setattr(module, "open_checkpoint", lambda path, exported: SimpleNamespace(path=path))
+    monkeypatch.setattr(module, "load_weights", lambda *_, averaged: "loaded")
+    monkeypatch.setattr(module, "read_training_state", lambda *_: TrainingState(4, {}, {}))
+    config = toy_config(training={"init_from": "elsewhere", "init_optimizer": True})
+    with pytest.raises(InputError, match="elsewhere is at step 4 already, and training.steps are 4: give more"):
+        train(config)
