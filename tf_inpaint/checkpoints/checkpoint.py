@@ -154,9 +154,9 @@ def open_checkpoint(path=None, weights=None, *, exported=True) -> Checkpoint:
     """The checkpoint that a user asks for.
 
     Args:
-        path: whatever `locate_checkpoint` takes, the name of shipped weights where no other checkpoint is called so
-            (a folder of images may be), the folder of an exported model or of its versions; or a `Checkpoint`, which
-            is given back.
+        path: whatever `locate_checkpoint` takes, from ~ on too; the name of shipped weights where no other checkpoint
+            is called so (a folder of images may be); the folder of an exported model or of its versions; or a
+            `Checkpoint`, which is given back.
         weights: name of weights shipped with the package. With neither this nor `path`, the default ones.
         exported: False passes over exported models.
     Raises:
@@ -169,6 +169,7 @@ def open_checkpoint(path=None, weights=None, *, exported=True) -> Checkpoint:
         return path
     if not isinstance(path, (str, os.PathLike, type(None))):
         raise ValueError(f"`checkpoint_dir` must be a path or the name of weights. Received: {path!r}")
+    path = None if path is None else os.path.expanduser(path)
     folder = find_saved_model(path) if exported and path is not None else None
     if folder is not None:
         return _Exported(folder)

@@ -19,4 +19,4 @@ class Network(tf.keras.Model):
         return network
 
     def get_config(self):
-        return {**super().get_config(), **self._arguments}
+        return {**super().get_config(), "name": self.name, **self._arguments}

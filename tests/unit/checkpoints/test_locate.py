@@ -62,6 +62,10 @@ def test_brackets_in_a_path_are_no_pattern(tmp_path):
 def test_all_files_of_a_checkpoint(tmp_path):
     prefix = _files(tmp_path, "snap-5", "snap-50") / "snap-5"
     assert open_checkpoint(prefix).files == [f"{prefix}.data-00000-of-00001", f"{prefix}.index"]
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("HOME", "USERPROFILE"):
+            patch.setenv(name, str(tmp_path))
+        assert open_checkpoint("~/snap-5").path == str(prefix)
     shipped = open_checkpoint("photos_v1")
     assert shipped.files == [shipped.path], "the card beside it is none of them"
 

@@ -48,6 +48,6 @@ ARGUMENTS = {
 
 @pytest.mark.parametrize("cls", ARGUMENTS)
 def test_config_round_trip(cls):
-    config = cls(**ARGUMENTS[cls]).get_config()
-    assert {name: config[name] for name in ARGUMENTS[cls]} == ARGUMENTS[cls]
+    config = cls(**ARGUMENTS[cls], name="mine").get_config()
+    assert config["name"] == "mine" and {name: config[name] for name in ARGUMENTS[cls]} == ARGUMENTS[cls]
     assert cls.from_config(config).get_config() == config
