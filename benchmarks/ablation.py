@@ -7,7 +7,9 @@
 As it stands it makes a few steps of each form, to see that all run. On two quiet cores a form of DeepFill v1 takes 6 to
 7 minutes for 1,200 steps of 64 pixels, as its quickstart config says; so 2,700 steps are a quarter of an hour, and all
 of the runs (`--list`) some five hours. Each is a run folder below `--output`: stop it at any time, and the same command
-goes on; what is measured is not trained again. A run that ends by itself, by a loss that is no number, is counted.
+goes on; what is measured is not trained again. A run that ends by itself, by a loss that is no number, is counted; and
+of GANs also by how much the l1 of validation images stood, at most, above what it had been before, as where one
+collapses. By how much a form is behind the first of its table is told image by image, of the first seed.
 Forms are named by what they change, so that one run serves every table that it belongs to. Perceptual and style losses
 look through EfficientNet-Lite0, of the extra `features`, like the metric feature_distance.
 
@@ -39,6 +41,7 @@ from tf_inpaint import cli  # noqa: E402
 from tf_inpaint.checkpoints import open_checkpoint  # noqa: E402
 
 METRICS = ("feature_distance", "hole_l1", "hole_psnr", "ssim", "seam")
+BEHIND = "behind the first"  # in feature_distance, with the standard error of the paired differences
 FULL = "v1"
 CONFIGS = {
     "v1": "quickstart",
@@ -103,7 +106,7 @@ def main(argv=None):
     add = parser.add_argument
     add("--images", help="a folder to train on")
     add("--validation", help="a folder to measure on, of other images")
-    add("--output", help="folder for all runs, results and tables.md")
+    add("--output", help="folder for all runs, results, tables.md and runs.csv, with a line for each run")
     add("--groups", nargs="+", choices=GROUPS, default=list(GROUPS), help="tables (default: all)")
     add("--forms", nargs="+", help="of these, the forms of these names alone")
     add("--steps", type=int, default=20, help="steps of each run (default: 20)")
@@ -130,6 +133,7 @@ def main(argv=None):
         print(beside_baselines(args) or f"sheet and report: {args.output}/methods")
     text = "\n".join(line for group in args.groups for line in tables(group, args))
     (Path(args.output) / "tables.md").write_text(text + "\n", encoding="utf-8")
+    write_csv(Path(args.output) / "runs.csv", args)
     print(text)
 
 
@@ -231,10 +235,13 @@ def tables(group, args):
     rows = []
     for form in GROUPS[group]:
         folders = [place(args.output, form, seed) for seed in range(args.seeds or SEEDS.get(group, 1))]
-        measured = [read(folder / "results" / "results.csv") for folder in folders]
-        measured = [numbers for numbers in measured if numbers]
+        found = {folder: read(folder / "results" / "results.csv") for folder in folders}
+        measured = [numbers for numbers in found.values() if numbers]
         ended = sum((folder / "ended.txt").is_file() for folder in folders)
         cells = [spread([numbers[name] for numbers in measured if name in numbers]) for name in METRICS]
+        cells.append(behind(place(args.output, next(iter(GROUPS[group])), 0), folders[0]))
+        if group == "gan":
+            cells.append(spread([rise(folder / "run") for folder, numbers in found.items() if numbers]))
         if group == "speed":
             cells.append(reached(folders[0] / "run", args.reach))
         if group == "methods":
@@ -243,9 +250,13 @@ def tables(group, args):
     if group == "methods":
         for name in BASELINES:
             measured = read(Path(args.output) / "methods" / "results.csv", name)
-            rows.append([name, "-", *(spread([measured[key]] if key in measured else []) for key in METRICS), "-", "-"])
-    extra = {"speed": [f"seconds to l1 {args.reach:g}"], "methods": ["steps", "generator's weights"]}.get(group, [])
-    lines = (f"| {' | '.join(row)} |" for row in ([f"**{group}**", "runs", *METRICS, *extra], *rows))
+            rows.append([name, "-", *(spread([measured[key]] if key in measured else []) for key in METRICS), *"---"])
+    extra = {
+        "gan": ["largest rise of l1"],
+        "speed": [f"seconds to l1 {args.reach:g}"],
+        "methods": ["steps", "generator's weights"],
+    }.get(group, [])
+    lines = (f"| {' | '.join(row)} |" for row in ([f"**{group}**", "runs", *METRICS, BEHIND, *extra], *rows))
     first, *others = lines
     return ["", first, "|---" * (first.count("|") - 1) + "|", *others]
 
@@ -257,6 +268,43 @@ def read(path, method="form"):
     with open(path, newline="", encoding="utf-8") as file:
         lines = [line for line in csv.DictReader(file) if line["mean"] and line["method"] == method]
     return {line["metric"]: float(line["mean"]) for line in lines}
+
+
+def write_csv(path, args):
+    """A line for each run that was measured."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(["form", "seed", *METRICS, "largest rise of l1"])
+        for form, seed in runs(GROUPS):
+            folder = place(args.output, form, seed)
+            numbers = read(folder / "results" / "results.csv")
+            if numbers:
+                lines.writerow([form, seed, *map(numbers.get, METRICS), f"{rise(folder / 'run'):.4f}"])
+
+
+def behind(first, folder):
+    """By how much a run is behind a first one in feature_distance, image by image, with the standard error."""
+    theirs, ours = (distances(each / "results" / "per_image.csv") for each in (first, folder))
+    differences = [ours[picture] - theirs[picture] for picture in theirs.keys() & ours.keys()]
+    if first == folder or len(differences) < 2:
+        return "-"
+    error = statistics.stdev(differences) / len(differences) ** 0.5
+    return f"{statistics.mean(differences):+.4f} ± {error:.4f}"
+
+
+def distances(path):
+    """{picture: feature_distance} of a run; {} where it is not measured."""
+    if not path.is_file():
+        return {}
+    with open(path, newline="", encoding="utf-8") as file:
+        return {line["picture"]: float(line[METRICS[0]]) for line in csv.DictReader(file) if line.get(METRICS[0])}
+
+
+def rise(folder):
+    """By how much validation's l1 has stood above what it had been before, at most: large where training collapses."""
+    lines = (folder / "scalars.jsonl").read_text(encoding="utf-8").splitlines()
+    l1 = [entry["hole_l1"] for entry in map(json.loads, lines) if "hole_l1" in entry]
+    return max((value - min(l1[: index + 1]) for index, value in enumerate(l1)), default=0.0)
 
 
 def size(folder):

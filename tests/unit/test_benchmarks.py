@@ -36,6 +36,14 @@ def test_an_ablation_prints_its_tables_from_what_is_there(ablation, tmp_path, ca
         results = ablation.place(tmp_path, "v1 minimax", seed) / "results"
         results.mkdir(parents=True)
         (results / "results.csv").write_text(f"method,metric,mean\nform,hole_l1,{level}\nform,ssim,\n")
+        (results.parent / "run").mkdir()
+        l1 = "\n".join(f'{{"step": {step}, "hole_l1": {value}}}' for step, value in enumerate((0.3, 0.1, level, 0.2)))
+        (results.parent / "run" / "scalars.jsonl").write_text(l1)
+    for form, seed, values in (("v1", 0, (1, 2, 4)), ("v1 minimax", 0, (2, 4, 5))):
+        results = ablation.place(tmp_path, form, seed) / "results"
+        results.mkdir(parents=True, exist_ok=True)
+        lines = (f"{name}.png,{value}" for name, value in zip("abc", values))
+        (results / "per_image.csv").write_text("\n".join(["picture,feature_distance", *lines]))
     lost = ablation.place(tmp_path, "v1 minimax", 2)
     lost.mkdir()
     (lost / "ended.txt").write_text("the loss is nan")
@@ -48,8 +56,11 @@ def test_an_ablation_prints_its_tables_from_what_is_there(ablation, tmp_path, ca
     (run / "scalars.jsonl").write_text("\n".join(lines))
     ablation.main(["--output", str(tmp_path), "--table", "--groups", "gan", "speed"])
     text = capsys.readouterr().out
-    assert "| v1 minimax | 2 + 1 ended | - | 0.2000 ± 0.1414 | - | - | - |" in text
-    assert "| gl | 0 + 0 ended | - | - | - | - | - | 20 |" in text
+    behind, rise = "+1.3333 ± 0.3333", "0.1500 ± 0.0707"  # of 1, 2, 1; of 0.1 and 0.2
+    assert f"| v1 minimax | 2 + 1 ended | - | 0.2000 ± 0.1414 | - | - | - | {behind} | {rise} |" in text
+    assert "| gl | 0 + 0 ended | - | - | - | - | - | - | 20 |" in text
+    lines = (tmp_path / "runs.csv").read_text().splitlines()
+    assert lines[1:] == ["v1 minimax,0,,0.1,,,,0.1000", "v1 minimax,1,,0.3,,,,0.2000"]
     assert (tmp_path / "tables.md").read_text().strip() == text.strip()
 
 
@@ -58,8 +69,8 @@ def test_an_ablation_shows_the_methods_beside_the_baselines(ablation, tmp_path, 
     (tmp_path / "methods" / "results.csv").write_text("method,metric,mean\ngl,ssim,0.5\ntelea,ssim,0.7\n")
     ablation.main(["--output", str(tmp_path), "--table", "--groups", "methods"])
     text = capsys.readouterr().out
-    assert "| telea | - | - | - | - | 0.7000 | - | - | - |" in text
-    assert "| gl boxes | 0 + 0 ended | - | - | - | - | - | - | - |" in text
+    assert "| telea | - | - | - | - | 0.7000 | - | - | - | - |" in text
+    assert "| gl boxes | 0 + 0 ended | - | - | - | - | - | - | - | - |" in text
 
 
 def test_the_gpu_s_parts_are_kept_as_they_come_and_one_that_fails_or_hangs_is_named(monkeypatch, tmp_path, capsys):
