@@ -92,6 +92,8 @@ def export(inpainter, output: str, precision: str = "float32", size=None, output
         "arithmetic": "float32",
         "size": size,
         "fixed_size": inpainter.engine.fixed_size,
+        "whole_pixels": inpainter.engine.whole_pixels,
+        "trained_size": inpainter.trained_size,
         "max_pixels": max_pixels,
         "guided": model.guided,
         **suits,
@@ -105,7 +107,7 @@ def export(inpainter, output: str, precision: str = "float32", size=None, output
         os.makedirs(extra)
         with open(os.path.join(extra, NOTES_FILE), "w", encoding="utf-8") as file:
             json.dump(notes, file, indent=2)
-        write_warmup(extra, os.path.basename(os.path.abspath(output)), model.guided, size)
+        write_warmup(extra, os.path.basename(os.path.abspath(output)), model.guided, max_pixels, size)
 
     return _write_version(output, write)
 
@@ -236,7 +238,7 @@ def _check(inpainter, max_pixels, size, outputs):
             f"--size {size[0]} {size[1]} is too thin to be completed at once: use test.py, which does it piece by piece"
         )
     largest = size or (round(max_pixels**0.5),) * 2
-    needed = inpainter.memory(*largest)
+    needed = inpainter.engine.memory(*largest)  # what is exported sees all of an image
     if needed > inpainter.engine.max_memory:
         raise InputError(
             f"images of {largest[1]} x {largest[0]} pixels would take about {needed / 2**30:.1f} GiB of memory: "
@@ -348,6 +350,12 @@ def _arguments(argv):
         parser.error("--edges is not for --format npz, which keeps the network, nor web, whose page has them")
     if args.runtime and args.format != "web":
         parser.error("--runtime is for --format web")
+    if args.about and args.format != "npz":
+        parser.error("--about is for --format npz")
+    if args.max_pixels is not None and args.format in ("npz", "web"):
+        parser.error("--max_pixels is not for --format npz, which keeps the network, nor web, which takes any picture")
+    if args.max_pixels is not None and args.max_pixels < 1:
+        parser.error(f"--max_pixels must be at least 1, not {args.max_pixels}")
     args.size = tuple(args.size) if args.size else None
     args.edges = None if args.edges is None else args.edges == "yes"
     args.precision = args.precision or ("float16" if args.format == "npz" else "float32")

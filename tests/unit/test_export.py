@@ -1,13 +1,16 @@
-"""What the command refuses before it exports anything."""
+"""What the command refuses before it exports anything, and with what servers warm up."""
 
 from types import SimpleNamespace
 
 import pytest
+import tensorflow as tf
 
 from tf_inpaint import export as command
 from tf_inpaint.errors import InputError
 from tf_inpaint.inference.inpainter import Inpainter
 from tf_inpaint.recipes import RECIPES
+from tf_inpaint.serving import messages
+from tf_inpaint.serving.warmup import FILE, write_warmup
 
 
 @pytest.mark.parametrize(
@@ -19,6 +22,10 @@ from tf_inpaint.recipes import RECIPES
         (["--format", "onnx", "--size", "64", "64", "--precision", "bfloat16"], "not all of the precisions"),
         (["--format", "web", "--size", "64", "64"], "for images of any size"),
         (["--runtime", "node_modules"], "for --format web"),
+        (["--about", "of photographs"], "for --format npz"),
+        (["--format", "web", "--max_pixels", "10000"], "takes any picture"),
+        (["--max_pixels", "-1"], "must be at least 1, not -1"),
+        (["--max_pixels", "0"], "must be at least 1, not 0"),
         (["--format", "tflite", "--size", "64", "64"], "must end in .tflite"),
         (["--format", "npz"], "is for an --output that ends in .npz"),
     ],
@@ -51,3 +58,21 @@ def test_what_cannot_be_served_is_said():
         command.export(inpainter("dcgan", image_size=16), "unused")
     with pytest.raises(InputError, match="this model has no coarse: .*, or export photos_v1"):
         command.export(inpainter("pen_net"), "unused", outputs=("coarse",))
+    recipe = RECIPES["lama"](RECIPES["lama"].Options(width=4, blocks=1))
+    recipe.build_generator()
+    lama = Inpainter.of(recipe, max_pixels=1 << 24, strategy="auto")
+    lama.engine.max_memory = lama.engine.memory(1 << 12, 1 << 12) - 1
+    assert lama.memory(1 << 12, 1 << 12) < lama.engine.max_memory  # of windows, which no server cuts
+    with pytest.raises(InputError, match="images of 4096 x 4096 pixels would take about"):
+        command.export(lama, "unused")
+
+
+@pytest.mark.parametrize(
+    "max_pixels, size, expected", [(1 << 20, None, 256), (10000, None, 100), (1, None, 1), (5, (2, 2), 2)]
+)
+def test_models_take_their_own_warm_up(max_pixels, size, expected, tmp_path):
+    write_warmup(str(tmp_path), "model", True, max_pixels, size)
+    (record, _) = tf.data.TFRecordDataset(str(tmp_path / FILE)).as_numpy_iterator()
+    arrays = messages.arrays(messages.read("PredictionLog", record).predict_log.request.inputs)
+    assert arrays["image"].shape == (1, expected, expected, 3)
+    assert (arrays["mask"] > 0).mean() == (0 if expected == 1 else 0.25)  # no hole, or a part: never all

@@ -14,6 +14,7 @@ from tf_inpaint.ops.holes import feather
 # the mask has to reach as far into what is known.
 _REACH = 4
 _BORDER = _REACH + 2
+_SMALLEST = 3  # pixels a side of the box around all holes, below which OpenCV has nothing inside of it to solve for
 
 
 def blend(image, predicted, mask):
@@ -51,14 +52,15 @@ def march(image, mask):
 
 
 def blend_into_marched(image, predicted, mask):
-    """As `blend`, but into what `march` makes of the hole.
+    """As `blend`, but into what `march` makes of the hole; holes too thin for OpenCV are pasted as they are.
 
     Reference: Iizuka et al. 2017, section 3.5, in the form of the release.
     Deviations: the release gives known pixels away too, which may move by a pixel where holes are several.
     """
     hole = mask[..., np.newaxis]  # [H, W, 1]
     pasted = np.ascontiguousarray(np.where(hole, predicted, image))
-    if not mask[1:-1, 1:-1].any() or mask.all():  # OpenCV takes no account of the image's rim
+    *_, width, height = cv2.boundingRect(mask[1:-1, 1:-1].astype(np.uint8))  # OpenCV leaves out the image's rim
+    if min(width, height) < _SMALLEST or mask.all():
         return pasted
     rows, columns = np.nonzero(mask)
     centre = tuple(int(at.min() + at.max()) // 2 for at in (columns, rows))

@@ -12,6 +12,7 @@ class Engine:
         recipe: whose networks it runs; None where they are not known.
         guided: whether it takes edges.
         fixed_size: side of the images its network sees, where that is one; None is any.
+        size: (height, width) of the only images it takes; None is any.
         margin: pixels by which images are continued beyond borders that a hole reaches, see `models.generator`.
         whole_pixels: largest image that "auto" shows it whole; None is any.
         blending: whether what it predicts has yet to be blended into the known pixels' colours.
@@ -25,6 +26,7 @@ class Engine:
     recipe = None
     guided = False
     fixed_size = None
+    size = None
     margin = 0
     whole_pixels = None
     blending = False

@@ -177,7 +177,7 @@ class Inpainter:
             texture = texture or engine.texture
             origin = f"{checkpoint.path}: exported model" + (f", texture {texture}" if texture != "none" else "")
             settings = {"exact_pixels": exact_pixels, "blending": blending, "texture": texture}
-            return cls(engine, max_pixels, origin, strategy, **settings)
+            return cls(engine, max_pixels, origin, strategy, engine.trained_size, **settings)
         network = load_network(checkpoint, padding, temperature, seed)
         residuals = network.residuals if residuals is None else residuals
         texture = texture or network.texture
@@ -252,7 +252,8 @@ class Inpainter:
         """What "auto" chooses for an image with a mask, bool [H, W]; any other strategy is its own choice."""
         if self.strategy != "auto":
             return self.strategy
-        as_it_is = self.engine.fixed_size is not None or self._is_large(*mask.shape)
+        of_one_size = self.engine.fixed_size is not None or self.engine.size is not None
+        as_it_is = of_one_size or self._is_large(*mask.shape)
         return "exact" if as_it_is or thickness(mask) <= HUGE * self.trained_size else "resize"
 
     def _with(self, **changes):

@@ -13,6 +13,7 @@ from tf_inpaint.checkpoints.locate import EXTRA_FOLDER, NOTES_FILE, SAVED_MODEL_
 from tf_inpaint.errors import InputError, without_warnings
 from tf_inpaint.inference.engine import SERVED, Engine
 from tf_inpaint.inference.large import is_thin
+from tf_inpaint.inference.network import PUBLISHED_SIZE
 
 # Operations that reach files or Python; exported models have none, but for those by which variables are restored.
 _REACHING = re.compile(
@@ -46,6 +47,8 @@ class SavedModelEngine(Engine):
     Args:
         folder: of a version, with its saved_model.pb.
         trusted: whether it is loaded though this project may not have exported it, see `check_exported`.
+    Attributes:
+        trained_size: as of `Inpainter`.
     Raises:
         InputError: if the folder holds no such model.
     """
@@ -64,17 +67,22 @@ class SavedModelEngine(Engine):
             raise InputError(f"{folder} is a SavedModel, but not one of this project: it takes {sorted(inputs)}")
         self.guided = "edges" in inputs
         self.images = {SERVED.get(name, name) for name in self._serve.structured_outputs} - {"completed"}
-        self._size = inputs["image"].shape[1:3]
+        shape = inputs["image"].shape[1:3]
+        self.size = tuple(shape) if shape.is_fully_defined() else None
         notes = _notes(folder)
         self.texture = notes.get("texture", "none")
-        self._in_pieces = notes.get("fixed_size") is None and not self._size.is_fully_defined()
+        self.fixed_size = notes.get("fixed_size")
+        self.trained_size = notes.get("trained_size", PUBLISHED_SIZE)
+        whole = notes.get("whole_pixels")
+        if self.size is None and whole is not None:
+            self.whole_pixels = min(whole, notes.get("max_pixels", whole))
 
     def in_pieces(self, height, width):
-        return self._in_pieces and is_thin(height, width)
+        return self.fixed_size is None and self.size is None and is_thin(height, width)
 
     def run(self, image, mask, edges, all_outputs):
-        if not self._size.is_compatible_with(image.shape[1:3]):
-            raise InputError(f"this model was exported for images of {self._size[1]} x {self._size[0]} pixels alone")
+        if self.size not in (None, image.shape[1:3]):
+            raise InputError(f"this model was exported for images of {self.size[1]} x {self.size[0]} pixels alone")
         inputs = {"image": image, "mask": _to_levels(mask), **({"edges": _to_levels(edges)} if self.guided else {})}
         try:
             outputs = self._serve(**{name: tf.constant(value) for name, value in inputs.items()})

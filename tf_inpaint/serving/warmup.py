@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 
 import numpy as np
@@ -13,18 +14,21 @@ FILE = "tf_serving_warmup_requests"
 _SIDE = 256
 
 
-def write_warmup(folder: str, model: str, guided: bool, size=None) -> None:
+def write_warmup(folder: str, model: str, guided: bool, max_pixels: int, size=None) -> None:
     """Writes one request for each signature, of a grey image with a hole in its middle.
+
+    A server gives up a model that refuses one.
 
     Args:
         folder: `assets.extra` of the model.
         model: its name; servers do not look at it.
         guided: whether images come with edges.
-        size: (height, width) of the image; None is 256 x 256.
+        max_pixels: largest image that the model accepts.
+        size: (height, width) of the image; None is 256 x 256, or smaller where that is too large.
     """
-    height, width = size or (_SIDE, _SIDE)
+    height, width = size or (min(_SIDE, math.isqrt(max_pixels)),) * 2
     image, mask = np.full((height, width, 3), 128, np.uint8), np.zeros((height, width, 1), np.uint8)
-    mask[height // 4 : height - height // 4, width // 4 : width - width // 4] = 255
+    mask[height // 4 : 3 * height // 4, width // 4 : 3 * width // 4] = 255  # never all of it, however small
     arrays = {"image": image, "mask": mask, **({"edges": np.zeros_like(mask)} if guided else {})}
     files = {f"{name}_bytes": tf.io.encode_png(array).numpy() for name, array in arrays.items()}
     requests = {

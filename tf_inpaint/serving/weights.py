@@ -49,6 +49,8 @@ def keep_weights(recipe, precision):
     if recipe.generator.attention:
         for layer, original in zip(copy.generator.attention.layers, recipe.generator.attention.layers):
             layer.max_memory = original.max_memory
+            if hasattr(original, "step"):
+                layer.step = original.step
     return copy
 
 

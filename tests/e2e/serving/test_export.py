@@ -55,6 +55,7 @@ def test_a_version_is_whole_and_the_next_free_number(exported, tmp_path, monkeyp
     assert command.export(inpainter, str(output), "bfloat16") == str(output / "8")
     notes = json.loads((output / "8" / "assets.extra" / "tf_inpaint.json").read_text())
     assert (notes["weights"], notes["arithmetic"], notes["guided"]) == ("bfloat16", "float32", False)
+    assert (notes["trained_size"], notes["fixed_size"], notes["whole_pixels"]) == (inpainter.trained_size, 32, None)
 
     def fail(*_):
         assert [name for name in os.listdir(output) if name.startswith(".unfinished")]

@@ -53,3 +53,12 @@ def test_into_what_fast_marching_fills():
     rim = _hole((0, 1), (0, 50))  # OpenCV finds nothing to blend there
     np.testing.assert_array_equal(blend_into_marched(image, image + np.uint8(30), rim)[rim], image[rim] + 30)
     np.testing.assert_array_equal(blend_into_marched(image, image, np.zeros([40, 50], bool)), image)
+
+
+@pytest.mark.parametrize(
+    "rows, columns", [((10, 12), (5, 45)), ((5, 35), (20, 21)), ((0, 3), (9, 20)), ((36, 40), (48, 50))]
+)
+def test_a_hole_too_thin_for_opencv_is_pasted(rows, columns):
+    image, hole = _ramp(), _hole(rows, columns)
+    expected = np.where(hole[..., np.newaxis], image + np.uint8(30), image)
+    np.testing.assert_array_equal(blend_into_marched(image, image + np.uint8(30), hole), expected)
