@@ -30,7 +30,7 @@ ALLOWED = {
     "data": {"ops", "config", "io"},
     "masks": {"cli", "config", "data", "io"},
     "samples": {"cli", "io", "ops"},
-    "datasets": {"cli", "io"},
+    "datasets": {"cli", "io", "training"},
     "checkpoints": {"io", "models"},
     "features": {"ops", "layers", "checkpoints"},
     "__main__": {"cli"},
