@@ -1,6 +1,6 @@
 """Memory and time of an exported model against image size and batch: the table of docs/serving.md.
 
-    python benchmarks/serving.py --model models/deepfill --sizes 256 512 --batches 1 4
+    python benchmarks/serving.py --model models/inpaint --sizes 256 512 --batches 1 4
 
 Each row is a process of its own, which loads the SavedModel, answers one request to warm up, and then some more.
 """

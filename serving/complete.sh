@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Completes an image on a TensorFlow Serving with nothing but curl, base64 and sed:
-#   serving/complete.sh x.png mask.png completed.png [http://localhost:8501] [deepfill] [edges.png]
+#   serving/complete.sh x.png mask.png completed.png [http://localhost:8501] [inpaint] [edges.png]
 # A guided model wants edges; /dev/null is none.
 set -euo pipefail
-image=$1 mask=$2 output=$3 address=${4:-http://localhost:8501} model=${5:-deepfill} edges=${6:-}
+image=$1 mask=$2 output=$3 address=${4:-http://localhost:8501} model=${5:-inpaint} edges=${6:-}
 
 file() { printf '"%s": {"b64": "%s"}' "$1" "$(base64 "$2" | tr -d '\n')"; }
 

@@ -1,6 +1,6 @@
 """A client of exported models on a TensorFlow Serving; it needs neither TensorFlow nor Serving's libraries.
 
-    client = Client("http://localhost:8501", "deepfill")
+    client = Client("http://localhost:8501", "inpaint")
     completed = client.complete(image, mask)
 
 As a command: python -m tf_inpaint.serving.client --image x.png --mask m.png --output o.png
@@ -39,7 +39,7 @@ class Client:
     """
 
     def __init__(
-        self, address: str = "http://localhost:8501", model: str = "deepfill", version=None, timeout: float = 60.0
+        self, address: str = "http://localhost:8501", model: str = "inpaint", version=None, timeout: float = 60.0
     ):
         if not address.startswith((*REST, GRPC)):
             raise InputError(f"{address} is no address: it must begin with http://, https:// or grpc://")
@@ -173,7 +173,7 @@ def main(argv) -> int:
     parser = cli.Parser(prog="python -m tf_inpaint.serving.client", description="Complete an image on a server.")
     add = parser.add_argument
     add("--address", default="http://localhost:8501", help="http://host:8501 or grpc://host:8500")
-    add("--model", default="deepfill", help="its name on the server (default: deepfill)")
+    add("--model", default="inpaint", help="its name on the server (default: inpaint)")
     add("--version", type=int, help="of the model (default: the newest)")
     add("--image", required=True, help="PNG or JPEG")
     add("--mask", required=True, help="white where the hole is, an image of any kind")

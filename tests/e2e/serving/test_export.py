@@ -274,7 +274,7 @@ def test_one_that_was_mostly_trained_without_edges_takes_none_unless_asked(expor
 
 
 def test_the_command_exports_a_run(tmp_path, capsys):
-    run, models = tmp_path / "run", tmp_path / "models" / "deepfill"
+    run, models = tmp_path / "run", tmp_path / "models" / "inpaint"
     write_untrained_run(run, TINY)
     options = ["--checkpoint_dir", str(run), "--output", str(models)]
     assert command.main([*options, "--max_pixels", "10000"]) == cli.DONE

@@ -22,4 +22,4 @@ def test_settings_are_known_and_name_files_that_exist():
     reason = "tensorflow-serving-api not installed"
     config = pytest.importorskip("tensorflow_serving.config.model_server_config_pb2", reason=reason)
     models = text_format.Parse((FOLDER / "models.config").read_text(), config.ModelServerConfig())
-    assert [model.name for model in models.model_config_list.config] == ["deepfill"]
+    assert [model.name for model in models.model_config_list.config] == ["inpaint"]

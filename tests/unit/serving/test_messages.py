@@ -23,9 +23,9 @@ def _assert_inputs(entries):
 
 
 def test_requests_and_responses_come_back():
-    encoded = messages.predict_request("deepfill", "encoded", INPUTS, version=300)
+    encoded = messages.predict_request("inpaint", "encoded", INPUTS, version=300)
     request = messages.read("PredictRequest", encoded)
-    assert (request.model_spec.name, request.model_spec.signature_name) == ("deepfill", "encoded")
+    assert (request.model_spec.name, request.model_spec.signature_name) == ("inpaint", "encoded")
     _assert_inputs(request.inputs)
     _assert_inputs(messages.read("PredictResponse", RESPONSE).outputs)
 
@@ -52,24 +52,24 @@ def test_the_real_protos_agree():
     predict = pytest.importorskip("tensorflow_serving.apis.predict_pb2", reason="tensorflow-serving-api not installed")
     from tensorflow_serving.apis import get_model_status_pb2, prediction_log_pb2
 
-    encoded = messages.predict_request("deepfill", "encoded", INPUTS, version=3)
+    encoded = messages.predict_request("inpaint", "encoded", INPUTS, version=3)
     request = predict.PredictRequest.FromString(encoded)
     spec = request.model_spec
-    assert (spec.name, spec.signature_name, spec.version.value) == ("deepfill", "encoded", 3)
+    assert (spec.name, spec.signature_name, spec.version.value) == ("inpaint", "encoded", 3)
     assert {name: tf.make_ndarray(array).tolist() for name, array in request.inputs.items()} == {
         name: array.tolist() for name, array in INPUTS.items()
     }
     _assert_inputs(messages.read("PredictRequest", request.SerializeToString()).inputs)
 
     response = predict.PredictResponse.FromString(RESPONSE)
-    response.model_spec.name = "deepfill"
+    response.model_spec.name = "inpaint"
     _assert_inputs(messages.read("PredictResponse", response.SerializeToString()).outputs)
 
     log = messages.write("PredictionLog", predict_log={"request": messages.read("PredictRequest", encoded)})
     assert prediction_log_pb2.PredictionLog.FromString(log).predict_log.request == request
 
-    asked = messages.write("GetModelStatusRequest", model_spec={"name": "deepfill"})
-    assert get_model_status_pb2.GetModelStatusRequest.FromString(asked).model_spec.name == "deepfill"
+    asked = messages.write("GetModelStatusRequest", model_spec={"name": "inpaint"})
+    assert get_model_status_pb2.GetModelStatusRequest.FromString(asked).model_spec.name == "inpaint"
     told = get_model_status_pb2.GetModelStatusResponse()
     told.model_version_status.add(version=7, state="AVAILABLE")
     told.model_version_status.add(version=6, state="END")
