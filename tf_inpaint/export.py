@@ -1,4 +1,4 @@
-"""The command `python -m tf_inpaint.export`: a trained model as a SavedModel that TensorFlow Serving runs as it is."""
+"""The command `python -m tf_inpaint.export`: a trained model as a SavedModel for TensorFlow Serving, or as a file."""
 
 from __future__ import annotations
 
