@@ -11,7 +11,14 @@ import shutil
 
 import tf_inpaint
 from tf_inpaint import cli
-from tf_inpaint.checkpoints import DEFAULT_WEIGHTS, SMALL_WEIGHTS, WITH_ATTENTION, default_weights, open_checkpoint
+from tf_inpaint.checkpoints import (
+    DEFAULT_WEIGHTS,
+    SMALL_WEIGHTS,
+    TERMS,
+    WITH_ATTENTION,
+    default_weights,
+    open_checkpoint,
+)
 from tf_inpaint.checkpoints.locate import EXTRA_FOLDER, NOTES_FILE, versions
 from tf_inpaint.checkpoints.npz import ENDING, About, write_weight_file
 from tf_inpaint.errors import InputError
@@ -291,7 +298,7 @@ def _arguments(argv):
         choices=FORMATS,
         default="saved_model",
         help="tflite and onnx are files, npz the weights alone, for --checkpoint_dir, web a page that completes in the "
-        "visitor's browser",
+        f"visitor's browser, by {SMALL_WEIGHTS} unless you say otherwise: {TERMS[SMALL_WEIGHTS]}",
     )
     add(
         "--precision",

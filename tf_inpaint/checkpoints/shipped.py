@@ -10,6 +10,7 @@ from tf_inpaint.errors import InputError
 DEFAULT_WEIGHTS = "photos"  # what completes when nothing is asked for, with edges and without
 WITH_ATTENTION = "photos_v1"  # has a first stage, attention to show, and residuals
 SMALL_WEIGHTS = "photos_v1"  # what a page loads that completes in the browser
+TERMS = {"photos_v1": "most of its training images are licensed for research only"}  # what users have to know
 RETIRED = {"photos_guided": "photos", "photos_open": "photos", "faces": "photos"}  # what once shipped -> what to take
 _FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "weights")
 
@@ -44,10 +45,15 @@ def shipped_file(name=None) -> str:
     return files[name]
 
 
+def terms_of(path) -> str:
+    """`TERMS` of a file of shipped weights; "" of others."""
+    return next((terms for name, terms in TERMS.items() if shipped_weights().get(name) == path), "")
+
+
 def list_weights() -> str:
     """A line for each of the weights that came with the package."""
     abouts = {name: read_about(file) for name, file in shipped_weights().items()}
     width = max(map(len, abouts), default=0)
-    notes = {DEFAULT_WEIGHTS: " (default)"}
+    notes = {DEFAULT_WEIGHTS: " (default)", **{name: f" ({terms})" for name, terms in TERMS.items()}}
     lines = [f"{name:<{width}}  {about.text}{notes.get(name, '')}" for name, about in abouts.items()]
     return "\n".join(lines) or "no weights are shipped"

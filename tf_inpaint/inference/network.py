@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tf_inpaint.checkpoints.description import describe
 from tf_inpaint.checkpoints.load import load_weights
 from tf_inpaint.checkpoints.npz import About, read_about
-from tf_inpaint.checkpoints.shipped import shipped_weights
+from tf_inpaint.checkpoints.shipped import shipped_weights, terms_of
 from tf_inpaint.config import load_config, options_from_dict
 from tf_inpaint.errors import InputError
 from tf_inpaint.layers.layer import filled_later
@@ -69,7 +69,8 @@ def load_network(checkpoint, padding=None, temperature=None, seed=None) -> Netwo
     if as_released:
         recipe.generator.margin, recipe.generator.keeps_levels = 0, False  # of which its test program knows nothing
     report = load_weights(checkpoint, recipe.generator, discriminator)
-    origin = f"{checkpoint.path}: {description}: {report}"
+    terms = terms_of(checkpoint.path)
+    origin = checkpoint.path + (f" ({terms})" if terms else "") + f": {description}: {report}"
     if recipe.draws:
         origin += f", temperature {options.temperature:g}, seed {options.seed}"
         origin += "; what is known right of a hole or below it is not seen"

@@ -14,6 +14,7 @@ from tf_inpaint.checkpoints.description import describe
 from tf_inpaint.checkpoints.npz import About, read_about, read_weight_file, write_weight_file
 from tf_inpaint.errors import InputError
 from tf_inpaint.inference.inpainter import Inpainter
+from tf_inpaint.inference.network import load_network
 from tf_inpaint.models.weights import named_weights
 from tf_inpaint.recipes import RECIPES, DeepFillV2Recipe
 
@@ -131,6 +132,13 @@ def test_shipped_weights_go_by_their_names(file, monkeypatch, tmp_path):
     assert describe("tiny").recipe == "deepfill_v2"
     with pytest.raises(InputError, match="no weights named 'large'; shipped are: tiny"):
         open_checkpoint(None, "large")
+
+
+def test_weights_for_research_are_listed_and_loaded_as_such():
+    told = {line.split()[0]: "licensed for research only" in line for line in list_weights().splitlines()}
+    assert told == {"photos": False, "photos_v1": True}
+    assert shipped.terms_of(shipped.shipped_file("photos")) == ""
+    assert "photos_v1.npz (most of its training images are" in load_network(open_checkpoint("photos_v1")).origin
 
 
 def test_a_folder_of_images_does_not_hide_weights_of_its_name(tmp_path, monkeypatch):
