@@ -38,6 +38,7 @@ setup(
     package_dir={"tf_inpaint.configs": "configs"},  # so that `tf-inpaint train --config celeba` needs no checkout
     package_data={
         "tf_inpaint": ["weights/*"],
+        "tf_inpaint.ops": ["texture.graph"],
         "tf_inpaint.configs": ["*.yml"],
         "tf_inpaint.demo": ["page/*"],
         "tf_inpaint.evaluation": ["templates/*"],

@@ -27,14 +27,13 @@ from tf_inpaint.inference.memory import GATHERED_BYTES_PER_PIXEL
 from tf_inpaint.inference.network import PUBLISHED_SIZE, load_network
 from tf_inpaint.inference.refinement import Refinement, refined_memory, scales_of
 from tf_inpaint.inference.saved_model import SavedModelEngine
+from tf_inpaint.inference.texture import Redraw
 from tf_inpaint.ops.boxes import mirrored
 from tf_inpaint.ops.holes import grown
 from tf_inpaint.ops.images import to_uint8
 from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD
-from tf_inpaint.ops.texture import redraw
 
-_IMAGE, _MASK = tf.TensorSpec([None, None, 3], tf.uint8), tf.TensorSpec([None, None], tf.bool)
-TEXTURES = {"none": None, "patches": tf.function(redraw, input_signature=[_IMAGE, _IMAGE, _MASK], autograph=False)}
+TEXTURES = {"none": None, "patches": Redraw()}
 
 
 class Inpainter:
@@ -87,6 +86,8 @@ class Inpainter:
         if texture not in TEXTURES:
             raise ValueError(f"`texture` must be one of {', '.join(TEXTURES)}. Received: {texture!r}")
         self.texture, self._redraw = texture, TEXTURES[texture]
+        if self._redraw is not None and texture != engine.texture:
+            self._redraw.prepare()
         self._blend = _blending(blending or ("poisson" if engine.blending else "none"))
         self.engine = engine
         self._process = os.getpid()
