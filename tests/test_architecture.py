@@ -28,7 +28,7 @@ ALLOWED = {
     "config": {"cli", "ops", "recipes"},
     "edges": {"cli", "io", "ops"},
     "data": {"ops", "config", "io"},
-    "masks": {"cli", "config", "data", "io"},
+    "masks": {"cli", "config", "data", "io", "training"},
     "samples": {"cli", "io", "ops"},
     "datasets": {"cli", "io", "training"},
     "checkpoints": {"io", "models"},

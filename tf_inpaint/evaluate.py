@@ -30,6 +30,8 @@ def main(argv: Sequence[str]) -> int:
         options["baselines"] = []
     evaluation = Evaluation(**options)
     shard = Shard.parse(evaluation.shard)
+    if cluster is None and workers:
+        parser.error("--actors is for --ray")
     if cluster is not None and (folder or not shard.covers_all):
         parser.error("--ray measures everything: leave out --shard and --export_tasks")
     if folder:

@@ -24,8 +24,8 @@ def main(argv: Sequence[str]) -> int:
         description="Write a sheet of samples of the masks a config draws (white = hole), and print their areas.",
     )
     add = parser.add_argument
-    add("--config", required=True, help="a configuration; its sections mask and data.image_size count")
-    add("--set", nargs="*", default=[], metavar="KEY=VALUE", help="override values, such as mask.kind=union")
+    add("--config", required=True, help="a configuration, or the name of a shipped one; mask and data.image_size count")
+    add("--set", nargs="*", action="extend", default=[], metavar="KEY=VALUE", help="override values: mask.kind=union")
     add("--output", default="masks.png", help="the sheet, a PNG (default: masks.png)")
     add("--folder", help="write every mask as a PNG into this folder too")
     add("--count", type=int, default=16, help="masks on the sheet (default: 16)")
@@ -38,8 +38,9 @@ def main(argv: Sequence[str]) -> int:
 
     cli.import_tensorflow()
     from tf_inpaint.config import load_config
+    from tf_inpaint.training.configs import config_file
 
-    config = load_config(args.config, args.set)
+    config = load_config(config_file(args.config), args.set)
     masks = sample(config, max(args.count, args.measure), args.seed)
     write_png(args.output, sheet(masks[: args.count]))
     print(args.output)

@@ -1,4 +1,4 @@
-"""What the static page computes by itself, in Node, held to the package's own: growth, blending, PNG files."""
+"""What the static page computes by itself, in Node, held to the package's own: growth, blending, masks, PNG files."""
 
 import base64
 import io
@@ -14,17 +14,21 @@ from PIL import Image
 import tf_inpaint.demo
 from tf_inpaint.demo.site import example
 from tf_inpaint.inference.blending import blend
+from tf_inpaint.io.holes import holes_of
+from tf_inpaint.io.images import ImageFile, mask_levels
 from tf_inpaint.ops.holes import feather, grown
+from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD
 
 NODE = shutil.which("node")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not NODE, reason="node is not installed")]
 HEIGHT, WIDTH = 60, 80
 SCRIPT = """
 import { readFileSync } from "node:fs";
-const { pages, stranger, rgba, drawn, mask, width, height } = JSON.parse(readFileSync(0));
+const { pages, stranger, rgba, drawn, mask, width, height, files, levels } = JSON.parse(readFileSync(0));
 const bytes = (text) => Uint8ClampedArray.from(Buffer.from(text, "base64"));
 const text = (values) => Buffer.from(values).toString("base64");
 const holes = await import(`${pages}/holes.js`);
+const { holesOf, linesOf, survey } = await import(`${pages}/masks.js`);
 const { decodePng, encodePng } = await import(`${pages}/png.js`);
 const { example } = await import(`${pages}/network.js`);
 const [picture, prediction, hole] = [bytes(rgba), bytes(drawn), Uint8Array.from(bytes(mask))];
@@ -35,7 +39,17 @@ const read = await decodePng(new Blob([bytes(stranger)]));
 const made = example(96, [40, 56]);
 const small = holes.enlarged(picture, width, height, { x: 10, y: 20, width: 2 * width, height: 2 * height },
   { x: 10, y: 20, width: 2 * width, height: 2 * height });
+const marked = files.map((file) => {
+  const pixels = bytes(file);
+  const found = survey((y, count) => pixels.subarray(4 * 20 * y, 4 * 20 * (y + count)), 20, 300, levels[0]);
+  try {
+    return [text(holesOf(found, levels[0])), text(linesOf(found, levels[1]))];
+  } catch (error) {
+    return [error.message, text(linesOf(found, levels[1]))];
+  }
+});
 console.log(JSON.stringify({
+  marked,
   grown: text(holes.grown(hole, width, height, 5)),
   feather: text(holes.feather(picture, prediction, hole, width, height)),
   poisson: text(holes.poisson(picture, prediction, hole, width, height)),
@@ -69,12 +83,41 @@ def computed(case):
     file = io.BytesIO()
     Image.fromarray(_stranger()).save(file, "PNG")
     given["stranger"] = base64.b64encode(file.getvalue()).decode()
+    given.update(files=[base64.b64encode(file.tobytes()).decode() for file in _mask_files().values()])
+    given.update(levels=[MASK_THRESHOLD, EDGE_THRESHOLD])
     given.update(pages=(Path(tf_inpaint.demo.__file__).parent / "page").as_uri(), width=WIDTH, height=HEIGHT)
     command = [NODE, "--experimental-default-type=module", "--input-type=module", "-e", SCRIPT]
     done = subprocess.run(command, input=json.dumps(given), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     return {name: base64.b64decode(value) if isinstance(value, str) else value for name, value in answer.items()}
+
+
+def _mask_files():
+    """Name -> uint8 [300, 20, 4], of which the page finds the hole, or none."""
+    rng, hole = np.random.default_rng(1), np.zeros((300, 20), bool)
+    hole[100:280, 5:15] = True  # in more than one piece of what is looked at at once
+
+    def file(inside, outside=(0, 0, 0, 255)):
+        return np.where(hole[..., np.newaxis], np.uint8(inside), np.uint8(outside))
+
+    white = file((255, 255, 255, 255))
+    files = {"white": white, "red": file((255, 0, 0, 255)), "blue on grey": file((0, 0, 255, 255), (90, 90, 90, 255))}
+    files["a transparent pixel"] = white.copy()
+    files["a transparent pixel"][0, 0] = 0
+    files["alike all over"] = file((255, 255, 255, 254), (0, 0, 0, 254))
+    files["paint"], files["black paint"] = (file((*colour, 255), (0, 0, 0, 0)) for colour in ((10, 200, 30), (0, 0, 0)))
+    files["colours"], files["light and dark"] = white.copy(), white.copy()
+    files["colours"][~hole] = files["light and dark"][~hole] = 0
+    files["colours"][100:150, 5:15], files["light and dark"][100:150, 5:15] = (200, 0, 0, 255), (0, 0, 0, 255)
+    files["soft"] = white.copy()
+    files["soft"][..., :3] = np.clip(15 * (np.arange(300) - 140), 0, 255).astype(np.uint8)[:, np.newaxis, np.newaxis]
+    files["dark"], files["faint"] = file((60, 60, 60, 255)), file((255, 255, 255, 100), (0, 0, 0, 0))
+    noise = rng.integers(0, 256, (300, 20, 4), np.uint8)
+    files["layered photograph"], files["photograph"], files["grey photograph"] = noise, noise.copy(), noise.copy()
+    files["photograph"][..., 3] = files["grey photograph"][..., 3] = 255
+    files["grey photograph"][..., :3] = noise[..., :1]
+    return files
 
 
 def _stranger():
@@ -123,3 +166,17 @@ def test_the_example_is_the_card_s(computed):
     side = image.shape[1]
     np.testing.assert_array_equal(_rgb(computed["example"], side, side), image[0])
     assert computed["exampleMask"] == (mask > 0).astype(np.uint8).tobytes()
+
+
+@pytest.mark.parametrize("index, name", enumerate(_mask_files()))
+def test_holes_and_lines_of_files(computed, index, name):
+    rgba, (holes, lines) = _mask_files()[name], computed["marked"][index]
+    file = ImageFile(rgba[..., :3], rgba[..., 3], False)
+    expected = mask_levels(file) > EDGE_THRESHOLD
+    assert base64.b64decode(lines) == expected.astype(np.uint8).tobytes()
+    try:
+        expected = holes_of(file).marked
+    except ValueError:
+        assert holes.startswith("the mask ")
+    else:
+        assert base64.b64decode(holes) == expected.astype(np.uint8).tobytes()

@@ -33,7 +33,8 @@ def test_a_sheet_single_files_and_areas(config, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "area of 20 holes" in printed and "50%:" in printed
 
-    assert main([*common, "--output", str(output), "--set", "mask.kind=outpainting"]) == 0
+    more = ["--set", "mask.kind=outpainting", "--set", "mask.flip_files=false"]
+    assert main([*common, "--output", str(output), *more]) == 0
     assert "mean 0.7500, deviation 0.0000" in capsys.readouterr().out
 
 

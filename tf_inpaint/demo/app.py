@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import re
 import threading
 import time
 from contextlib import contextmanager
@@ -57,7 +58,7 @@ def make_app(inpainter, host: str = "127.0.0.1", prepare=None, mask_from: str = 
     here = os.path.dirname(os.path.abspath(__file__))
     app = flask.Flask("tf_inpaint.demo", static_folder="page", static_url_path="/page", root_path=here)
     app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES
-    page = _Page(inpainter, prepare, mask_from)
+    page = _Page(inpainter, prepare, mask_from, _index(os.path.join(here, "page", "index.html"), host in LOOPBACK))
     app.before_request(lambda: _guard(host))
     app.after_request(_harden)
     app.register_error_handler(InputError, lambda error: _problem(error, 400))
@@ -80,8 +81,9 @@ def make_app(inpainter, host: str = "127.0.0.1", prepare=None, mask_from: str = 
 class _Page:
     """The answers to requests, each from and about the visitor's own session."""
 
-    def __init__(self, inpainter, prepare, mask_from):
+    def __init__(self, inpainter, prepare, mask_from, index):
         self._inpainter = inpainter
+        self._index = index
         self._mask_from = mask_from
         self._prepare = prepare or (lambda session: None)
         self._begin()  # where it cannot be prepared, that is told at once
@@ -91,7 +93,7 @@ class _Page:
         self._turns = Turns(MOST_WAITING)
 
     def index(self):
-        response = flask.make_response(flask.current_app.send_static_file("index.html"))
+        response = flask.make_response(self._index)
         if self._visitor() is None:
             token = self._visitors.welcome()
             response.set_cookie(_cookie(), token, httponly=True, samesite="Strict", max_age=24 * 3600)
@@ -105,17 +107,17 @@ class _Page:
         data = flask.request.get_data()
         with self._session() as session, self._decoding:
             session.check_size(*check_image(data))
-            session.load(read_image(data))
-        return self._changed()
+            image = read_image(data)
+            session.load(image)
+        return _warned(self._changed(), "the picture", image.notes)
 
     def load_layer(self, layer):
         data = flask.request.get_data()
         with self._session() as session, self._decoding:
             session.check_size(*check_image(data))
-            is_mask = layer == MASK
-            values = read_holes(data, self._mask_from).marked if is_mask else read_mask(data) > EDGE_THRESHOLD
+            values, warning = read_holes(data, self._mask_from) if layer == MASK else (_lines(data), None)
             session.fill(layer, values)
-            return _state(session)
+            return _warned(_state(session), "the mask", [warning] if warning else [])
 
     def draw(self):
         stroke = _stroke(_json())
@@ -150,7 +152,8 @@ class _Page:
         name = f"completed.{ending}"
         with self._session() as session:
             completed = restore(session.image, session.output_at("completed"), session.result_mask)
-            return _file(encode_image(name, completed, session.image.metadata), KINDS[ending], name)
+            contents = encode_image(name, completed, session.image.metadata, white=session.image.white)
+            return _file(contents, KINDS[ending], name)
 
     def download_layer(self, layer):
         with self._session() as session:
@@ -216,6 +219,10 @@ def _json() -> dict:
     return data
 
 
+def _lines(data):
+    return read_mask(data) > EDGE_THRESHOLD
+
+
 def _stroke(data) -> Stroke:
     try:
         points = tuple((float(x), float(y)) for x, y in data["points"])
@@ -247,6 +254,17 @@ def _state(session) -> dict:
         state.update(can_undo=session.can_undo, can_redo=session.can_redo, blank=session.is_blank)
         state.update(completed=session.result is not None, attention="attention" in (session.result or {}))
     return state
+
+
+def _warned(state, what, sentences) -> dict:
+    """A state, with sentences about what was uploaded, each to follow its name."""
+    return {**state, "warning": "; ".join(f"{what} {sentence}" for sentence in sentences)} if sentences else state
+
+
+def _index(path, at_home):
+    """The page, which says that pictures stay here only where no other machine reaches it."""
+    with open(path, encoding="utf-8") as file:
+        return file.read() if at_home else re.sub('<span class="home">.*?</span>', "", file.read())
 
 
 def _png(array, name=None):

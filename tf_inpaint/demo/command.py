@@ -6,12 +6,13 @@ from tf_inpaint import cli
 from tf_inpaint.checkpoints import list_weights, open_checkpoint
 from tf_inpaint.demo.session import EDGES, MASK, Session
 from tf_inpaint.errors import InputError
+from tf_inpaint.io.atomic import refuse_overwriting
 from tf_inpaint.io.holes import MASK_SOURCES, read_holes
 from tf_inpaint.io.images import PIXEL_LIMIT, read_image, read_mask
 from tf_inpaint.ops.levels import EDGE_THRESHOLD
 from tf_inpaint.predict import command as predict
 from tf_inpaint.predict.jobs import Job, check_outputs, completed_name
-from tf_inpaint.predict.options import add_model_options, choose_weights, load_inpainter
+from tf_inpaint.predict.options import add_model_options, choose_weights, load_inpainter, model_options
 
 WHOLE_PIXELS = 1 << 20  # of larger images the network sees what is around the hole, or a painter would wait
 _SESSION_BYTES_PER_PIXEL = 48  # of an image that is opened, drawn on and completed, while another one is
@@ -28,9 +29,11 @@ def main(argv) -> int:
         parser.error("--output needs --image")
     if (args.mask or args.edges) and not args.image:
         parser.error("--mask and --edges need --image")
+    if args.output and args.web:
+        parser.error("--output is not for --web: the browser saves what is completed")
     if not 1 <= args.port <= 65535:
         parser.error("--port must be 1 to 65535")
-    if args.image and args.mask and args.output and not args.web:
+    if args.image and args.mask and args.output:
         return predict.main(_as_test(args))
 
     choose_weights(args)
@@ -47,6 +50,7 @@ def main(argv) -> int:
         from tf_inpaint.demo import window as face
 
         check_outputs([Job(args.image, args.mask, output, args.edges)])
+        refuse_overwriting(face.layer_files(output).values(), [args.image, args.mask, args.edges])
         face.check_display()
     inpainter = load_inpainter(checkpoint, args, exact_pixels=WHOLE_PIXELS)
     inpainter.max_pixels = args.max_pixels or _most_pixels()
@@ -88,17 +92,20 @@ def _parser() -> cli.Parser:
 
 def _as_test(args) -> list[str]:
     """The arguments of the same completion by test.py."""
-    files, model = ("image", "mask", "edges", "output"), ("checkpoint_dir", "weights", "padding", "residuals")
-    names = (*files, *model, "texture", "blend", "mask_from", "max_pixels", "attention")
-    given = [(f"--{name}", getattr(args, name)) for name in names]
-    words = [str(word) for option, value in given if value is not None for word in (option, value)]
-    return words + ["--trust_saved_model"] * args.trust_saved_model
+    given = {name: getattr(args, name) for name in ("image", "mask", "mask_from", "edges", "output", *model_options())}
+    named = {name: value for name, value in given.items() if value is not None and value is not False}
+    return [f"--{name}" if value is True else f"--{name}={value}" for name, value in named.items()]
 
 
 def _read(args):
     """A function that puts the files named into a session; they are read at once, before TensorFlow is loaded."""
-    image = read_image(args.image) if args.image else None
-    mask = read_holes(args.mask, args.mask_from).marked if args.mask else None
+    image, mask = read_image(args.image) if args.image else None, None
+    for note in image.notes if image else ():
+        cli.warn(f"{args.image} {note}")
+    if args.mask:
+        mask, warning = read_holes(args.mask, args.mask_from)
+        if warning:
+            cli.warn(f"the mask {args.mask} {warning}")
     edges = read_mask(args.edges) > EDGE_THRESHOLD if args.edges else None
 
     def prepare(session):

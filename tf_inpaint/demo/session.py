@@ -148,7 +148,7 @@ class Session:
         """About how much memory it holds."""
         image, result, shown = self.image, self.result or {}, self._shown  # others may ask while it changes
         arrays = [*self._layers.values(), *result.values(), self.result_mask]
-        arrays += [image.rgb, image.alpha] if image else []
+        arrays += [image.rgb, image.alpha, image.deep] if image else []
         arrays += [shown[1]] if shown else []
         drawn = sum(map(_bytes, (*self._done, *self._undone)))
         return drawn + sum(array.nbytes for array in arrays if array is not None)

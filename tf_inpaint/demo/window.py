@@ -59,6 +59,12 @@ def check_display() -> None:
         )
 
 
+def layer_files(output: str) -> dict[str, str]:
+    """Layer -> the file beside an output into which it is saved."""
+    stem = os.path.splitext(output)[0]
+    return {MASK: f"{stem}_mask.png", EDGES: f"{stem}_edge.png"}
+
+
 class Window:
     """A session in a window.
 
@@ -204,10 +210,10 @@ class Window:
         )
 
     def _save(self):
-        session, stem = self._session, os.path.splitext(self._output)[0]
-        layers = {f"{stem}_mask.png": session.mask()}
+        session, files = self._session, layer_files(self._output)
+        layers = {files[MASK]: session.mask()}
         if session.takes_edges:
-            layers[f"{stem}_edge.png"] = session.edges()
+            layers[files[EDGES]] = session.edges()
         if session.result is not None:
             completed = restore(session.image, session.result["completed"], session.result_mask)
             write_png(self._output, completed, session.image.metadata)

@@ -205,6 +205,11 @@ class Inpainter:
         """How many graphs have been built, whatever the sizes: one of those that complete, one of all outputs."""
         return self.engine.graphs
 
+    @property
+    def draws(self):
+        """Whether it draws at random, so that there are many completions of an image."""
+        return self.recipe is not None and self.recipe.draws
+
     def complete(self, image, mask, edges=None, *, grow=0, blending=None):
         """Completes one image or a batch.
 
@@ -287,7 +292,7 @@ class Inpainter:
         Raises:
             InputError: if the model draws nothing at random.
         """
-        if self.recipe is None or not self.recipe.draws:
+        if not self.draws:
             raise InputError("this model draws nothing at random: there is one completion of an image")
         while len(self._others) < count - 1:
             seed = self.recipe.options.seed + len(self._others) + 1

@@ -8,11 +8,23 @@ import re
 import secrets
 import time
 from pathlib import Path
-from typing import Iterator
+from typing import Iterable, Iterator
 
 from tf_inpaint.errors import InputError, reason
 
 _UNFINISHED = re.compile(r"\..*\.[0-9a-f]{12}\.part", re.DOTALL)
+
+
+def refuse_overwriting(outputs: Iterable[str], inputs: Iterable[str | None]) -> None:
+    """Refuses, by an InputError, files that would be written over one that is read, or over each other."""
+    read, written = {os.path.realpath(path) for path in inputs if path}, set()
+    for output in outputs:
+        path = os.path.realpath(output)
+        if path in read:
+            raise InputError(f"{output} is one of the inputs and would be overwritten: choose another output")
+        if path in written:
+            raise InputError(f"{output} would be written twice: choose different outputs")
+        written.add(path)
 
 
 def write_whole(path: str | os.PathLike, contents) -> None:

@@ -12,6 +12,7 @@ import functools
 import io
 import os
 import stat
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +36,7 @@ PIXEL_LIMIT = 2**27  # 134 million, 402 MB as RGB: every camera fits, a decompre
 # Named, because Pillow would otherwise also try readers that start other programs (EPS starts Ghostscript).
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "MPO", "PPM", "JPEG2000", "AVIF", "HEIF")
 _ORIENTATION_TAG = 0x0112
+_PHOTOMETRIC_TAG = 262
 _HEAD = 65536  # bytes of a file in which its kind and its directory are looked for
 _STRIP = 2**22  # pixels converted at a time, so that a large palette image is never there in three forms
 _WRITTEN = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
@@ -158,7 +160,9 @@ def write_png(path, array: np.ndarray, metadata: Metadata = NO_METADATA) -> None
     write_whole(path, encode_png(array, metadata))
 
 
-def write_image(path, array: np.ndarray, metadata: Metadata = NO_METADATA, quality: int | None = None) -> None:
+def write_image(
+    path, array: np.ndarray, metadata: Metadata = NO_METADATA, quality: int | None = None, white: int = 0xFFFF
+) -> None:
     """Writes PNG, JPEG or WebP, by the ending of its name, as a whole or not at all, with its folders.
 
     JPEG and WebP hold 8 bits a level, and JPEG no alpha: what it covered becomes white.
@@ -166,24 +170,27 @@ def write_image(path, array: np.ndarray, metadata: Metadata = NO_METADATA, quali
     Args:
         path, array, metadata: as in `write_png`.
         quality: 1 to 100, of JPEG (default: 95) and WebP (default: without loss).
+        white: the level that is white, where those are uint16: 2^n - 1, of which JPEG and WebP keep the upper 8 bits.
     Raises:
         InputError: as `write_png`.
     """
     path = os.fspath(path)
     if _WRITTEN.get(os.path.splitext(path)[1].lower()) in ("JPEG", "WEBP"):
-        write_whole(path, encode_image(path, array, metadata, quality))
+        write_whole(path, encode_image(path, array, metadata, quality, white))
     else:
         write_png(path, array, metadata)
 
 
-def encode_image(path, array: np.ndarray, metadata: Metadata = NO_METADATA, quality: int | None = None) -> bytes:
+def encode_image(
+    path, array: np.ndarray, metadata: Metadata = NO_METADATA, quality: int | None = None, white: int = 0xFFFF
+) -> bytes:
     """The bytes of the PNG, JPEG or WebP that `write_image` writes; of PNG unless the name ends otherwise."""
     kind = _WRITTEN.get(os.path.splitext(path)[1].lower(), "PNG")
     if kind == "PNG":
         return encode_png(array, metadata)
     array = np.asarray(array)
     if array.dtype == np.uint16:
-        array = (array >> 8).astype(np.uint8)
+        array = (array >> white.bit_length() - 8).astype(np.uint8)
     if kind == "JPEG" and array.ndim == 3 and array.shape[2] == 4:
         weight = array[..., 3:].astype(np.float32) / 255
         array = np.rint(array[..., :3] * weight + 255 * (1 - weight)).astype(np.uint8)
@@ -353,13 +360,15 @@ def _open(path, pixel_limit):
 
 def _image_of(source, head):
     """Opened by Pillow, which unlike others refuses a PNG whose image is sound and whose texts are damaged."""
-    try:
-        return Image.open(source, formats=_formats())
-    except UnidentifiedImageError:
-        if not head.startswith(PNG_SIGNATURE):
-            raise
-    contents = source.getvalue() if isinstance(source, io.BytesIO) else _head(source, None)
-    return Image.open(io.BytesIO(without_damaged_extras(contents)), formats=_formats())
+    with warnings.catch_warnings():  # of many pixels, of which `PIXEL_LIMIT` judges
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
+            return Image.open(source, formats=_formats())
+        except UnidentifiedImageError:
+            if not head.startswith(PNG_SIGNATURE):
+                raise
+        contents = source.getvalue() if isinstance(source, io.BytesIO) else _head(source, None)
+        return Image.open(io.BytesIO(without_damaged_extras(contents)), formats=_formats())
 
 
 def _check_size(path, width, height, pixel_limit):
@@ -382,7 +391,7 @@ def _pixels(image) -> tuple[np.ndarray, np.ndarray | None, bool]:
     if image.mode == "F":
         raise _Unread(_unread_numbers("floating point numbers"))
     if image.mode.startswith("I"):  # 16 bits; what Pillow calls I is 32 bits wide but holds 16 in every PNG and PNM
-        levels = np.asarray(image)
+        levels = _grey_levels(image)
         if levels.min() < 0 or levels.max() > 0xFFFF:
             raise _Unread(_unread_numbers("32-bit whole numbers"))
         key = image.info.get("transparency")
@@ -393,6 +402,13 @@ def _pixels(image) -> tuple[np.ndarray, np.ndarray | None, bool]:
         rgba = _converted(image, "RGBA")
         return rgba[:, :, :3], rgba[:, :, 3], grey
     return _converted(image, "RGB"), None, grey
+
+
+def _grey_levels(image) -> np.ndarray:
+    """The levels of a grey image of more than 8 bits, in which Pillow, unlike in 8, lets a TIFF's 0 mean white."""
+    levels = np.asarray(image)
+    of_white = image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC_TAG) == 0
+    return 0xFFFF - levels if of_white else levels
 
 
 def _converted(image, mode) -> np.ndarray:
@@ -428,7 +444,7 @@ def _deep(image, path, rgb, alpha) -> np.ndarray | None:
     """The 16-bit levels of a decoded image, uint16 [H, W, 1 | 3 | 4] as stored; None where it has 8, or nobody reads
     them."""
     if image.mode.startswith("I"):
-        levels = np.asarray(image).astype(np.uint16)[..., np.newaxis]
+        levels = _grey_levels(image).astype(np.uint16)[..., np.newaxis]
         return levels if alpha is None else np.dstack([levels, levels, levels, alpha * np.uint16(257)])
     if _bits(image, path) != 16:
         return None

@@ -194,14 +194,23 @@ def _lines(path: str) -> list[tuple[int, str]]:
     return [(number, line) for number, line in numbered if line and not line.startswith("#")]
 
 
-def _cells(path: str) -> list[tuple[int, str]]:
-    """Numbered entries of a CSV: its column `image`, or else its first; the first row may be a heading."""
+def csv_rows(path: str | os.PathLike) -> list[tuple[int, list[str]]]:
+    """The rows of a CSV that are not empty, with the number of their last line; spaces around a cell do not count.
+
+    Raises:
+        InputError: if it cannot be read, or is none.
+    """
     try:
-        reader = csv.reader(io.StringIO(_text(path), newline=""))
+        reader = csv.reader(io.StringIO(_text(path), newline=""), skipinitialspace=True)
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except csv.Error as error:
         raise InputError(f"{path}:{reader.line_num}: {error}") from error
-    rows = [(line, row) for line, row in rows if any(row)]
+    return [(line, row) for line, row in rows if any(row)]
+
+
+def _cells(path: str) -> list[tuple[int, str]]:
+    """Numbered entries of a CSV: its column `image`, or else its first; the first row may be a heading."""
+    rows = csv_rows(path)
     if not rows:
         return []
     heading = [cell.lower() for cell in rows[0][1]]
@@ -214,7 +223,7 @@ def _cells(path: str) -> list[tuple[int, str]]:
     return [(line, row[column]) for line, row in rows]
 
 
-def _text(path: str) -> str:
+def _text(path: str | os.PathLike) -> str:
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             return file.read()

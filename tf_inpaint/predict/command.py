@@ -16,13 +16,11 @@ from tf_inpaint.io.holes import MASK_SOURCES
 from tf_inpaint.io.listing import left_out
 from tf_inpaint.io.shards import Shard
 from tf_inpaint.ops.holes import MOST_GROWTH
-from tf_inpaint.predict.jobs import Job, check_outputs, jobs_from_list, jobs_from_paths
+from tf_inpaint.predict.jobs import ENDINGS, Job, check_outputs, jobs_from_list, jobs_from_paths
 from tf_inpaint.predict.options import add_model_options, choose_weights, load_inpainter
 from tf_inpaint.predict.ray import run_on_cluster
 from tf_inpaint.predict.run import Run
 from tf_inpaint.predict.tasks import Reading
-
-_ENDINGS = {"png": (".png",), "jpg": (".jpg", ".jpeg"), "webp": (".webp",)}
 
 
 def main(argv) -> int:
@@ -41,6 +39,8 @@ def main(argv) -> int:
         parser.error("--actors and --rows are for --ray")
     if args.ray is not None and (args.shard or not many):
         parser.error("--ray completes a folder or a list, and needs no --shard")
+    if not many and (args.shard or args.limit):
+        parser.error("--shard and --limit are for a folder or a list")
     _checked(args)
     if args.ray is not None and args.flist and args.flist.rstrip("/").endswith(".parquet"):
         return run_on_cluster(args, None)
@@ -61,7 +61,7 @@ def main(argv) -> int:
 
 def check_written(jobs: list[Job], args: argparse.Namespace) -> None:
     """`check_outputs` by the command's options."""
-    check_outputs(jobs, args.save_coarse, args.save_attention, _ENDINGS[args.format], args.samples)
+    check_outputs(jobs, args.save_coarse, args.save_attention, ENDINGS[args.format], args.samples)
 
 
 def run_of(args: argparse.Namespace, checkpoint: Checkpoint, skip_existing: bool) -> Run:
@@ -130,7 +130,8 @@ def _parser() -> cli.Parser:
     )
     add(
         "--flist",
-        help="a list of lines `image mask output edges`, or a CSV with these columns; the last two may be left out",
+        help="a list of lines `image mask output`, or a CSV with these columns and edges, which is the fourth of lines "
+        "separated by tabs; output and edges may be left out",
     )
     add_model_options(parser)
     add("--max_memory", help="how much memory completing may take, such as 8G (default: what the machine has)")
@@ -177,7 +178,7 @@ def _parser() -> cli.Parser:
     add("--invert_mask", action="store_true", help="holes are black")
     add("--fit_mask", action="store_true", help="resize masks to the sizes of their images")
     add("--grow", type=int, default=0, metavar="PIXELS", help="let holes grow, for soft edges around what is removed")
-    add("--format", choices=tuple(_ENDINGS), default="png", help="of outputs; JPEG changes known pixels a little too")
+    add("--format", choices=tuple(ENDINGS), default="png", help="of outputs; JPEG changes known pixels a little too")
     add("--quality", type=int, help="1 to 100, of jpg (default: 95) or webp (default: without loss)")
     add("--skip_existing", action="store_true", help="go on with a folder or list: leave out what has been written")
     add("--save_coarse", action="store_true", help="write x_coarse.png too, completed by the first stage alone")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import os
 import unicodedata
@@ -10,9 +9,11 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from tf_inpaint.errors import InputError
+from tf_inpaint.io.atomic import refuse_overwriting
 from tf_inpaint.io.images import check_image
-from tf_inpaint.io.listing import EDGES_SUFFIX, list_files, split_edges
+from tf_inpaint.io.listing import EDGES_SUFFIX, csv_rows, list_files, split_edges
 
+ENDINGS = {"png": (".png",), "jpg": (".jpg", ".jpeg"), "webp": (".webp",)}  # of outputs, by --format
 _MASK_NAMES = ("{}_mask", "mask_{}", "{}.mask")  # of the mask of an image {}
 _LONGEST_NAME = 255  # bytes, of every common file system
 
@@ -58,7 +59,7 @@ def jobs_from_paths(image, mask, output=None, edges=None, ending="png") -> list[
     """Jobs for `--image`, `--mask`, `--output`, `--edges`.
 
     Args:
-        image: a file, or a folder (with its subfolders).
+        image: a file, or a folder (with its subfolders, but for those that the other arguments name).
         mask: a file, for every image, or a folder, maybe that of the images, with files of the images' names,
             whatever their endings, or x_mask, mask_x or x.mask for an image x; None for the images' own transparency.
         output: a file for one image, a folder for several (or where it exists or ends in a slash); None writes
@@ -74,7 +75,7 @@ def jobs_from_paths(image, mask, output=None, edges=None, ending="png") -> list[
     if into_folder and os.path.isfile(output):
         raise InputError(f"--output must be a folder to complete the folder {image}, but {output} is a file")
     jobs = []
-    for path in _images(folder, ending) if folder else [image]:
+    for path in _images(folder, (mask, output, edges)) if folder else [image]:
         name = os.path.splitext(os.path.relpath(path, folder) if folder else os.path.basename(path))[0]
         target = os.path.join(output, f"{name}.{ending}") if into_folder else output or completed_name(path, ending)
         its_mask, problem = path if mask is None else mask, None
@@ -94,8 +95,11 @@ def jobs_from_list(path, ending="png", into=None) -> list[Job]:
     there the image exists; outputs from the folder `into`, if there is one, which also takes those that are left out.
     """
     try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = list(_csv_rows(file, path) if str(path).lower().endswith(".csv") else _line_rows(file, path))
+        if str(path).lower().endswith(".csv"):
+            rows = list(_csv_rows(path))
+        else:
+            with open(path, newline="", encoding="utf-8-sig") as file:
+                rows = list(_line_rows(file, path))
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not a text file") from error
     except OSError as error:
@@ -144,11 +148,9 @@ def check_inputs(job) -> None:
 
 def check_outputs(jobs, coarse=False, attention=False, endings=(".png",), samples=False) -> None:
     """Refuses outputs that would be written over an input or over each other, or do not end as they are written."""
-    inputs = {os.path.realpath(path) for job in jobs for path in (job.image, job.mask, job.edges) if path}
-    written = set()
+    inputs = (path for job in jobs for path in (job.image, job.mask, job.edges))
+    jobs = [job for job in jobs if not job.problem]
     for job in jobs:
-        if job.problem:
-            continue
         if not job.output.lower().endswith(endings):
             if endings == (".png",):
                 raise InputError(
@@ -156,23 +158,31 @@ def check_outputs(jobs, coarse=False, attention=False, endings=(".png",), sample
                     "--format jpg or webp writes others"
                 )
             raise InputError(f"the output {job.output} must end in {endings[0]}, as --format says")
-        for output in job.outputs(coarse, attention, samples):
-            path = os.path.realpath(output)
-            if path in inputs:
-                raise InputError(f"{output} is one of the inputs and would be overwritten: choose another output")
-            if path in written:
-                raise InputError(f"{output} would be written twice: choose different outputs")
-            written.add(path)
+    refuse_overwriting((path for job in jobs for path in job.outputs(coarse, attention, samples)), inputs)
 
 
-def _images(folder, ending) -> list[str]:
-    """The images of a folder, without their edges and masks and what an earlier run wrote beside them."""
-    paths, _ = split_edges(list_files(folder))
-    earlier = [Job(path, None, completed_name(path, ending)) for path in paths]
+def _images(folder, others) -> list[str]:
+    """The images of a folder, without their edges and masks, what an earlier run wrote beside them, and other files and
+    folders that lie in it."""
+    paths, _ = split_edges(_without(list_files(folder), others, folder))
+    if not paths:
+        raise InputError(f"{folder} holds no images but masks, edges and results")
+    earlier = [Job(path, None, completed_name(path, ending)) for path in paths for ending in ENDINGS]
     aside = {path for job in earlier for path in job.outputs()}
     stems = {_key(os.path.splitext(path)[0]) for path in paths}
     aside |= _masks_beside(stems)
     return [path for path in paths if path not in aside and _key(os.path.splitext(path)[0]) not in aside]
+
+
+def _without(paths, others, folder) -> list[str]:
+    """The files of a folder that are none of the others, and in none that lies in that folder."""
+    folder, others = os.path.realpath(folder), [os.path.realpath(other) for other in others if other]
+    others = [other for other in others if not _is_in(folder, other)]
+    return [path for path in paths if not any(_is_in(os.path.realpath(path), other) for other in others)]
+
+
+def _is_in(path, other) -> bool:
+    return path == other or path.startswith(os.path.join(other, ""))
 
 
 def _masks_beside(stems) -> set[str]:
@@ -260,11 +270,13 @@ def _line_rows(file, path):
         yield (*columns, None, None)[:4]
 
 
-def _csv_rows(file, path):
-    reader = csv.DictReader(file, skipinitialspace=True)
-    if not {"image", "mask"} <= set(reader.fieldnames or ()):
+def _csv_rows(path):
+    (_, heading), *rows = csv_rows(path) or [(1, [])]
+    names = [name.lower() for name in heading]
+    if not {"image", "mask"} <= set(names):
         raise InputError(f"{path}:1: the first line must name the columns image, mask and, if wanted, output and edges")
-    for row in reader:
-        if not row["image"] or not row["mask"]:
-            raise InputError(f"{path}:{reader.line_num}: image and mask must both be given")
+    for line, cells in rows:
+        row = dict(zip(names, cells))
+        if not row.get("image") or not row.get("mask"):
+            raise InputError(f"{path}:{line}: image and mask must both be given")
         yield row["image"], row["mask"], row.get("output"), row.get("edges")

@@ -80,11 +80,20 @@ def add_model_options(parser: cli.Parser, most: str = "any") -> None:
     )
 
 
+def model_options() -> list[str]:
+    """The names of the options."""
+    parser = cli.Parser()
+    add_model_options(parser)
+    return [*vars(parser.parse_args([]))]
+
+
 def load_inpainter(checkpoint, args, **limits):
     """The `Inpainter` of a checkpoint by these options, whose origin it prints; `limits` as in `Inpainter.load`."""
     limits = {"max_pixels": args.max_pixels, "trust_saved_model": args.trust_saved_model, **limits}
     shared = {"padding": args.padding, "residuals": args.residuals, "texture": args.texture, "blending": args.blend}
     shared.update(temperature=args.temperature, seed=args.seed, attention=args.attention or "exact")
+    if args.max_pixels is not None and args.max_pixels < 1:
+        raise InputError(f"--max_pixels must be at least 1, not {args.max_pixels}")
     if args.temperature is not None and not 0 <= args.temperature < float("inf"):
         raise InputError(f"--temperature must be 0 or more, not {args.temperature:g}")
     if args.seed is not None and not 0 <= args.seed <= _LARGEST_SEED:

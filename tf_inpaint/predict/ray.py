@@ -23,7 +23,7 @@ from tf_inpaint import cli
 from tf_inpaint.checkpoints import open_checkpoint
 from tf_inpaint.cluster import begin_worker, connected, explained, import_ray, places
 from tf_inpaint.errors import InputError, one_line
-from tf_inpaint.io.atomic import unfinished
+from tf_inpaint.io.atomic import refuse_overwriting, unfinished
 from tf_inpaint.predict.jobs import Job, is_remote
 from tf_inpaint.predict.run import Outcome, Run
 
@@ -65,6 +65,7 @@ def run_on_cluster(args: argparse.Namespace, jobs: list[Job] | None) -> int:
     path = args.rows or os.path.join(args.output or _inputs_folder(args), "rows.csv")
     if not path.endswith((".csv", ".parquet")):
         raise InputError(f"--rows must end in .csv or .parquet, not {path}")
+    refuse_overwriting([path], [args.flist])
     ray = import_ray()
     states, told, untold = Counter(), [], 0
     with connected(args.ray):
@@ -115,7 +116,7 @@ class Completer:
         import pyarrow as pa
 
         names = [name for name in COLUMNS if name in table.column_names]
-        jobs = [self._checked(Job(**row)) for row in table.select(names).to_pylist()]
+        jobs = [self._checked(_job_of(row)) for row in table.select(names).to_pylist()]
         try:
             with tempfile.TemporaryDirectory(prefix="tf_inpaint") as folder:
                 rows = list(_done(self._run, jobs, folder))
@@ -135,6 +136,13 @@ class Completer:
         except InputError as error:
             return replace(job, problem=str(error))
         return job
+
+
+def _job_of(row: dict) -> Job:
+    """A row as a job, with a problem where nothing stands for its image or output."""
+    lacking = [name for name in ("image", "output") if not row.get(name)]
+    job = Job(**{**row, **dict.fromkeys(lacking, "")})
+    return replace(job, problem=f"a row names no {' and no '.join(lacking)}") if lacking else job
 
 
 def _done(run: Run, jobs: list[Job], folder: str) -> Iterator[dict]:

@@ -163,6 +163,8 @@ class Run:
                 raise InputError(
                     f"this model has no {name} image: leave out --save_{name}, or take the weights {WITH_ATTENTION}"
                 )
+        if self.samples and not inpainter.draws:
+            raise InputError("this model draws nothing at random: leave out --samples")
         self._inpainter = inpainter
 
     def _tasks(self, jobs, refused):
@@ -237,7 +239,7 @@ class Run:
             given = np.where(mask[..., np.newaxis], np.uint8(_GREY), task.seen)
             files[job.samples_output] = image_grid([[given, *drawn]])
         for path, array in files.items():
-            write_image(path, array, image.metadata, self.quality)
+            write_image(path, array, image.metadata, self.quality, image.white)
 
     def outputs(self, job: Job) -> list[str]:
         """All files that are written for a job."""

@@ -9,15 +9,19 @@ As a command: python -m tf_inpaint.serving.client --image x.png --mask m.png --o
 from __future__ import annotations
 
 import base64
+import contextlib
+import http.client
 import json
 import re
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import numpy as np
 
 from tf_inpaint import cli
-from tf_inpaint.errors import InputError, one_line
+from tf_inpaint.errors import InputError, one_line, reason
+from tf_inpaint.io.atomic import refuse_overwriting
 from tf_inpaint.io.holes import MASK_SOURCES, read_holes
 from tf_inpaint.io.images import check_image, encode_png, read_image, write_png
 from tf_inpaint.ops.holes import MOST_GROWTH, grown
@@ -43,6 +47,8 @@ class Client:
     ):
         if not address.startswith((*REST, GRPC)):
             raise InputError(f"{address} is no address: it must begin with http://, https:// or grpc://")
+        if not 0 < timeout < float("inf"):
+            raise InputError(f"the timeout must be seconds, more than 0, not {timeout:g}")
         self.address, self.model, self.version, self.timeout = address.rstrip("/"), model, version, timeout
         self._channel = _channel(self.address[len(GRPC) :]) if address.startswith(GRPC) else None
 
@@ -78,8 +84,9 @@ class Client:
             return False
 
     def _ready_by_rest(self):
-        statuses = json.loads(self._ask(self._url()))["model_version_status"]
-        return any(status["state"] == "AVAILABLE" for status in statuses)
+        answer = self._ask(self._url())
+        with self._understood():
+            return any(status["state"] == "AVAILABLE" for status in json.loads(answer)["model_version_status"])
 
     def _ready_by_grpc(self):
         from tf_inpaint.serving import messages  # needs protobuf, which REST does not
@@ -91,9 +98,11 @@ class Client:
     def _by_rest(self, files):
         instance = {name: {"b64": base64.b64encode(contents).decode()} for name, contents in files.items()}
         request = {"signature_name": "encoded", "instances": [instance]}
-        prediction = json.loads(self._ask(f"{self._url()}:predict", json.dumps(request).encode()))["predictions"][0]
-        # An output that is the only one has no name.
-        return base64.b64decode(prediction.get("completed_bytes", prediction)["b64"])
+        answer = self._ask(f"{self._url()}:predict", json.dumps(request).encode())
+        with self._understood():
+            prediction = json.loads(answer)["predictions"][0]
+            # An output that is the only one has no name.
+            return base64.b64decode(prediction.get("completed_bytes", prediction)["b64"])
 
     def _by_grpc(self, files):
         from tf_inpaint.serving import messages
@@ -101,21 +110,30 @@ class Client:
         inputs = {name: np.array([contents], object) for name, contents in files.items()}
         request = messages.predict_request(self.model, "encoded", inputs, self.version)
         answer = messages.read("PredictResponse", self._call("PredictionService/Predict", request))
-        return messages.arrays(answer.outputs)["completed_bytes"][0]
+        with self._understood():
+            return messages.arrays(answer.outputs)["completed_bytes"][0]
 
     def _url(self):
         chosen = "" if self.version is None else f"/versions/{self.version}"
-        return f"{self.address}/v1/models/{self.model}{chosen}"
+        return f"{self.address}/v1/models/{urllib.parse.quote(self.model, safe='')}{chosen}"
+
+    @contextlib.contextmanager
+    def _understood(self):
+        """Context in which an answer is taken apart."""
+        try:
+            yield
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise InputError(f"{self.address} answers, but not as a server of these models does") from error
 
     def _ask(self, url, body=None):
-        request = urllib.request.Request(url, body, {"Content-Type": "application/json"} if body else {})
         try:
+            request = urllib.request.Request(url, body, {"Content-Type": "application/json"} if body else {})
             with urllib.request.urlopen(request, timeout=self.timeout) as answer:
                 return answer.read()
         except urllib.error.HTTPError as error:
             raise _refusal(_reason(error.read()) or f"{error.code} {error.reason}") from error
-        except OSError as error:  # URLError and timeouts are some
-            raise InputError(f"no answer from {self.address}: {getattr(error, 'reason', error)}") from error
+        except (OSError, http.client.HTTPException, ValueError) as error:  # URLError and timeouts are some of the first
+            raise InputError(f"no answer from {self.address}: {getattr(error, 'reason', reason(error))}") from error
 
     def _call(self, method, message):
         import grpc
@@ -185,6 +203,7 @@ def main(argv) -> int:
     args = parser.parse_args(argv)
     if not 0 <= args.grow <= MOST_GROWTH:
         raise InputError(f"--grow must be 0 to {MOST_GROWTH} pixels, not {args.grow}")
+    refuse_overwriting([args.output], [args.image, args.mask, args.edges])
     holes = read_holes(args.mask, args.mask_from)
     if holes.warning:
         cli.warn(f"the mask {args.mask} {holes.warning}")

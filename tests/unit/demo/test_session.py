@@ -295,3 +295,10 @@ def test_limits(session, image_file):
         small.mask()
     with pytest.raises(InputError, match="load an image first"):
         small.draw(_line())
+
+
+def test_what_a_session_holds_counts_sixteen_bits(session, image_file):
+    before = session.bytes
+    deep = np.zeros((*image_file.rgb.shape[:2], 1), np.uint16)
+    session.load(image_file._replace(deep=deep))
+    assert session.bytes == before + deep.nbytes

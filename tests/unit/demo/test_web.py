@@ -425,3 +425,22 @@ def test_missing_libraries_are_a_sentence(monkeypatch):
     monkeypatch.setattr(web, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"the page needs flask and waitress: pip install 'tf_inpaint\[demo\]'"):
         web.check_installed()
+
+
+def test_what_is_strange_about_a_file_is_said(loaded):
+    layer = np.zeros((60, 80, 4), np.uint8)
+    layer[:20], layer[20:40] = 255, (0, 0, 0, 255)
+    state = loaded.post("/api/layer/mask", _bytes(layer)).get_json()
+    assert state["warning"].startswith("the mask is a layer of light and dark paint")
+    assert "warning" not in loaded.get("/api/state").get_json()
+    file = io.BytesIO()
+    frames = [Image.fromarray(np.full((6, 8), level, np.uint8)) for level in (0, 255)]
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
+    state = loaded.post("/api/picture", file.getvalue()).get_json()
+    assert state["loaded"] and state["warning"] == "the picture has 2 frames, of which the first counts"
+
+
+def test_a_page_for_other_machines_does_not_say_that_pictures_stay(inpainter):
+    pages = [make_app(inpainter, host).test_client().get("/").get_data(as_text=True) for host in ("::1", "0.0.0.0")]
+    assert ["stays on this machine" in page for page in pages] == [True, False]
+    assert all("Then paint what shall be filled in." in page for page in pages)

@@ -295,6 +295,12 @@ def test_tasks_are_exported_as_a_whole(images, tmp_path, capsys):
     assert not (tmp_path / "t").exists()
 
 
+def test_actors_are_refused_where_there_are_none(images, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(_command(images, tmp_path / "o", "--actors", "4"))
+    assert "--actors is for --ray" in capsys.readouterr().err
+
+
 def test_two_images_of_one_name_are_refused(images, tmp_path):
     write_png(tmp_path / "x.png", np.zeros((32, 32, 3), np.uint8))
     (tmp_path / "x.jpg").write_bytes((tmp_path / "x.png").read_bytes())

@@ -377,6 +377,8 @@ def test_twelve_bits_in_sixteen_are_shown_bright(tmp_path):
     assert image.white == 4095 and image.notes[0].startswith("uses 12 of its 16 bits")
     result = restore(image, np.full((12, 20, 3), 255, np.uint8), np.eye(12, 20, dtype=bool))
     assert result[0, 0] == 4095 and result[0, 1] == 17
+    write_image(tmp_path / "a.webp", result, white=image.white)
+    assert read_image(tmp_path / "a.webp").rgb[0, 0, 0] == 255
 
 
 def test_what_a_file_says_is_carried_over(tmp_path):
@@ -421,3 +423,16 @@ def test_what_is_transparent_is_unknown():
     np.testing.assert_array_equal(black, white)
     np.testing.assert_array_equal(black[alpha > 0], _photo()[alpha > 0])
     np.testing.assert_array_equal(black[0, :8], np.repeat(_photo()[:1, 8], 8, axis=0))
+
+
+def test_a_tiff_whose_0_is_white_is_not_shown_inverted(tmp_path):
+    levels = np.arange(240, dtype=np.uint16).reshape(12, 20) * 257
+    image = read_image(_saved(Image.fromarray(levels), tmp_path / "a.tif", tiffinfo={262: 0}))
+    np.testing.assert_array_equal(image.deep[..., 0], 65535 - levels)
+    np.testing.assert_array_equal(image.rgb[..., 0], 255 - (levels >> 8))
+
+
+def test_many_pixels_below_the_limit_are_no_warning(tmp_path, monkeypatch, recwarn):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 200)  # of 240; twice as many are refused
+    read_image(_saved(Image.fromarray(_photo()), tmp_path / "a.png"))
+    assert not recwarn.list

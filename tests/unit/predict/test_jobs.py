@@ -73,6 +73,7 @@ def test_what_an_earlier_run_wrote_is_no_picture_to_complete(tmp_path):
     images = _images(
         tmp_path, "a.png", "a_completed.png", "a_completed_coarse.png", "a_completed_attention.png", "b_completed.png"
     )
+    (tmp_path / "a_completed.jpg").touch()  # by --format
     assert [os.path.basename(job.image) for job in jobs_from_paths(images, "m.png")] == ["a.png", "b_completed.png"]
 
 
@@ -170,7 +171,7 @@ def test_a_csv(tmp_path):
         Job(f"{here}/a.png", f"{here}/m.png", f"{here}/o.png"),
         Job(f"{here}/b.png", f"{here}/m.png", f"{here}/b_completed.png"),
     ]
-    (tmp_path / "short.csv").write_text("image,mask\na.png,m.png\n")
+    (tmp_path / "short.csv").write_text("Image , mask\na.png, m.png\n")
     assert jobs_from_list(f"{here}/short.csv")[0].output == f"{here}/a_completed.png"
 
 
@@ -184,6 +185,8 @@ def test_a_csv(tmp_path):
         ("x.csv", b"picture,mask\na.png,m.png\n", "x.csv:1: the first line must name the columns"),
         ("x.csv", b"image,mask\na.png,m.png\nb.png,\n", "x.csv:3: image and mask must both be given"),
         ("x.csv", b"image,mask\n", "names no image"),
+        ("x.csv", b'image,mask\na.png,"m.png' + b"\n" * 140_000, "x.csv:.*field larger than field limit"),
+        ("x.csv", b"\xff\xfe", "bytes are not UTF-8"),
     ],
 )
 def test_a_bad_list_is_named_with_its_line(tmp_path, name, content, said):
@@ -226,3 +229,16 @@ def test_inputs_that_are_no_pictures_are_refused_by_their_heads(tmp_path):
     for name, said in (("text.png", "is not an image"), ("none.png", "does not exist")):
         with pytest.raises(InputError, match=f"{name} {said}"):
             check_inputs(Job(f"{folder}/a.png", f"{folder}/{name}", "o.png"))
+
+
+def test_masks_and_results_below_the_images_are_no_images(tmp_path):
+    images = _images(tmp_path, "a.png", "b/a.png", "masks/a.png", "masks/b/a.png", "out/a.png", "lines/a.png", "m.png")
+    masks, output, edges = (f"{images}/{name}" for name in ("masks", "out/", "lines"))
+    masks_too = ["a.png", "b/a.png", "masks/a.png", "masks/b/a.png"]
+    for mask, expected in ((masks, ["a.png", "b/a.png", "m.png"]), (f"{images}/b/../m.png", masks_too)):
+        jobs = jobs_from_paths(images, mask, output, edges)
+        assert [os.path.relpath(job.image, images) for job in jobs] == expected
+    assert len(jobs_from_paths(f"{images}/masks", masks, f"{images}/masks")) == 2  # a folder is not below itself
+    assert len(jobs_from_paths(f"{images}/b", "m.png", images)) == 1  # nor one above it
+    with pytest.raises(InputError, match="masks holds no images but masks, edges and results"):
+        jobs_from_paths(masks, f"{masks}/a.png", f"{masks}/b")

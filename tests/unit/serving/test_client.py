@@ -1,9 +1,12 @@
 """The client where there is no server to ask."""
 
+import http.client
+import io
+
 import pytest
 
 from tf_inpaint.errors import InputError
-from tf_inpaint.serving.client import Client
+from tf_inpaint.serving.client import Client, main
 
 
 def test_an_address_where_nobody_listens():
@@ -14,3 +17,36 @@ def test_an_address_where_nobody_listens():
             client.complete_files(b"", b"")
     with pytest.raises(InputError, match="must begin with http"):
         Client("localhost:8501")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(http.client.BadStatusLine("\x00\x04"), http.client.IncompleteRead(b""), http.client.InvalidURL("port")),
+        *(b"<html></html>", b"[]", b"null", b'{"predictions": []}'),
+        b'{"predictions": ["x"], "model_version_status": [1]}',
+    ],
+)
+def test_whatever_answers_is_a_sentence(answer, monkeypatch):
+    def urlopen(request, timeout):
+        assert request.full_url.startswith("http://host/v1/models/my%20model")
+        if isinstance(answer, Exception):
+            raise answer
+        return io.BytesIO(answer)
+
+    monkeypatch.setattr("urllib.request.urlopen", urlopen)
+    client = Client("http://host", "my model")
+    assert not client.ready()
+    with pytest.raises(InputError, match="http://host"):
+        client.complete_files(b"", b"")
+
+
+@pytest.mark.parametrize("timeout", [-1, 0, float("nan"), float("inf")])
+def test_a_timeout_is_more_than_nothing(timeout):
+    with pytest.raises(InputError, match="more than 0"):
+        Client(timeout=timeout)
+
+
+def test_the_image_is_not_overwritten():
+    with pytest.raises(InputError, match="x.png is one of the inputs"):
+        main(["--image", "x.png", "--mask", "m.png", "--output", "./x.png"])

@@ -335,7 +335,7 @@ function upload(path, file) {
     if (path === "/api/picture") next.reload = true;
     useView("draw");
     await show(next);
-    say(path === "/api/picture" ? "paint what shall be filled in, then press Complete" : "");
+    say(next.warning || (path === "/api/picture" ? "paint what shall be filled in, then press Complete" : ""), next.warning);
   });
 }
 

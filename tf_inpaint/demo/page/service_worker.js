@@ -1,6 +1,7 @@
 /** Keeps the folder for use without a network: what `card.json` names, and the page. */
 
-const CACHE = "tf_inpaint CHECKSUM";
+const OURS = `tf_inpaint ${self.registration.scope} `; // other pages of this host keep theirs
+const CACHE = `${OURS}CHECKSUM`;
 const FILES = [];
 
 self.addEventListener("install", (event) => {
@@ -9,7 +10,7 @@ self.addEventListener("install", (event) => {
 });
 
 self.addEventListener("activate", (event) => {
-  const old = caches.keys().then((names) => Promise.all(names.filter((name) => name.startsWith("tf_inpaint ") && name !== CACHE).map((name) => caches.delete(name))));
+  const old = caches.keys().then((names) => Promise.all(names.filter((name) => name.startsWith(OURS) && name !== CACHE).map((name) => caches.delete(name))));
   event.waitUntil(old.then(() => self.clients.claim()));
 });
 

@@ -5,6 +5,7 @@
  */
 
 import { BLENDINGS, around, asSeen, bounds, continueAlpha, enlarged, groups, grown, windowAround } from "./holes.js";
+import { holesOf, linesOf, survey } from "./masks.js";
 import { Network } from "./network.js";
 import { decodePng, encodePng } from "./png.js";
 
@@ -79,31 +80,16 @@ async function load(file) {
   revision++;
 }
 
-async function loadLayer(layer, file) {
-  const bitmap = await decoded(file, layer === "mask" ? "mask" : "edge map");
+async function loadLayer(layer, blob) {
+  const bitmap = await decoded(blob, layer === "mask" ? "mask" : "edge map");
   const { width, height } = picture;
   if (bitmap.width !== width || bitmap.height !== height) {
     throw new Error(`the ${layer === "mask" ? "mask" : "edge map"} has ${bitmap.width} x ${bitmap.height} pixels, but the image has ${width} x ${height}`);
   }
-  const marked = new Uint8Array(width * height);
-  const painted = new Uint8Array(marked.length);
-  const { levels: thresholds } = network.card; // above which a level counts
-  let [between, transparent] = [0, false];
-  for (let y = 0; y < height; y += 256) {
-    const rows = Math.min(256, height - y);
-    const levels = pixelsOf(bitmap, { x: 0, y, width, height: rows });
-    for (let index = 0; index < width * rows; index++) {
-      const [red, green, blue, alpha] = levels.subarray(4 * index, 4 * index + 4);
-      const level = 0.299 * red + 0.587 * green + 0.114 * blue;
-      between += alpha === 255 && level > 30 && level < 225;
-      transparent ||= alpha < 255;
-      marked[y * width + index] = level > thresholds[layer];
-      painted[y * width + index] = alpha > thresholds.mask;
-    }
-  }
+  const { levels } = network.card; // above which one counts
+  const file = survey((y, count) => pixelsOf(bitmap, { x: 0, y, width, height: count }), width, height, levels.mask);
   bitmap.close();
-  if (between > marked.length / 10) throw new Error(`the ${layer} looks like no ${layer}: most of it must be black or white`);
-  act({ layer, marked: transparent ? painted : marked }); // on a transparent layer paint counts, whatever its colour
+  act({ layer, marked: layer === "mask" ? holesOf(file, levels.mask) : linesOf(file, levels.edges) });
 }
 
 // Drawing
