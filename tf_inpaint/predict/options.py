@@ -6,7 +6,7 @@ import contextlib
 import os
 
 from tf_inpaint import cli
-from tf_inpaint.checkpoints import DEFAULT_WEIGHTS, WITH_ATTENTION, default_weights
+from tf_inpaint.checkpoints import DEFAULT_WEIGHTS, TERMS, WITH_ATTENTION, default_weights
 from tf_inpaint.errors import InputError
 from tf_inpaint.inference.blending import BLENDINGS
 
@@ -32,7 +32,7 @@ def add_model_options(parser: cli.Parser, most: str = "any") -> None:
     add(
         "--weights",
         help=f"name of weights that came with the package (default: {DEFAULT_WEIGHTS}, or {WITH_ATTENTION} for what it "
-        "alone has: a first stage, attention to show or to do coarsely, residuals)",
+        f"alone has: a first stage, attention to show or to do coarsely, residuals; {TERMS[WITH_ATTENTION]})",
     )
     add("--list_weights", action="store_true", help="only tell which weights came with the package")
     add(
@@ -52,7 +52,8 @@ def add_model_options(parser: cli.Parser, most: str = "any") -> None:
         "--attention",
         choices=("exact", "coarse"),
         help="coarse lets contextual attention match every second row and column only, and paste patches twice as "
-        "large: several times as fast in images of 1024 x 1024 and more, for somewhat worse matches (default: exact)",
+        "large: several times as fast in images of 1024 x 1024 and more, for somewhat worse matches; where no weights "
+        f"are named it takes {WITH_ATTENTION} (default: exact)",
     )
     add(
         "--texture",
