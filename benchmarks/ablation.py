@@ -302,7 +302,8 @@ def distances(path):
 
 def rise(folder):
     """By how much validation's l1 has stood above what it had been before, at most: large where training collapses."""
-    lines = (folder / "scalars.jsonl").read_text(encoding="utf-8").splitlines()
+    file = folder / "scalars.jsonl"
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
     l1 = [entry["hole_l1"] for entry in map(json.loads, lines) if "hole_l1" in entry]
     return max((value - min(l1[: index + 1]) for index, value in enumerate(l1)), default=0.0)
 

@@ -339,8 +339,8 @@ def _resolve(document, name):
     config = _built(document)
     for section, name in _PATHS:
         value = getattr(getattr(config, section), name, None)
-        if isinstance(value, str) and value.startswith("~"):  # as shells have it, but at the beginning of words alone
-            changed = replace(getattr(config, section), **{name: os.path.expanduser(value)})
+        if value:
+            changed = replace(getattr(config, section), **{name: _at_home(value)})
             config = replace(config, **{section: changed})
     implied = RECIPES[config.recipe].implied(document.values.get("options") or {}, config.mask)
     config = replace(config, options=replace(config.options, **implied))
@@ -349,6 +349,11 @@ def _resolve(document, name):
     except InputError as error:
         raise document.error(str(error)) from None
     return config
+
+
+def _at_home(value):
+    """A path, or several, with ~ for the user's folder, which shells replace at the beginning of words alone."""
+    return os.path.expanduser(value) if isinstance(value, str) else tuple(map(_at_home, value))
 
 
 def _built(document):

@@ -50,7 +50,10 @@ def main(argv) -> int:
         from tf_inpaint.demo import window as face
 
         check_outputs([Job(args.image, args.mask, output, args.edges)])
-        refuse_overwriting(face.layer_files(output).values(), [args.image, args.mask, args.edges])
+        given = {MASK: args.mask, EDGES: args.edges}
+        for layer, file in face.layer_files(output).items():  # one that was saved, and is gone on with, is saved again
+            others = (path for other, path in given.items() if other != layer)
+            refuse_overwriting([file], [args.image, *others])
         face.check_display()
     inpainter = load_inpainter(checkpoint, args, exact_pixels=WHOLE_PIXELS)
     inpainter.max_pixels = args.max_pixels or _most_pixels()

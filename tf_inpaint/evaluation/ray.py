@@ -28,12 +28,14 @@ def run_on_cluster(
         InputError: as `Evaluation.run`.
     """
     ray = import_ray()
-    total = len(evaluation.tasks())
-    if evaluation.restart:  # once: a worker that takes over a lost one's shard goes on with it
-        drop_rows(evaluation.output)
-        evaluation = replace(evaluation, restart=False)
+    tasks = evaluation.tasks()
+    total = len(tasks)
+    evaluation.methods(tasks.names)  # refused before anything is dropped
     with connected(address):
         count, resources = places(workers)
+        if evaluation.restart:  # once: a worker that takes over a lost one's shard goes on with it
+            drop_rows(evaluation.output)
+            evaluation = replace(evaluation, restart=False)
         measure = ray.remote(_measure).options(max_retries=-1, scheduling_strategy="SPREAD", **resources)
         shards = [replace(evaluation, shard=f"{number}/{count}") for number in range(1, count + 1)]
         waiting, done = [measure.remote(shard, os.getcwd()) for shard in shards], 0

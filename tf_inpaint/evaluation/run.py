@@ -24,7 +24,7 @@ from tf_inpaint.errors import InputError
 from tf_inpaint.evaluation import page, plots, ranking, sheet, table
 from tf_inpaint.evaluation.baselines import BASELINES, CHEAP
 from tf_inpaint.evaluation.journal import Journal
-from tf_inpaint.evaluation.methods import Completions, Trained, Untrained, complete_all, named
+from tf_inpaint.evaluation.methods import Completions, Method, Trained, Untrained, complete_all, named
 from tf_inpaint.evaluation.protocols import FITS, choose, mask_digest, set_digest
 from tf_inpaint.evaluation.summary import Summary, rounded
 from tf_inpaint.evaluation.tasks import Tasks
@@ -108,7 +108,7 @@ class Evaluation:
             raise InputError(f"the batch size must be 1 or more, not {self.batch_size}")
         shard = Shard.parse(self.shard)
         tasks = self.tasks()
-        methods = self._methods(tasks.names)
+        methods = self.methods(tasks.names)
 
         cli.import_tensorflow()
         from tf_inpaint.evaluation.features import Features
@@ -150,7 +150,12 @@ class Evaluation:
         protocol = choose(self.protocol, self.size, self.seed)
         return Tasks(self.images, protocol, self.masks, self.invert_masks, self.limit, self.mask_from)
 
-    def _methods(self, names):
+    def methods(self, names: Sequence[str]) -> list[Method]:
+        """The columns of the table, for images of these names.
+
+        Raises:
+            InputError: if one is not there, or there are none.
+        """
         pairs = named([*self.checkpoints, *self.completions], "--checkpoint_dir or --completions")
         methods = []
         for name, path in pairs[: len(self.checkpoints)]:

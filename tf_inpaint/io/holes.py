@@ -11,12 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from tf_inpaint.errors import InputError
-from tf_inpaint.io.images import PIXEL_LIMIT, ImageFile, mask_levels, read_image
+from tf_inpaint.io.images import NEAR, PIXEL_LIMIT, ImageFile, mask_levels, read_image
 from tf_inpaint.ops.levels import MASK_THRESHOLD
 
 MASK_SOURCES = ("auto", "light", "dark", "alpha", "colour")
 
-_NEAR = 12  # levels around a colour that count as it
 _SETTLED = 0.9  # of the pixels have one of two colours: a mask
 _SOFT = 0.65  # of the pixels, at least, in a mask of a soft brush
 _FEW_COLOURS = 16  # a map of painted regions has no more
@@ -79,10 +78,10 @@ def _of_layer(image) -> Holes:
     painted = rgb[alpha > MASK_THRESHOLD]  # [N, 3]
     low, high = painted.min(axis=0).astype(int), painted.max(axis=0)
     warning = None
-    faint = np.count_nonzero((alpha > _NEAR) & (alpha <= MASK_THRESHOLD))
+    faint = np.count_nonzero((alpha > NEAR) & (alpha <= MASK_THRESHOLD))
     if faint > 0.5 * len(painted):
         warning = f"has {faint:,} pixels of faint paint, which count as known: --mask_from colour may take them"
-    if (high - low <= 2 * _NEAR).all():
+    if (high - low <= 2 * NEAR).all():
         return Holes(alpha > MASK_THRESHOLD, warning)
     counts = _colours(painted)
     if np.sort(counts)[-_FEW_COLOURS:].sum() < _SETTLED * len(painted):
@@ -91,7 +90,7 @@ def _of_layer(image) -> Holes:
             f"is a photograph of which {share:.0%} are transparent: --mask_from alpha takes that for the hole, "
             "--mask_from colour the rest"
         )
-    if np.ptp(painted.astype(int), axis=1).max() > 2 * _NEAR:  # colours: no black that could mean "not here"
+    if np.ptp(painted.astype(int), axis=1).max() > 2 * NEAR:  # colours: no black that could mean "not here"
         return Holes(alpha > MASK_THRESHOLD, warning)
     marked = mask_levels(image) > MASK_THRESHOLD
     if not marked.all():
@@ -116,7 +115,7 @@ def _of_levels(rgb) -> Holes:
         return Holes(marked)
     if grey:
         poles = [_mode(counts, 0, MASK_THRESHOLD + 1), _mode(counts, MASK_THRESHOLD + 1, 256)]
-        near = [counts[max(0, pole - _NEAR) : pole + _NEAR + 1].sum() for pole in poles if pole is not None]
+        near = [counts[max(0, pole - NEAR) : pole + NEAR + 1].sum() for pole in poles if pole is not None]
         settled, black_and_white = sum(near) / size, None not in poles and poles[0] < 32 and poles[1] > 223
         if settled < _SOFT:
             raise ValueError(f"has {len(seen)} levels, of which no two stand out: {_NO_MASK}")
@@ -138,7 +137,7 @@ def _of_colours(rgb, marked) -> Holes:
     missed = [
         int(index)
         for index in frequent
-        if sides[1][index] > _STROKE * marked.size and _off_line(_bin_colour(int(index)), dark, light) > 3 * _NEAR
+        if sides[1][index] > _STROKE * marked.size and _off_line(_bin_colour(int(index)), dark, light) > 3 * NEAR
     ]
     if missed:
         shade = ", ".join("({:.0f}, {:.0f}, {:.0f})".format(*_bin_colour(index)) for index in missed[:3])
@@ -157,7 +156,7 @@ def _off_ground(rgb) -> np.ndarray:
     if len(values) <= _FEW_COLOURS:
         return packed != ground
     ground = np.array([ground >> 16, ground >> 8 & 255, ground & 255], np.int16)
-    return np.abs(rgb - ground).max(axis=2) > 4 * _NEAR
+    return np.abs(rgb - ground).max(axis=2) > 4 * NEAR
 
 
 def _mode(counts, first, end):

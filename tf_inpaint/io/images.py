@@ -35,6 +35,9 @@ PIXEL_LIMIT = 2**27  # 134 million, 402 MB as RGB: every camera fits, a decompre
 
 # Named, because Pillow would otherwise also try readers that start other programs (EPS starts Ghostscript).
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "MPO", "PPM", "JPEG2000", "AVIF", "HEIF")
+# Not where images are opened: filters belong to the process, and threads open them.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # `PIXEL_LIMIT` judges
+NEAR = 12  # levels around a colour that count as it
 _ORIENTATION_TAG = 0x0112
 _PHOTOMETRIC_TAG = 262
 _HEAD = 65536  # bytes of a file in which its kind and its directory are looked for
@@ -86,11 +89,11 @@ def read_image(path, pixel_limit: int = PIXEL_LIMIT) -> ImageFile:
             raise InputError(f"{name} {error}") from error
         except Exception as error:  # Pillow's readers raise a dozen types at damaged data
             raise InputError(f"{name} is damaged: {reason(error)}") from error
-        orientation, metadata, notes, white = _orientation(image), metadata_of(image), _frames(image), 0xFFFF
+        orientation, metadata, notes = _orientation(image), metadata_of(image), _frames(image)
+        white = 0xFFFF if deep is None or image.format != "TIFF" else _white(deep)
         if deep is None and _bits(image, path) > 8:
             notes += (f"has {_bits(image, path)} bits a level, of which 8 are kept",)
-        if deep is not None and image.format == "TIFF" and 0xFF < deep.max() < 0x1000:
-            white = 0xFFF  # of microscopes and sensors
+        if white < 0xFFFF:
             rgb = np.broadcast_to(deep[..., :3] >> 4, rgb.shape).astype(np.uint8)
             notes += (f"uses 12 of its 16 bits: the network is shown it as if {white} were white",)
     alpha, deep = (array if array is None else upright(array, orientation) for array in (alpha, deep))
@@ -122,7 +125,7 @@ def mask_levels(image: ImageFile) -> np.ndarray:
     if alpha is None or alpha.min() == alpha.max():
         return brightest
     painted = rgb[alpha > MASK_THRESHOLD]  # half-transparent rims of a stroke have their colours rounded
-    if not len(painted) or (painted == painted[0]).all():
+    if not len(painted) or (np.ptp(painted, axis=0) <= 2 * NEAR).all():
         return alpha
     return (brightest.astype(np.uint16) * alpha // 255).astype(np.uint8)
 
@@ -360,15 +363,13 @@ def _open(path, pixel_limit):
 
 def _image_of(source, head):
     """Opened by Pillow, which unlike others refuses a PNG whose image is sound and whose texts are damaged."""
-    with warnings.catch_warnings():  # of many pixels, of which `PIXEL_LIMIT` judges
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        try:
-            return Image.open(source, formats=_formats())
-        except UnidentifiedImageError:
-            if not head.startswith(PNG_SIGNATURE):
-                raise
-        contents = source.getvalue() if isinstance(source, io.BytesIO) else _head(source, None)
-        return Image.open(io.BytesIO(without_damaged_extras(contents)), formats=_formats())
+    try:
+        return Image.open(source, formats=_formats())
+    except UnidentifiedImageError:
+        if not head.startswith(PNG_SIGNATURE):
+            raise
+    contents = source.getvalue() if isinstance(source, io.BytesIO) else _head(source, None)
+    return Image.open(io.BytesIO(without_damaged_extras(contents)), formats=_formats())
 
 
 def _check_size(path, width, height, pixel_limit):
@@ -408,7 +409,12 @@ def _grey_levels(image) -> np.ndarray:
     """The levels of a grey image of more than 8 bits, in which Pillow, unlike in 8, lets a TIFF's 0 mean white."""
     levels = np.asarray(image)
     of_white = image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC_TAG) == 0
-    return 0xFFFF - levels if of_white else levels
+    return _white(levels) - levels if of_white else levels
+
+
+def _white(levels) -> int:
+    """The level that is white in a TIFF of 16 bits: of microscopes and sensors, some use 12 of these."""
+    return 0xFFF if 0xFF < levels.max() < 0x1000 else 0xFFFF
 
 
 def _converted(image, mode) -> np.ndarray:

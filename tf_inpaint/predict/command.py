@@ -121,7 +121,10 @@ def _checked(args):
 def _parser() -> cli.Parser:
     parser = cli.Parser(prog="test.py", description="Complete the holes of images.")
     add = parser.add_argument
-    add("--image", help="an image, or a folder of images")
+    add(
+        "--image",
+        help="an image, or a folder of images, without those in the folders of --mask, --output, --edges below it",
+    )
     add("--mask", help="white where the hole is; or a folder of masks named as the images")
     add("--output", help="a PNG, or a folder where --image is one, or with --flist (default: x_completed.png beside x)")
     add(

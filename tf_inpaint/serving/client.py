@@ -131,7 +131,7 @@ class Client:
             with urllib.request.urlopen(request, timeout=self.timeout) as answer:
                 return answer.read()
         except urllib.error.HTTPError as error:
-            raise _refusal(_reason(error.read()) or f"{error.code} {error.reason}") from error
+            raise _refusal(_reason(_body(error)) or f"{error.code} {error.reason}") from error
         except (OSError, http.client.HTTPException, ValueError) as error:  # URLError and timeouts are some of the first
             raise InputError(f"no answer from {self.address}: {getattr(error, 'reason', reason(error))}") from error
 
@@ -145,6 +145,14 @@ class Client:
             if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
                 raise InputError(f"no answer from {self.address}: {error.details()}") from error
             raise _refusal(error.details()) from error
+
+
+def _body(error):
+    """What a refusal says, as far as it arrives."""
+    try:
+        return error.read()
+    except (OSError, http.client.HTTPException):
+        return b""
 
 
 def _channel(target):

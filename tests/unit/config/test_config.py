@@ -60,6 +60,7 @@ def test_a_path_may_begin_at_home(write, monkeypatch):
     config = load_config(write("training: {init_from: ~/a}"), ["training.run_folder=~/b", "data.train=~/x", "name=~c"])
     assert (config.training.init_from, config.training.run_folder) == ("/people/ann/a", "/people/ann/b")
     assert (config.data.train, config.name) == ("/people/ann/x", "~c")
+    assert load_config(write("data: {train: [~/a, b]}")).data.train == ("/people/ann/a", "b")
     values = {"name": "a", "recipe": "partial_convolution", "mask": {"kind": "files", "files": "~/m"}}
     assert config_from_dict(values).mask.files == "/people/ann/m" and values["mask"]["files"] == "~/m"
 

@@ -28,3 +28,22 @@ def test_saved_layers_do_not_take_the_place_of_what_is_given(tmp_path):
     write_png(image, np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(InputError, match="o_mask.png is one of the inputs"):
         command.main(["--image", image, "--output", str(tmp_path / "o.png")])
+
+
+def test_a_layer_that_was_saved_is_gone_on_with_but_in_no_other_s_place(tmp_path, monkeypatch):
+    from tf_inpaint.demo import window
+
+    class Reached(Exception):
+        pass
+
+    def reached():
+        raise Reached
+
+    monkeypatch.setattr(window, "check_display", reached)
+    image, mask = (str(tmp_path / name) for name in ("x.png", "x_completed_mask.png"))
+    for file in (image, mask):
+        write_png(file, np.eye(8, dtype=np.uint8).repeat(3).reshape(8, 8, 3) * 255)
+    with pytest.raises(Reached):
+        command.main(["--image", image, "--mask", mask])
+    with pytest.raises(InputError, match="x_completed_mask.png is one of the inputs"):
+        command.main(["--image", image, "--edges", mask])

@@ -1,5 +1,7 @@
 import os
 import stat
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -430,9 +432,14 @@ def test_a_tiff_whose_0_is_white_is_not_shown_inverted(tmp_path):
     image = read_image(_saved(Image.fromarray(levels), tmp_path / "a.tif", tiffinfo={262: 0}))
     np.testing.assert_array_equal(image.deep[..., 0], 65535 - levels)
     np.testing.assert_array_equal(image.rgb[..., 0], 255 - (levels >> 8))
+    levels = np.arange(240, dtype=np.uint16).reshape(12, 20) * 17  # 12 bits of them
+    image = read_image(_saved(Image.fromarray(levels), tmp_path / "b.tif", tiffinfo={262: 0}))
+    assert image.white == 4095
+    np.testing.assert_array_equal(image.rgb[..., 0], (4095 - levels) >> 4)
 
 
-def test_many_pixels_below_the_limit_are_no_warning(tmp_path, monkeypatch, recwarn):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 200)  # of 240; twice as many are refused
-    read_image(_saved(Image.fromarray(_photo()), tmp_path / "a.png"))
-    assert not recwarn.list
+def test_many_pixels_below_the_limit_are_no_warning(tmp_path):
+    path = _saved(Image.fromarray(_photo()), tmp_path / "a.png")
+    program = "from PIL import Image; Image.MAX_IMAGE_PIXELS = 200; "  # of 240; twice as many are refused
+    program += f"from tf_inpaint.io.images import read_image; read_image({str(path)!r})"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stderr == ""

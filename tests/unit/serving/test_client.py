@@ -2,6 +2,7 @@
 
 import http.client
 import io
+import urllib.error
 
 import pytest
 
@@ -19,12 +20,20 @@ def test_an_address_where_nobody_listens():
         Client("localhost:8501")
 
 
+class _Torn(io.BytesIO):
+    """An answer that ends before its end."""
+
+    def read(self, *_):
+        raise http.client.IncompleteRead(b"abc", 97)
+
+
 @pytest.mark.parametrize(
     "answer",
     [
         *(http.client.BadStatusLine("\x00\x04"), http.client.IncompleteRead(b""), http.client.InvalidURL("port")),
         *(b"<html></html>", b"[]", b"null", b'{"predictions": []}'),
         b'{"predictions": ["x"], "model_version_status": [1]}',
+        urllib.error.HTTPError("http://host", 500, "X", {}, _Torn()),
     ],
 )
 def test_whatever_answers_is_a_sentence(answer, monkeypatch):
@@ -37,7 +46,7 @@ def test_whatever_answers_is_a_sentence(answer, monkeypatch):
     monkeypatch.setattr("urllib.request.urlopen", urlopen)
     client = Client("http://host", "my model")
     assert not client.ready()
-    with pytest.raises(InputError, match="http://host"):
+    with pytest.raises(InputError, match="http://host|500 X"):
         client.complete_files(b"", b"")
 
 

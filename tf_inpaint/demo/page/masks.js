@@ -11,7 +11,7 @@ const ROWS = 256; // looked at at a time
 
 /**
  * What a file holds: for each pixel its brightest channel and alpha, and which colours there are of paint, which is
- * what is more opaque than a level, or all where alpha does not vary. `rows(y, count)` gives RGBA.
+ * what is more opaque than a level. `rows(y, count)` gives RGBA.
  */
 export function survey(rows, width, height, level) {
   const found = {
