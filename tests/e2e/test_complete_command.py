@@ -188,6 +188,7 @@ def files(tmp_path_factory, run_folder):
     write_png(folder / "small.png", _mask(64, 63))
     write_png(folder / "white.png", np.ones((64, 64), bool))
     (folder / "text.png").write_text("not an image")
+    (folder / "l.flist").write_text("x.png m.png\n")
     (folder / "empty").mkdir()
     tf.train.Checkpoint(dense=tf.Variable([1.0])).write(str(folder / "stranger" / "step-1"))
     (folder / "run").symlink_to(run_folder)
