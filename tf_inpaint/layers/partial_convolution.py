@@ -27,7 +27,8 @@ class PartialConv2D(MirrorConv2D):
     Call:
         inputs: (features, mask): float [B, H, W, C]; float [B or 1, H, W, 1, C or len(mask_channels)], 1 = hole, also
             between 0 and 1.
-        returns: (outputs, new mask): float [B, h, w, filters]; float32 [B or 1, h, w, 1 or filters], 1 = hole.
+        returns: (outputs, new mask): float [B, h, w, filters]; float32, or float64 as the mask, [B or 1, h, w, 1 or
+            filters], 1 = hole.
     Raises:
         ValueError: if the mask's channels do not fit `multi_channel` and `mask_channels`.
     Reference: Liu et al. 2018, section 3.1, in the form of the published layer.
@@ -59,8 +60,9 @@ class PartialConv2D(MirrorConv2D):
         counts = self._counts(features.shape[-1])
         if mask.shape[-1] != len(counts):
             raise ValueError(f"`mask` must have {len(counts)} channels. Received: {mask.shape[-1]}")
-        known = 1.0 - tf.cast(mask, tf.float32)  # 16 bits count to 256, or know no number as small as the floor
-        weights = tf.reshape(tf.constant(counts, tf.float32), [1, 1, -1, 1])
+        # 16 bits count to 256, or know no number as small as the floor.
+        known = 1.0 - (mask if mask.dtype == tf.float64 else tf.cast(mask, tf.float32))
+        weights = tf.reshape(tf.constant(counts, known.dtype), [1, 1, -1, 1])
         ones = tf.tile(weights, [self.kernel_size, self.kernel_size, 1, 1])
         seen = tf.stop_gradient(self.correlate(known, ones))  # [B or 1, h, w, 1], known values in the window
         known_after = tf.clip_by_value(seen, 0.0, 1.0)
@@ -105,7 +107,7 @@ class PartialUpsampleConv2D(PartialConv2D):
 
     Call:
         inputs: (features, mask), as `PartialConv2D`.
-        returns: (outputs, new mask): float [B, 2H, 2W, filters]; float32 [B or 1, 2H, 2W, 1 or filters].
+        returns: (outputs, new mask): float [B, 2H, 2W, filters]; as there [B or 1, 2H, 2W, 1 or filters].
     Reference: Liu et al. 2018, section 3.2 (nearest-neighbour upsampling).
     """
 
