@@ -20,8 +20,10 @@ from runs import (
 pytestmark = pytest.mark.slow
 
 STEPS = 12
-OPTIONS = {  # a recipe for each kind of state: spectral norms and edges, batch statistics, phases, AdaDelta
+OPTIONS = {
+    "deepfill_v1": {"n_critic": 1},
     "deepfill_v2": {"guided": True},
+    "context_encoder": {},
     "lama": {"augment": "diffaugment"},
     "partial_convolution": {"fine_tune_from": 6},
     "global_local": {"completion_steps": 4, "discriminator_steps": 4},
