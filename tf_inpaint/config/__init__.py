@@ -337,11 +337,10 @@ def _resolve(document, name):
 
     document.values.setdefault("name", name)
     config = _built(document)
-    for section, name in _PATHS:
-        value = getattr(getattr(config, section), name, None)
-        if value:
-            changed = replace(getattr(config, section), **{name: _at_home(value)})
-            config = replace(config, **{section: changed})
+    for section, key in _PATHS:
+        values = getattr(config, section)
+        if getattr(values, key, None):
+            config = replace(config, **{section: replace(values, **{key: _at_home(getattr(values, key))})})
     implied = RECIPES[config.recipe].implied(document.values.get("options") or {}, config.mask)
     config = replace(config, options=replace(config.options, **implied))
     try:

@@ -8,7 +8,6 @@ once, and any number of replicas and workers sees the same batches.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 from typing import TYPE_CHECKING
@@ -19,7 +18,7 @@ import tensorflow as tf
 from tf_inpaint.data.augment import fit, flip, jitter
 from tf_inpaint.data.cifar import CifarImages, is_cifar
 from tf_inpaint.data.masks import Masks
-from tf_inpaint.data.reader import ImageFiles, PairedFiles, plainly, spread
+from tf_inpaint.data.reader import ImageFiles, PairedFiles, blaming, plainly, spread
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.listing import EDGES_SUFFIX, list_files, source_root, split_edges
 from tf_inpaint.ops import hed, landmarks
@@ -216,26 +215,17 @@ def _zoom(between, seed):
     return tf.exp(tf.random.stateless_uniform([], seed, least, greatest, tf.float64))
 
 
-@contextlib.contextmanager
-def _named(setting):
-    """Errors begin with the key of the config that is to blame."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"{setting}: {error}") from None
-
-
 def _open(source, setting, data) -> ImageFiles:
     """The files of a source, which is the config's `setting`, with their edges where these are paired."""
     if is_cifar(source):
         if data.edges == "paired":
             raise InputError(f"data.edges is paired, but {setting} is CIFAR-10, which has no edges")
         part = "train" if setting == "data.train" else "test"
-        with _named(setting):
+        with blaming(setting):
             return CifarImages(source, part, setting, data.max_broken_fraction, data.classes)
     if data.classes:
         raise InputError(f"data.classes is for CIFAR-10 as downloaded, which {setting} is not")
-    with _named(setting):
+    with blaming(setting):
         files, folder = list_files(source), data.edges_folder
     if data.edges != "paired":
         return ImageFiles(split_edges(files)[0], setting, data.max_broken_fraction)

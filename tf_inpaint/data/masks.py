@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from tf_inpaint.data.reader import ImageFiles, plainly
+from tf_inpaint.data.reader import ImageFiles, blaming, plainly
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.holes import read_holes
 from tf_inpaint.io.listing import list_files
@@ -118,10 +118,8 @@ class _MaskFiles(ImageFiles):
     decoded = False
 
     def __init__(self, options, size, max_broken_fraction):
-        try:
+        with blaming("mask.files"):
             files = list_files(options.files)
-        except InputError as error:
-            raise InputError(f"mask.files: {error}") from None
         super().__init__(files, "mask.files", max_broken_fraction)
         self._size = size
         self._options = options

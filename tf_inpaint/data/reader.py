@@ -31,6 +31,15 @@ plainly = tf.autograph.experimental.do_not_convert
 
 
 @contextlib.contextmanager
+def blaming(setting):
+    """Errors begin with the key of the config that is to blame."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{setting}: {error}") from None
+
+
+@contextlib.contextmanager
 def explained_errors(source):
     """Turns the TensorFlow error in which a dataset's InputError arrives back into that sentence.
 
