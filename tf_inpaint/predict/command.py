@@ -125,7 +125,11 @@ def _parser() -> cli.Parser:
         "--image",
         help="an image, or a folder of images, without those in the folders of --mask, --output, --edges below it",
     )
-    add("--mask", help="white where the hole is; or a folder of masks named as the images")
+    add(
+        "--mask",
+        help="white where the hole is; or a folder, maybe that of the images, of masks named as the images, or x_mask, "
+        "mask_x or x.mask for x: an image without one fails, and the others are completed",
+    )
     add("--output", help="a PNG, or a folder where --image is one, or with --flist (default: x_completed.png beside x)")
     add(
         "--edges",

@@ -60,8 +60,9 @@ def jobs_from_paths(image, mask, output=None, edges=None, ending="png") -> list[
 
     Args:
         image: a file, or a folder (with its subfolders, but for those that the other arguments name).
-        mask: a file, for every image, or a folder, maybe that of the images, with files of the images' names,
-            whatever their endings, or x_mask, mask_x or x.mask for an image x; None for the images' own transparency.
+        mask: a file, for every image, or a folder with files of the images' names, whatever their endings, or x_mask,
+            mask_x or x.mask for an image x; in the images' own folder these are masks, where another is named they are
+            images. An image without one is a job with a problem. None for the images' own transparency.
         output: a file for one image, a folder for several (or where it exists or ends in a slash); None writes
             `x_completed.png` beside `x.jpg`.
         edges: a file for every image, or a folder with files of the images' names, with `_edge` after them or not;
@@ -75,7 +76,8 @@ def jobs_from_paths(image, mask, output=None, edges=None, ending="png") -> list[
     if into_folder and os.path.isfile(output):
         raise InputError(f"--output must be a folder to complete the folder {image}, but {output} is a file")
     jobs = []
-    for path in _images(folder, (mask, output, edges)) if folder else [image]:
+    masks_beside = bool(folder and mask) and _same_file(folder, mask)
+    for path in _images(folder, (mask, output, edges), masks_beside) if folder else [image]:
         name = os.path.splitext(os.path.relpath(path, folder) if folder else os.path.basename(path))[0]
         target = os.path.join(output, f"{name}.{ending}") if into_folder else output or completed_name(path, ending)
         its_mask, problem = path if mask is None else mask, None
@@ -161,16 +163,16 @@ def check_outputs(jobs, coarse=False, attention=False, endings=(".png",), sample
     refuse_overwriting((path for job in jobs for path in job.outputs(coarse, attention, samples)), inputs)
 
 
-def _images(folder, others) -> list[str]:
-    """The images of a folder, without their edges and masks, what an earlier run wrote beside them, and other files and
-    folders that lie in it."""
+def _images(folder, others, masks_beside) -> list[str]:
+    """The images of a folder, without their edges, their masks where these lie beside them, what an earlier run wrote
+    there, and other files and folders that lie in it."""
     paths, _ = split_edges(_without(list_files(folder), others, folder))
     if not paths:
         raise InputError(f"{folder} holds no images but masks, edges and results")
     earlier = [Job(path, None, completed_name(path, ending)) for path in paths for ending in ENDINGS]
     aside = {path for job in earlier for path in job.outputs()}
     stems = {_key(os.path.splitext(path)[0]) for path in paths}
-    aside |= _masks_beside(stems)
+    aside |= _masks_among(stems) if masks_beside else set()
     return [path for path in paths if path not in aside and _key(os.path.splitext(path)[0]) not in aside]
 
 
@@ -185,7 +187,7 @@ def _is_in(path, other) -> bool:
     return path == other or path.startswith(os.path.join(other, ""))
 
 
-def _masks_beside(stems) -> set[str]:
+def _masks_among(stems) -> set[str]:
     """The paths, without endings, that are masks of others of these."""
     names = (os.path.join(here, name.format(stem)) for here, stem in map(os.path.split, stems) for name in _MASK_NAMES)
     return stems.intersection(names)

@@ -92,10 +92,24 @@ def test_masks_lie_among_the_images_or_in_a_folder_under_names_of_their_own(tmp_
     both = _images(tmp_path / "both", image, name)
     (job,) = jobs_from_paths(both, both)
     assert (job.image, job.mask) == (f"{both}/{image}", f"{both}/{name}")
-    (job,) = jobs_from_paths(both, "m.png")  # a mask is no image to complete
-    assert job.image == f"{both}/{image}"
     (job,) = jobs_from_paths(_images(tmp_path / "i", image), _images(tmp_path / "m", name))
     assert job.mask == f"{tmp_path}/m/{name}"
+
+
+def test_masks_are_where_the_option_says(tmp_path):
+    images = _images(tmp_path / "i", "x.png", "x_mask.png", "y.png")
+    masks = _images(tmp_path / "m", "x.png", "mask_x_mask.png")
+    jobs = {os.path.basename(job.image): job for job in jobs_from_paths(images, masks)}
+    assert {name: job.mask and os.path.relpath(job.mask, masks) for name, job in jobs.items()} == {
+        "x.png": "x.png",  # not the one beside it
+        "x_mask.png": "mask_x_mask.png",  # an image here
+        "y.png": None,
+    }
+    with pytest.raises(InputError, match="no mask for .*y.png"):
+        check_inputs(jobs["y.png"])
+    for mask in ("m.png", None):
+        assert [os.path.basename(job.image) for job in jobs_from_paths(images, mask)] == sorted(jobs)
+    assert [os.path.basename(job.image) for job in jobs_from_paths(images, f"{tmp_path}/m/../i/")] == ["x.png", "y.png"]
 
 
 def test_no_image_is_its_own_mask(tmp_path):
