@@ -15,6 +15,10 @@ from tf_inpaint.evaluation.table import bins_table, terminal_table
 from tf_inpaint.io.holes import MASK_SOURCES
 from tf_inpaint.io.shards import Shard
 
+_OF_TASKS = {  # options that --export_tasks heeds
+    *("--export_tasks", "--images", "--protocol", "--size", "--seed", "--limit"),
+    *("--masks", "--invert_masks", "--mask_from", "--debug"),
+}
 _FIT_NOTES = {"crop": "", "stretch": ", of the whole image squashed to a square"}
 
 
@@ -30,17 +34,19 @@ def main(argv: Sequence[str]) -> int:
         options["baselines"] = []
     evaluation = Evaluation(**options)
     shard = Shard.parse(evaluation.shard)
-    if cluster is None and workers:
-        parser.error("--actors is for --ray")
-    if cluster is not None and (folder or not shard.covers_all):
-        parser.error("--ray measures everything: leave out --shard and --export_tasks")
     if folder:
-        if not shard.covers_all:
-            parser.error("--export_tasks writes all tasks: leave out --shard")
+        given = dict.fromkeys(word.partition("=")[0] for word in argv if word.startswith("--"))
+        ignored = [option for option in given if option not in _OF_TASKS]
+        if ignored:
+            parser.error(f"--export_tasks only writes all images and masks: leave out {', '.join(ignored)}")
         tasks = evaluation.tasks()
         left_out = tasks.export(folder)
         print(f"{len(tasks) - len(left_out)} images and masks in {folder}")
         return _report_left_out(left_out)
+    if cluster is None and workers:
+        parser.error("--actors is for --ray")
+    if cluster is not None and not shard.covers_all:
+        parser.error("--ray measures everything: leave out --shard")
     if evaluation.output is None:
         parser.error("give --output")
     with cli.Progress() as progress:

@@ -53,8 +53,11 @@ def _numbers(results):
 
 def _command(images, output, *options):
     """Arguments of the command; options may say otherwise."""
-    shared = ["--images", str(images), "--protocol", "centre", "--size", "32", "--baselines", "mean"]
-    return [*shared, "--output", str(output), *options]
+    return [*_tasks(images), "--baselines", "mean", "--output", str(output), *options]
+
+
+def _tasks(images):
+    return ["--images", str(images), "--protocol", "centre", "--size", "32"]
 
 
 def _results(output):
@@ -199,8 +202,9 @@ def test_a_checkpoint_with_and_without_texture(images, run_folder, tmp_path):
 
 def test_what_others_completed_is_measured_by_the_same_ruler(images, tmp_path, capsys):
     tasks = tmp_path / "tasks"
-    command = _command(images, tmp_path / "out", "--protocol", "nvidia_ratio_bins")
-    assert main([*command, "--export_tasks", str(tasks)]) == cli.DONE
+    protocol = ["--protocol", "nvidia_ratio_bins"]
+    command = _command(images, tmp_path / "out", *protocol)
+    assert main([*_tasks(images), *protocol, "--export_tasks", str(tasks)]) == cli.DONE
     truth, mean = tmp_path / "theirs", tmp_path / "means"
     for file in list_files(str(tasks / "images")):
         name = file.rsplit("/", 1)[1]
@@ -288,10 +292,14 @@ def test_what_a_method_refuses_is_said_before_the_folder_is_begun(images, run_fo
     assert not (tmp_path / "o").exists()
 
 
-def test_tasks_are_exported_as_a_whole(images, tmp_path, capsys):
+@pytest.mark.parametrize(
+    "options", [["--shard", "1/2"], ["--checkpoint_dir", "photos"], ["--baselines=none", "--output", "o"], ["--ray"]]
+)
+def test_what_exporting_tasks_does_not_heed_is_refused(images, tmp_path, options, capsys):
     with pytest.raises(SystemExit) as ended:
-        main(_command(images, tmp_path / "o", "--export_tasks", str(tmp_path / "t"), "--shard", "1/2"))
-    assert ended.value.code == cli.BAD_INPUT and "leave out --shard" in capsys.readouterr().err
+        main([*_tasks(images), *options, "--export_tasks", str(tmp_path / "t")])
+    names = ", ".join(word.partition("=")[0] for word in options if word.startswith("--"))
+    assert ended.value.code == cli.BAD_INPUT and f"leave out {names} (" in capsys.readouterr().err
     assert not (tmp_path / "t").exists()
 
 
