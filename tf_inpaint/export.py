@@ -55,6 +55,8 @@ def main(argv) -> int:
         edges = with_edges(inpainter, args.edges)
         print("every request brings edges (--edges no: none)" if edges else "takes no edges (--edges yes: takes them)")
     if args.format == "saved_model":
+        if inpainter.residuals:
+            print("residuals: in the graph; huge holes that test.py resizes get none of what shrinking loses")
         print(export(inpainter, args.output, args.precision, args.size, args.with_outputs, args.edges))
     elif args.format == "npz":
         export_weights(inpainter, args.output, args.about, half=args.precision == "float16")

@@ -38,11 +38,21 @@ def test_options_that_do_not_go_together(options, said, capsys):
 
 @pytest.mark.parametrize("options, said", [([], "takes no edges"), (["--edges", "yes"], "every request brings edges")])
 def test_whether_requests_bring_edges_is_said(options, said, monkeypatch, capsys):
-    loaded = SimpleNamespace(origin="photos", takes_edges=True, edges_drop=0.75)
+    loaded = SimpleNamespace(origin="photos", takes_edges=True, edges_drop=0.75, residuals=0.0)
     monkeypatch.setattr(Inpainter, "load", lambda *_, **__: loaded)
     monkeypatch.setattr(command, "export", lambda *_: "models/1")
     command.main(["--output", "models", *options])
     assert capsys.readouterr().out.splitlines()[1].startswith(said)
+
+
+@pytest.mark.parametrize("strength, lines", [(0.0, 2), (0.5, 3)])
+def test_what_residuals_of_an_exported_model_lack_is_said(strength, lines, monkeypatch, capsys):
+    loaded = SimpleNamespace(origin="photos_v1", takes_edges=False, residuals=strength)
+    monkeypatch.setattr(Inpainter, "load", lambda *_, **__: loaded)
+    monkeypatch.setattr(command, "export", lambda *_: "models/1")
+    command.main(["--output", "models"])
+    said = capsys.readouterr().out
+    assert len(said.splitlines()) == lines and ("get none of what shrinking loses" in said) == (strength > 0)
 
 
 def test_what_cannot_be_served_is_said():
