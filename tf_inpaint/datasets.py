@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Callable
 
 from tf_inpaint import cli
+from tf_inpaint.config.by_name import shipped_configs
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.atomic import replace
 from tf_inpaint.io.listing import list_files
-from tf_inpaint.training.configs import shipped_configs
 
 Split = dict  # "train", "validation" or "test" -> paths
 
@@ -77,9 +77,28 @@ def main(argv: Sequence[str]) -> int:
     return cli.DONE
 
 
+def help_for(config: str, sources: Iterable[str]) -> str:
+    """The command that helps where a config's images are missing, and how.
+
+    Args:
+        config: the config's file.
+        sources: what it reads.
+    """
+    if any(source.startswith("data/samples/") for source in sources):
+        return "python -m tf_inpaint.samples --output data/samples writes it"
+    name = _data_set_of(Path(config).stem)
+    if name not in DATA_SETS:
+        return "python -m tf_inpaint.datasets tells of the papers' data sets"
+    return f"python -m tf_inpaint.datasets {name} tells where it is to be had"
+
+
 def configs_of(name: str) -> list[str]:
     """The shipped configs that train on a data set: those whose names begin with its own."""
-    return [config for config in shipped_configs() if f"{config}_".startswith(f"{name}_")]
+    return [config for config in shipped_configs() if _data_set_of(config) == name]
+
+
+def _data_set_of(config: str) -> str:
+    return config.split("_")[0]
 
 
 def describe(name: str) -> str:

@@ -38,7 +38,7 @@ def main(argv: Sequence[str]) -> int:
 
     cli.import_tensorflow()
     from tf_inpaint.config import load_config
-    from tf_inpaint.training.configs import config_file
+    from tf_inpaint.config.by_name import config_file
 
     config = load_config(config_file(args.config), args.set)
     masks = sample(config, max(args.count, args.measure), args.seed)

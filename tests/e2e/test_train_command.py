@@ -75,6 +75,23 @@ def test_a_missing_config_is_one_sentence(capsys):
     assert ended.value.code == 2 and "nowhere.yml" in one_error_line(capsys.readouterr().err)
 
 
+@pytest.mark.parametrize(
+    "arguments, begin, end",
+    [
+        (["celeba_deepfill_v2"], "celeba_deepfill_v2.yml:12: data.train: data/celeba/train ", "datasets celeba tells"),
+        (["quickstart_lama"], "quickstart_lama.yml:18: data.train: data/samples/", "samples --output data/samples"),
+        (["quickstart", "data.train=no"], "--set data.train=no: data.train: no does", "datasets tells of the papers'"),
+    ],
+)
+def test_missing_images_are_told_with_place_and_help(arguments, begin, end, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        cli.run(main, ["--config", arguments[0], *(["--set", *arguments[1:]] if arguments[1:] else [])])
+    line = one_error_line(capsys.readouterr().err)
+    assert ended.value.code == 2 and begin in line and f"; python -m tf_inpaint.{end}" in line
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_empty_folder_is_one_sentence_and_nothing_is_written(train, tmp_path):
     (tmp_path / "images").mkdir()
     code, _, err = train()

@@ -32,8 +32,8 @@ _ALLOWED = {
 class CifarImages(ImageFiles):
     """CIFAR-10's images, held in memory: 150 MB."""
 
-    def __init__(self, source, part: str, setting: str, max_broken_fraction: float, classes: str | Sequence[str] = ()):
-        pixels, names = read_cifar(source, part, classes)
+    def __init__(self, source, part: str, setting: str, max_broken_fraction: float, labels: Sequence[int]):
+        pixels, names = read_cifar(source, part, labels)
         with tf.device("CPU:0"):
             self._pixels = tf.constant(pixels)
         super().__init__(names, setting, max_broken_fraction)
@@ -54,27 +54,35 @@ def is_cifar(source) -> bool:
     return _ARCHIVE.search(os.path.basename(os.fspath(source))) is not None
 
 
-def read_cifar(source, part: str, classes: str | Sequence[str] = ()) -> tuple[np.ndarray, list[str]]:
+def labels_of(classes: str | Sequence[str]) -> Sequence[int]:
+    """The labels of some of `CLASSES`; all of them without any.
+
+    Raises:
+        InputError: if one has no such name.
+    """
+    classes = (classes,) if isinstance(classes, str) else classes
+    strangers = [name for name in classes if name not in CLASSES]
+    if strangers:
+        raise InputError(f"CIFAR-10 has the classes {', '.join(CLASSES)}, but no {strangers[0]!r}")
+    return [CLASSES.index(name) for name in classes] or range(len(CLASSES))
+
+
+def read_cifar(source, part: str, labels: Sequence[int] = range(len(CLASSES))) -> tuple[np.ndarray, list[str]]:
     """The images of one part.
 
     Args:
         source: see `is_cifar`.
         part: "train" (50,000 images) or "test" (10,000).
-        classes: those wanted, of `CLASSES`; all without any.
+        labels: of the classes wanted.
     Returns:
         (uint8 [N, 32, 32, 3], RGB; N names for messages).
     Raises:
-        InputError: if it is not there, damaged, or holds anything but arrays, or none of the classes.
+        InputError: if it is not there, damaged, or holds anything but arrays, or no image of these labels.
     """
-    classes = (classes,) if isinstance(classes, str) else classes
-    strangers = [name for name in classes if name not in CLASSES]
-    if strangers:
-        raise InputError(f"CIFAR-10 has the classes {', '.join(CLASSES)}, but no {strangers[0]!r} (data.classes)")
-    labels = [CLASSES.index(name) for name in classes] or range(len(CLASSES))
     batches = [_read_batch(name, file, labels) for name, file in _files(os.fspath(source), _BATCHES[part])]
     if not any(names for _, names in batches):
-        kinds = f" of {', '.join(classes)}" if classes else ""
-        raise InputError(f"{source} holds no {part} images{kinds} of CIFAR-10's python version")
+        kinds = ", ".join(CLASSES[label] for label in labels)
+        raise InputError(f"{source} holds no {part} images of {kinds} of CIFAR-10's python version")
     pixels = np.concatenate([pixels for pixels, _ in batches])
     return pixels, [name for _, names in batches for name in names]
 

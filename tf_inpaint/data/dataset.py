@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_inpaint.data.augment import fit, flip, jitter
-from tf_inpaint.data.cifar import CifarImages, is_cifar
+from tf_inpaint.data.cifar import CifarImages, is_cifar, labels_of
 from tf_inpaint.data.masks import Masks
 from tf_inpaint.data.reader import ImageFiles, PairedFiles, blaming, plainly, spread
 from tf_inpaint.errors import InputError
@@ -221,10 +221,12 @@ def _open(source, setting, data) -> ImageFiles:
         if data.edges == "paired":
             raise InputError(f"data.edges is paired, but {setting} is CIFAR-10, which has no edges")
         part = "train" if setting == "data.train" else "test"
+        with blaming("data.classes"):
+            labels = labels_of(data.classes)
         with blaming(setting):
-            return CifarImages(source, part, setting, data.max_broken_fraction, data.classes)
+            return CifarImages(source, part, setting, data.max_broken_fraction, labels)
     if data.classes:
-        raise InputError(f"data.classes is for CIFAR-10 as downloaded, which {setting} is not")
+        raise InputError(f"data.classes: is for CIFAR-10 as downloaded, which {setting} is not")
     with blaming(setting):
         files, folder = list_files(source), data.edges_folder
     if data.edges != "paired":

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tf_inpaint import cli
-from tf_inpaint.training.configs import config_file, list_configs
+import os
 
-_DATA_SETS = "of the papers' data sets tells python -m tf_inpaint.datasets"
+from tf_inpaint import cli
+from tf_inpaint.config.by_name import config_file, list_configs
+from tf_inpaint.datasets import help_for
 
 
 def main(argv):
@@ -33,19 +34,24 @@ def main(argv):
         trainer = Trainer(config, notes=notes)
     except InputError as error:
         key = str(error).partition(":")[0]
-        hints = {
-            "data.train": f"; {_DATA_SETS}",
-            "data.validation": f"; --set data.validation= does without; {_DATA_SETS}",
-            "mask.files": "",
-        }
-        if key not in hints:
+        if key not in ("data.train", "data.validation", "data.classes", "mask.files"):
             raise
-        raise InputError(f"{place_of(key, file, arguments.set)}: {error}{hints[key]}") from None
+        raise InputError(f"{place_of(key, file, arguments.set)}: {error}{_hint(key, config, file)}") from None
     if arguments.dry_run:
         trainer.dry_run()
     else:
         trainer.train()
     return cli.DONE
+
+
+def _hint(key, config, file):
+    """What to do about images of a config that are not there."""
+    sources = {"data.train": config.data.train, "data.validation": config.data.validation}.get(key, ())
+    sources = (sources,) if isinstance(sources, str) else sources
+    if all(map(os.path.exists, sources)):
+        return ""
+    without = "; --set data.validation= does without" if key == "data.validation" else ""
+    return f"{without}; {help_for(file, sources)}"
 
 
 def checked_config(argv):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from example_batches import first_batch, image_data, validation_batch
 
-from tf_inpaint.data.cifar import is_cifar, read_cifar
+from tf_inpaint.data.cifar import is_cifar, labels_of, read_cifar
 from tf_inpaint.errors import InputError
 from tf_inpaint.ops.images import to_uint8
 
@@ -56,19 +56,19 @@ def test_training_reads_it_as_it_is(source):
 
 
 def test_classes_are_read_by_name(source):
-    pixels, names = read_cifar(source, "train", ["automobile", "cat"])  # labels 1 and 3
+    pixels, names = read_cifar(source, "train", labels_of(["automobile", "cat"]))  # 1 and 3
     assert pixels[:, 9, 9, 0].tolist() == [1, 3] and names[1].endswith("data_batch_2:cat_3.png")
     data = image_data(source, validation=str(source), classes="automobile")
     assert data.count == 1 and to_uint8(validation_batch(data, 1)["image"]).numpy()[0, 9, 9, 0] == 101
-    with pytest.raises(InputError, match="no 'kitten'"):
-        read_cifar(source, "train", ["kitten"])
+    with pytest.raises(InputError, match="^data.classes: .* no 'kitten'"):
+        image_data(source, classes="kitten")
     with pytest.raises(InputError, match="no train images of truck"):
-        read_cifar(source, "train", ["truck"])
+        read_cifar(source, "train", labels_of("truck"))
 
 
 def test_classes_are_of_cifar_alone(tmp_path):
     (tmp_path / "a.png").write_bytes(b"")
-    with pytest.raises(InputError, match="data.classes is for CIFAR-10 as downloaded, which data.train is not"):
+    with pytest.raises(InputError, match="data.classes: is for CIFAR-10 as downloaded, which data.train is not"):
         image_data(tmp_path, classes=("cat",))
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tf_inpaint.training import configs
-from tf_inpaint.training.configs import config_file, list_configs, shipped_configs
+from tf_inpaint.config import by_name
+from tf_inpaint.config.by_name import config_file, list_configs, shipped_configs
 
 FOLDER = Path(__file__).resolve().parents[3] / "configs"
 
@@ -33,7 +33,7 @@ def test_a_file_comes_first_and_a_folder_of_images_does_not(tmp_path):
 
 
 def test_an_installed_package_has_its_own(tmp_path, monkeypatch):
-    monkeypatch.setattr(configs, "_FOLDERS", (tmp_path / "configs", FOLDER))
+    monkeypatch.setattr(by_name, "_FOLDERS", (tmp_path / "configs", FOLDER))
     assert "celeba" in shipped_configs()
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "only.yml").write_text("# The only one.\nname: only\n")
