@@ -189,7 +189,8 @@ def _parser() -> cli.Parser:
     add("--quality", type=int, help="1 to 100, of jpg (default: 95) or webp (default: without loss)")
     add("--skip_existing", action="store_true", help="go on with a folder or list: leave out what has been written")
     add("--save_coarse", action="store_true", help="write x_coarse.png too, completed by the first stage alone")
-    add("--save_attention", action="store_true", help="write x_attention.png too: what each pixel attended to")
+    attended = "write x_attention.png too: where each pixel attended to, by hue its direction; white is itself"
+    add("--save_attention", action="store_true", help=attended)
     add(
         "--samples",
         type=int,
