@@ -84,6 +84,14 @@ _ONLY = {  # the one value that this project can follow, by recipe
     "deepfill_v2": {"gan": "sngan", "gan_with_mask": True, "edge_threshold": 0.6},
 }
 
+_COMPARED = {  # where this project sets what its other values name, of which the release has nothing
+    "gan": "options.gan",
+    "load_vgg_model": "options.perceptual_weight",
+    "feature_loss": "options.perceptual_weight",
+    "grams_loss": "options.style_weight",
+    "tv_loss": "options.total_variation_weight",
+}
+
 _SWITCHED = {  # key that switches a loss: key of its weight, and ours; by recipe
     "deepfill_v1": {
         "l1_loss": ("l1_loss_alpha", "options.l1_weight"),
@@ -152,6 +160,9 @@ def _outcome(word, value, given, recipe):
     only = _ONLY[recipe].get(word)
     if only is not None:
         if value != only:
+            if release_1:
+                ours = f"keep that, and set {_COMPARED[word]} by --set"
+                raise InputError(f"is not translated, only {_written(only)} is: {ours}")
             raise InputError(f"has no counterpart here, only {_written(only)} has")
         return "the recipe does so anyway"
     if word in _IGNORED_IN_RELEASE_2 and not release_1:

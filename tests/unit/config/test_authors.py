@@ -212,11 +212,11 @@ def test_overrides_come_after_the_translation(load):
     [
         ("DATASET: 'celeba'", "DATASET: 'celba'", ":10: DATASET: celba is not in DATA_FLIST, did you mean celeba?"),
         ("DATASET: 'celeba'", "DATASET: dtd", ":10: DATASET: dtd is not in DATA_FLIST, which has celebahq, celeba"),
-        ("GAN: 'wgan_gp'", "GAN: dcgan", ":15: GAN: dcgan has no counterpart here, only wgan_gp has"),
+        ("GAN: 'wgan_gp'", "GAN: dcgan", ":15: GAN: dcgan is not translated, only wgan_gp is: keep that, and set"),
         (
             "FEATURE_LOSS: False",
             "FEATURE_LOSS: True",
-            ":47: FEATURE_LOSS: true has no counterpart here, only false has",
+            ":47: FEATURE_LOSS: true is not translated, only false is: keep that, and set options.perceptual_weight by",
         ),
         ("IMG_SHAPES: [256, 192, 3]", "IMG_SHAPES: [256, 192]", "IMG_SHAPES: [256, 192] must be [height, width, 3]"),
         ("NUM_GPUS: 1", "NUM_GPUS: many", ":1: NUM_GPUS: many needs a whole number of GPUs, not many"),
