@@ -15,7 +15,7 @@ from tf_inpaint import cli
 from tf_inpaint.config.by_name import shipped_configs
 from tf_inpaint.errors import InputError
 from tf_inpaint.io.atomic import replace
-from tf_inpaint.io.listing import list_files
+from tf_inpaint.io.listing import list_files, split_edges
 
 Split = dict  # "train", "validation" or "test" -> paths
 
@@ -152,14 +152,19 @@ def _present(split, name, root):
 
 
 def _images(folder, pattern="*"):
-    files = sorted(path for path in folder.glob(pattern) if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    files = sorted(str(path) for path in folder.glob(pattern) if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
     if not files:
         raise InputError(f"{folder} holds no images")
-    return files
+    return _without_edges(files)
 
 
 def _below(folder):
-    return [Path(file) for file in list_files(str(folder))]
+    return _without_edges(list_files(str(folder)))
+
+
+def _without_edges(files):
+    """Those that are no edges, which `tf_inpaint.edges` writes beside their images."""
+    return [Path(file) for file in split_edges(files)[0]]
 
 
 def _last(files: Iterable[Path], count):

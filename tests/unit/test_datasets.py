@@ -59,6 +59,8 @@ def test_the_last_images_by_number_validate(tmp_path):
     found = split("celebahq", tmp_path)
     assert found["train"] == [f"CelebA-HQ-img/{n}.jpg" for n in range(3)]
     assert found["validation"][0] == "CelebA-HQ-img/3.jpg" and len(found["validation"]) == 2000
+    lay_out(tmp_path, *(f"CelebA-HQ-img/{n}_edge.png" for n in range(2003)))
+    assert split("celebahq", tmp_path) == found  # edges written beside the images are none
     few = tmp_path / "few"
     lay_out(few, "CelebA-HQ-img/0.jpg")
     with pytest.raises(InputError, match="holds 1 images, not more than the 2000 for validation"):
