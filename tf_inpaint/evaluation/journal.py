@@ -2,9 +2,10 @@
 
 settings.json    what is evaluated; another evaluation refuses the folder
 rows.jsonl       a JSON object a line: number, picture, hole_share, digests of both, and each method's numbers
+features/*.f32   what networks saw in the images, see `evaluation.features`
 
-Of a shard, measured by one of several machines, the names are rows-2-of-8.jsonl and settings-2-of-8.json. It reads and
-writes its own rows alone; whoever takes everything reads the shards' rows beside its own.
+Of a shard, measured by one of several machines, the names are rows-2-of-8.jsonl, settings-2-of-8.json and *-2-of-8.f32.
+It reads and writes its own rows alone; whoever takes everything reads the shards' rows beside its own.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from tf_inpaint.errors import InputError
 from tf_inpaint.io.atomic import replace
 from tf_inpaint.io.shards import EVERYTHING, Shard
 
+FEATURES = "features"  # folder
+
 
 class Journal:
     """The rows of one evaluation, kept on disk and never in memory.
@@ -28,7 +31,7 @@ class Journal:
     Args:
         folder: of the output.
         settings: flat, JSON-able; rows of other settings are refused.
-        restart: drop what is there instead; of a shard, its own rows.
+        restart: `drop` what is there instead.
         shard: what is measured here.
     Attributes:
         done: indices of the images measured.
@@ -38,11 +41,11 @@ class Journal:
 
     def __init__(self, folder, settings: dict, restart: bool = False, shard: Shard = EVERYTHING):
         self.folder, self._shard = Path(folder), shard
-        for other in _shards_in(self.folder):
-            if not restart:
+        if restart:
+            drop(self.folder, shard)
+        else:
+            for other in _shards_in(self.folder):
                 self._refuse_other(other, settings)
-            elif other == shard or shard.covers_all:
-                _rows(self.folder, other).unlink()
         self.folder.mkdir(parents=True, exist_ok=True)
         replace(self._settings(shard), json.dumps(settings, indent=2) + "\n")  # whole: without them rows are refused
         self._places: dict[int, tuple[Shard, int]] = {}  # of each image: whose rows hold it, where its line begins
@@ -128,10 +131,14 @@ class Journal:
             os.truncate(path, end)
 
 
-def drop_rows(folder) -> None:
-    """Forgets what has been measured, by whatever shards."""
-    for shard in _shards_in(Path(folder)):
-        _rows(Path(folder), shard).unlink()
+def drop(folder, shard: Shard = EVERYTHING) -> None:
+    """Forgets what a shard has measured; everything: what all have."""
+    folder = Path(folder)
+    for other in _shards_in(folder):
+        if other == shard or shard.covers_all:
+            _rows(folder, other).unlink()
+    for path in (folder / FEATURES).glob(f"*{shard.suffix}.f32"):  # of methods that are no longer compared, too
+        path.unlink()
 
 
 def _rows(folder, shard):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Callable
 
 from tf_inpaint.cluster import begin_worker, connected, explained, import_ray, places
-from tf_inpaint.evaluation.journal import drop_rows
+from tf_inpaint.evaluation.journal import drop
 from tf_inpaint.evaluation.run import Evaluation
 
 
@@ -34,7 +34,7 @@ def run_on_cluster(
     with connected(address):
         count, resources = places(workers)
         if evaluation.restart:  # once: a worker that takes over a lost one's shard goes on with it
-            drop_rows(evaluation.output)
+            drop(evaluation.output)
             evaluation = replace(evaluation, restart=False)
         measure = ray.remote(_measure).options(max_retries=-1, scheduling_strategy="SPREAD", **resources)
         shards = [replace(evaluation, shard=f"{number}/{count}") for number in range(1, count + 1)]

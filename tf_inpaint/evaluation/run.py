@@ -23,7 +23,7 @@ from tf_inpaint.checkpoints.shipped import shipped_weights
 from tf_inpaint.errors import InputError
 from tf_inpaint.evaluation import page, plots, ranking, sheet, table
 from tf_inpaint.evaluation.baselines import BASELINES, CHEAP
-from tf_inpaint.evaluation.journal import Journal
+from tf_inpaint.evaluation.journal import FEATURES, Journal
 from tf_inpaint.evaluation.methods import Completions, Method, Trained, Untrained, complete_all, named
 from tf_inpaint.evaluation.protocols import FITS, choose, mask_digest, set_digest
 from tf_inpaint.evaluation.summary import Summary, rounded
@@ -116,7 +116,7 @@ class Evaluation:
 
         folder = Path(self.output)
         weights = self.inception_weights, self.vgg_weights, self.lpips_trunk
-        features = Features(folder / "features", shard, [method.name for method in methods], *weights)
+        features = Features(folder / FEATURES, shard, [method.name for method in methods], *weights)
         ruler = Ruler(tasks.protocol.size, features)
         settings = {
             "format": FORMAT,

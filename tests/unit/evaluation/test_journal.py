@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tf_inpaint.errors import InputError
-from tf_inpaint.evaluation.journal import Journal, drop_rows
+from tf_inpaint.evaluation.journal import FEATURES, Journal, drop
 from tf_inpaint.evaluation.summary import Running, Summary, ratio_bin
 from tf_inpaint.io.shards import EVERYTHING, Shard
 
@@ -75,6 +75,20 @@ def test_a_shard_of_another_evaluation_is_refused(tmp_path):
     assert _done(folder, settings, restart=True) == set()
 
 
+def test_restarting_drops_the_features_of_what_was_measured(tmp_path):
+    shards = EVERYTHING, Shard(2, 2), Shard(12, 2**4), Shard(2, 2**4)
+    kept = [tmp_path / FEATURES / f"method-0{shard.suffix}.f32" for shard in shards]
+    kept[0].parent.mkdir()
+    for path in kept:
+        path.touch()
+    _done(tmp_path, {}, restart=True, shard=Shard(2, 2**4))
+    assert [path.exists() for path in kept] == [True, True, True, False]
+    _done(tmp_path, {})
+    assert [path.exists() for path in kept] == [True, True, True, False]
+    _done(tmp_path, {}, restart=True)
+    assert not any(path.exists() for path in kept)
+
+
 def test_another_evaluation_is_refused_unless_restarted(tmp_path):
     _write(tmp_path, [0], {"size": 64, "protocol": "centre"})
     with pytest.raises(InputError, match=r"differs in size \(64 there, 128 now\): give another --output, or --restart"):
@@ -113,6 +127,6 @@ def test_whatever_was_measured_is_dropped_at_once(tmp_path):
     _write(tmp_path, [0], {"size": 64})
     for number in (1, 2):
         _write(tmp_path, [number - 1], {"size": 64}, shard=Shard(number, 2))
-    drop_rows(tmp_path)
+    drop(tmp_path)
     assert _done(tmp_path, {"size": 128}) == set()
-    drop_rows(tmp_path / "none")
+    drop(tmp_path / "none")
