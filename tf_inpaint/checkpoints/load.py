@@ -34,6 +34,7 @@ class Report:
     unexpected: tuple = ()
     mis_shaped: tuple = ()  # of (name, shape in the checkpoint, shape here)
     edges: tuple = ()  # loaded, but for what reads edges, which only one side has
+    no_discriminator: bool = False  # in the checkpoint, though one was to be filled; its variables are not `missing`
     notes: tuple = ()  # of the description
 
     def __str__(self):
@@ -47,6 +48,8 @@ class Report:
             parts.append(f"{len(names)} {what}" + (f" ({some(shown)})" if names else ""))
         if self.edges:
             parts.append("what reads edges left out or 0")
+        if self.no_discriminator:
+            parts.append("no discriminator there")
         parts += self.notes
         return ", ".join(parts)
 
@@ -108,7 +111,10 @@ def compare(description: Description, wanted) -> Report:
     """
     loaded, missing, mis_shaped, edges = [], [], [], []
     unexpected = list(description.unexpected)
+    no_discriminator = "discriminator" in wanted and not description.sources["discriminator"]
     for network, shapes in wanted.items():
+        if no_discriminator and network == "discriminator":
+            continue
         for name, shape in shapes.items():
             if name not in description.sources[network]:
                 missing.append(name)
@@ -120,8 +126,8 @@ def compare(description: Description, wanted) -> Report:
             else:
                 mis_shaped.append((name, description.shapes[name], tuple(shape)))
         unexpected += [theirs for name, theirs in description.sources[network].items() if name not in shapes]
-    found = (loaded, missing, unexpected, mis_shaped, edges, description.notes)
-    return Report(*map(tuple, found))
+    found = map(tuple, (loaded, missing, unexpected, mis_shaped, edges))
+    return Report(*found, no_discriminator, tuple(description.notes))
 
 
 def _grouped(names):
