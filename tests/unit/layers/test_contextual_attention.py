@@ -165,7 +165,7 @@ def test_dynamic_sizes_and_known_static_shapes():
 def test_an_empty_batch_has_an_empty_result(step, max_memory):
     layer = ContextualAttention(step=step, max_memory=max_memory)
     signature = [tf.TensorSpec([None, None, None, channels]) for channels in (3, 3, 1)]
-    graph = tf.function(lambda *inputs: layer(inputs), input_signature=signature)
+    graph = tf.function(lambda *inputs: layer(inputs), input_signature=signature, autograph=False)
     for attend in (graph, lambda *inputs: layer(inputs)):
         output, offsets = attend(tf.zeros([0, 12, 8, 3]), tf.zeros([0, 8, 8, 3]), tf.zeros([0, 8, 8, 1]))
         assert (output.shape, offsets.shape) == ((0, 12, 8, 3), (0, 6, 4, 2))
