@@ -30,8 +30,9 @@ class Options(RecipeOptions):
         image_size: side of the square images, a power of 2 from 32; `data.image_size` must be the same.
         region: what the network draws: "centre", the central half; "box", as large a box wherever the hole is;
             "whole", the whole image, for holes of any shape.
-        hole: height and width of the hole within the region, which `mask.height` and `mask.width` must be; 0 is as
-            large as the region without its frame. What the region has beside the hole is seen, as the frame is.
+        hole: height and width of the hole within the region; 0 is as large as the region without its frame. What the
+            region has beside the hole is seen, as the frame is. A config that says nothing has smaller `mask.height`
+            and `mask.width`, which must be the same.
         width, critic_width: channels of the first layer of the generator and of the discriminator.
         code: "dense", a code of `bottleneck` numbers; or "channelwise", the paper's channel-wise fully connected layer.
         bottleneck: length of the dense code.
@@ -98,6 +99,13 @@ class ContextEncoderRecipe(Recipe):
         )
 
     @classmethod
+    def implied(cls, written, mask_options):
+        options, hole = Options(**written), (mask_options.height, mask_options.width)
+        most = _most(options)
+        smaller = max(hole) <= most and min(hole) < most
+        return {"hole": hole} if smaller and options.region != "whole" and "hole" not in written else {}
+
+    @classmethod
     def check(cls, options, image_size, mask_options):
         if options.form == "paper":
             side = AlexNetContextEncoder.fixed_size
@@ -114,7 +122,7 @@ class ContextEncoderRecipe(Recipe):
                 )
             return
         region = options.image_size // 2
-        most = region - 2 * options.overlap
+        most = _most(options)
         if most < 1:
             raise InputError(f"options.overlap must leave a hole in {region} pixels, not {options.overlap}")
         if max(options.hole) > most:
@@ -129,7 +137,8 @@ class ContextEncoderRecipe(Recipe):
         if (mask_options.kind, mask_options.height, mask_options.width, *deltas) != (options.region, *hole, 0, 0):
             raise InputError(
                 f"options.region {options.region} needs its holes: mask.kind {options.region}, height {height} and "
-                f"width {width} (options.hole says others), max_delta_height and max_delta_width 0"
+                f"width {width} (or smaller, where options.hole says nothing), max_delta_height and max_delta_width 0; "
+                "region whole has holes of any shape"
             )
 
     def build(self, height, width):
@@ -170,3 +179,8 @@ class ContextEncoderRecipe(Recipe):
     def advance(self, network, statistics=()):
         for of_pass in [statistics] if network == "generator" else statistics:
             advance_statistics(getattr(self, network), of_pass)
+
+
+def _most(options):
+    """How high and wide a hole may be in a region that is half the image: as much as its frame leaves."""
+    return options.image_size // 2 - 2 * options.overlap

@@ -1,13 +1,18 @@
+from functools import partial
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from small_recipes import make_batch, make_options, make_recipe
 
+from tf_inpaint.config import load_config
 from tf_inpaint.errors import InputError
 from tf_inpaint.models.weights import named_weights
 from tf_inpaint.ops.masks import MaskOptions
 from tf_inpaint.recipes.context_encoder import ContextEncoderRecipe
 
+CONFIGS = Path(__file__).resolve().parents[3] / "configs"
 CENTRE = {"region": "centre"}
 BOX = {"region": "box", "code": "channelwise", "overlap": 0, "hole_fill": (255, 255, 255)}
 WHOLE = {"region": "whole", "overlap": 0, "known_weight": 1.0}
@@ -109,6 +114,16 @@ def test_the_region_around_a_smaller_hole_is_seen():
     known = batch["mask"].numpy()[..., 0] == 0
     np.testing.assert_array_equal(context[known], batch["image"].numpy()[known])
     assert (~known).sum() == 4 * 8 * 12 and (context[~known] == 1).all()
+
+
+def test_a_smaller_hole_is_the_masks_unless_the_options_say_another():
+    load = partial(load_config, CONFIGS / "cifar10_context_encoder.yml")
+    assert load().options.hole == (0, 0)
+    assert load(["mask.height=8", "mask.width=12"]).options.hole == (8, 12)
+    assert load(["mask.width=12", "options.region=whole"]).options.hole == (0, 0)
+    for changes in (["mask.height=20"], ["mask.height=8", "options.hole=[0, 12]"]):
+        with pytest.raises(InputError, match="needs its holes: mask.kind box, height 16 and width 1[26] .or smaller"):
+            load(changes)
 
 
 def test_the_papers_form_is_alexnet_and_learns_by_the_hole_alone():
