@@ -14,7 +14,7 @@ from PIL import Image
 import tf_inpaint.demo
 from tf_inpaint.demo.site import example
 from tf_inpaint.inference.blending import blend
-from tf_inpaint.io.holes import holes_of
+from tf_inpaint.io.holes import holes_of, strange_cover
 from tf_inpaint.io.images import ImageFile, mask_levels
 from tf_inpaint.ops.holes import feather, grown
 from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD
@@ -22,13 +22,17 @@ from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD
 NODE = shutil.which("node")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not NODE, reason="node is not installed")]
 HEIGHT, WIDTH = 60, 80
+STRANGE = {
+    *("a transparent pixel", "light and dark", "dark paint", "faint rim", "soft between"),
+    *("alike", "black", "inverted"),
+}
 SCRIPT = """
 import { readFileSync } from "node:fs";
 const { pages, stranger, rgba, drawn, mask, width, height, files, levels } = JSON.parse(readFileSync(0));
 const bytes = (text) => Uint8ClampedArray.from(Buffer.from(text, "base64"));
 const text = (values) => Buffer.from(values).toString("base64");
 const holes = await import(`${pages}/holes.js`);
-const { holesOf, linesOf, survey } = await import(`${pages}/masks.js`);
+const { holesOf, linesOf, strangeCover, survey, warningOf } = await import(`${pages}/masks.js`);
 const { decodePng, encodePng } = await import(`${pages}/png.js`);
 const { example } = await import(`${pages}/network.js`);
 const [picture, prediction, hole] = [bytes(rgba), bytes(drawn), Uint8Array.from(bytes(mask))];
@@ -43,7 +47,8 @@ const marked = files.map((file) => {
   const pixels = bytes(file);
   const found = survey((y, count) => pixels.subarray(4 * 20 * y, 4 * 20 * (y + count)), 20, 300, levels[0]);
   try {
-    return [text(holesOf(found, levels[0])), text(linesOf(found, levels[1]))];
+    const marked = holesOf(found, levels[0]);
+    return [text(marked), text(linesOf(found, levels[1])), [warningOf(found, levels[0]), strangeCover(marked)]];
   } catch (error) {
     return [error.message, text(linesOf(found, levels[1]))];
   }
@@ -113,6 +118,14 @@ def _mask_files():
     files["soft"] = white.copy()
     files["soft"][..., :3] = np.clip(15 * (np.arange(300) - 140), 0, 255).astype(np.uint8)[:, np.newaxis, np.newaxis]
     files["dark"], files["faint"] = file((60, 60, 60, 255)), file((255, 255, 255, 100), (0, 0, 0, 0))
+    files["dark paint"] = white.copy()
+    files["dark paint"][:20] = (100, 0, 0, 255)
+    files["faint rim"] = file((255, 255, 255, 255), (255, 255, 255, 100))
+    files["soft between"] = file((200, 200, 200, 255), (60, 60, 60, 255))
+    files["soft between"][:60, :, :3] = np.arange(80, 180, 5, np.uint8)[:, np.newaxis]
+    files["alike"], files["black"] = np.full_like(white, 255), file((0, 0, 0, 255))
+    files["inverted"] = files["alike"].copy()
+    files["inverted"][:9, :, :3] = 0
     noise = rng.integers(0, 256, (300, 20, 4), np.uint8)
     files["layered photograph"], files["photograph"], files["grey photograph"] = noise, noise.copy(), noise.copy()
     files["photograph"][..., 3] = files["grey photograph"][..., 3] = 255
@@ -170,13 +183,16 @@ def test_the_example_is_the_card_s(computed):
 
 @pytest.mark.parametrize("index, name", enumerate(_mask_files()))
 def test_holes_and_lines_of_files(computed, index, name):
-    rgba, (holes, lines) = _mask_files()[name], computed["marked"][index]
+    rgba, (holes, lines, *strange) = _mask_files()[name], computed["marked"][index]
     file = ImageFile(rgba[..., :3], rgba[..., 3], False)
     expected = mask_levels(file) > EDGE_THRESHOLD
     assert base64.b64decode(lines) == expected.astype(np.uint8).tobytes()
     try:
-        expected = holes_of(file).marked
+        expected, warning = holes_of(file)
     except ValueError:
         assert holes.startswith("the mask ")
     else:
         assert base64.b64decode(holes) == expected.astype(np.uint8).tobytes()
+        # The page has no options that could be given.
+        assert strange == [[warning and warning.split(": ")[0], strange_cover(expected)]]
+        assert any(strange[0]) == (name in STRANGE)

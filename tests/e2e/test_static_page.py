@@ -143,6 +143,11 @@ def test_a_mask_from_a_file(folder, browser, profile, photo, layer):
         browser.find_element(By.ID, "open-mask").send_keys(str(profile / f"{layer}.png"))
         idle(browser)
         np.testing.assert_array_equal(_mask(browser, profile), hole)
+        assert browser.find_element(By.ID, "message").text == ""
+        Image.new("L", (width, height)).save(profile / "black.png")
+        browser.find_element(By.ID, "open-mask").send_keys(str(profile / "black.png"))
+        idle(browser)
+        assert browser.find_element(By.ID, "message").text == "the mask marks no hole"
 
 
 def test_paint_complete_save_without_a_request(folder, browser, profile, photo):

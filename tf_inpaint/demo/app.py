@@ -22,7 +22,7 @@ from tf_inpaint.demo.session import MASK, Session, Stroke
 from tf_inpaint.demo.visitors import Turns, Visitors
 from tf_inpaint.errors import InputError, one_line
 from tf_inpaint.inference.blending import BLENDINGS
-from tf_inpaint.io.holes import read_holes
+from tf_inpaint.io.holes import read_holes, strange_cover
 from tf_inpaint.io.images import check_image, encode_image, encode_png, read_image, read_mask, restore
 from tf_inpaint.ops.holes import MOST_GROWTH
 from tf_inpaint.ops.levels import EDGE_THRESHOLD
@@ -117,7 +117,8 @@ class _Page:
             session.check_size(*check_image(data))
             values, warning = read_holes(data, self._mask_from) if layer == MASK else (_lines(data), None)
             session.fill(layer, values)
-            return _warned(_state(session), "the mask", [warning] if warning else [])
+            sentences = [warning, strange_cover(values)] if layer == MASK else []
+            return _warned(_state(session), "the mask", [*filter(None, sentences)])
 
     def draw(self):
         stroke = _stroke(_json())

@@ -16,6 +16,7 @@ from tf_inpaint.ops.levels import MASK_THRESHOLD
 
 MASK_SOURCES = ("auto", "light", "dark", "alpha", "colour")
 
+_MOST_COVERED = 0.9  # of the pixels by a hole that somebody meant
 _SETTLED = 0.9  # of the pixels have one of two colours: a mask
 _SOFT = 0.65  # of the pixels, at least, in a mask of a soft brush
 _FEW_COLOURS = 16  # a map of painted regions has no more
@@ -51,6 +52,16 @@ def read_holes(path, mask_from: str = "auto", pixel_limit: int = PIXEL_LIMIT) ->
         return holes_of(image, mask_from)
     except ValueError as error:
         raise InputError(f"the mask {'' if isinstance(path, bytes) else f'{path} '}{error}") from error
+
+
+def strange_cover(marked: np.ndarray) -> str | None:
+    """What is strange about how much a mask, bool [H, W], marks; it follows the file's name. None where nothing is."""
+    cover = marked.mean()
+    if cover == 0:
+        return "marks no hole"
+    if cover == 1:
+        return "covers the whole image and leaves nothing to complete it from"
+    return f"covers {cover:.0%} of the image: inverted?" if cover > _MOST_COVERED else None
 
 
 def holes_of(image: ImageFile, mask_from: str = "auto") -> Holes:

@@ -8,13 +8,12 @@ import numpy as np
 from PIL import Image
 
 from tf_inpaint.errors import InputError
-from tf_inpaint.io.holes import Holes, read_holes
+from tf_inpaint.io.holes import Holes, read_holes, strange_cover
 from tf_inpaint.io.images import ImageFile, as_seen, read_image, read_mask
 from tf_inpaint.ops.holes import grown
 from tf_inpaint.ops.levels import EDGE_THRESHOLD
 from tf_inpaint.predict.jobs import Job, check_inputs
 
-_SUSPICIOUS_COVER = 0.9
 _SUSPICIOUS_EDGES = 0.5
 
 
@@ -76,15 +75,14 @@ def read_task(job: Job, reading: Reading = Reading()) -> Task:
         warnings.append(f"the mask {job.mask} {holes.warning}")
     hint = "is --invert_mask one too many?" if reading.invert else "if its holes are black, add --invert_mask"
     if mask.all():
-        raise InputError(f"the mask {job.mask} covers the whole image and leaves nothing to complete it from; {hint}")
+        raise InputError(f"the mask {job.mask} {strange_cover(mask)}; {hint}")
     mask = grown(mask, reading.grow)
-    cover = mask.mean()
-    if cover == 1:
+    if mask.all():
         raise InputError(f"the mask {job.mask}, grown by {reading.grow} pixels, covers the whole image: grow it less")
-    if cover == 0:
-        warnings.append(f"the mask {job.mask} marks no hole, so {job.output} is a copy of the image; {hint}")
-    elif cover > _SUSPICIOUS_COVER:
-        warnings.append(f"the mask {job.mask} covers {cover:.0%} of the image: inverted? {hint}")
+    strange = strange_cover(mask)
+    if strange:
+        copied = "" if mask.any() else f", so {job.output} is a copy of the image;"
+        warnings.append(f"the mask {job.mask} {strange}{copied} {hint}")
     edges = None
     if job.edges is not None:
         edges = _fitted("edge map", job.edges, read_mask(job.edges) > EDGE_THRESHOLD, job, image, False)

@@ -433,6 +433,12 @@ def test_what_is_strange_about_a_file_is_said(loaded):
     state = loaded.post("/api/layer/mask", _bytes(layer)).get_json()
     assert state["warning"].startswith("the mask is a layer of light and dark paint")
     assert "warning" not in loaded.get("/api/state").get_json()
+    covers = (0, "marks no hole"), (57, "covers 95% of the image: inverted?"), (60, "covers the whole image and leaves")
+    for rows, said in covers:
+        layer = np.zeros((60, 80), np.uint8)
+        layer[:rows] = 255
+        state = loaded.post("/api/layer/mask", _bytes(layer)).get_json()
+        assert state["warning"].startswith(f"the mask {said}")
     file = io.BytesIO()
     frames = [Image.fromarray(np.full((6, 8), level, np.uint8)) for level in (0, 255)]
     frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])

@@ -5,7 +5,7 @@
  */
 
 import { BLENDINGS, around, asSeen, bounds, continueAlpha, enlarged, groups, grown, windowAround } from "./holes.js";
-import { holesOf, linesOf, survey } from "./masks.js";
+import { holesOf, linesOf, strangeCover, survey, warningOf } from "./masks.js";
 import { Network } from "./network.js";
 import { decodePng, encodePng } from "./png.js";
 
@@ -45,8 +45,8 @@ async function open() {
 
 async function request(path, body) {
   const [, what, layer] = path.match(/^\/api\/(\w+)(?:\/(\w+))?$/);
-  await { state() {}, picture: load, layer: (file) => loadLayer(layer, file), stroke: draw, undo, redo, clear, complete }[what](body);
-  return { ...state(), ...(what === "complete" ? { seconds: seconds } : {}) };
+  const warning = await { state() {}, picture: load, layer: (file) => loadLayer(layer, file), stroke: draw, undo, redo, clear, complete }[what](body);
+  return { ...state(), ...(what === "complete" ? { seconds: seconds } : {}), ...(warning ? { warning } : {}) };
 }
 
 function state() {
@@ -80,6 +80,7 @@ async function load(file) {
   revision++;
 }
 
+/** Puts a file in place of a layer; returns a sentence where it is a strange mask. */
 async function loadLayer(layer, blob) {
   const bitmap = await decoded(blob, layer === "mask" ? "mask" : "edge map");
   const { width, height } = picture;
@@ -89,7 +90,10 @@ async function loadLayer(layer, blob) {
   const { levels } = network.card; // above which one counts
   const file = survey((y, count) => pixelsOf(bitmap, { x: 0, y, width, height: count }), width, height, levels.mask);
   bitmap.close();
-  act({ layer, marked: layer === "mask" ? holesOf(file, levels.mask) : linesOf(file, levels.edges) });
+  const marked = layer === "mask" ? holesOf(file, levels.mask) : linesOf(file, levels.edges);
+  act({ layer, marked });
+  if (layer !== "mask") return null;
+  return [warningOf(file, levels.mask), strangeCover(marked)].filter(Boolean).map((sentence) => `the mask ${sentence}`).join("; ");
 }
 
 // Drawing
