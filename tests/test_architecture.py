@@ -36,7 +36,7 @@ ALLOWED = {
     "__main__": {"cli"},
     "training": {"cli", "ops", "layers", "models", "recipes", "config", "data", "datasets", "metrics", "io"}
     | {"checkpoints"},
-    "inference": {"ops", "layers", "recipes", "config", "checkpoints"},
+    "inference": {"ops", "layers", "models", "recipes", "config", "checkpoints"},
     "predict": {"cli", "cluster", "io", "inference", "checkpoints", "ops"},
     "serving": {"cli", "inference", "models", "ops", "io"},
     "export": {"cli", "demo", "io", "checkpoints", "inference", "models", "recipes", "serving"},

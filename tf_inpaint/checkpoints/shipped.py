@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from tf_inpaint.checkpoints.npz import ENDING, read_about
 from tf_inpaint.errors import InputError
@@ -43,6 +44,11 @@ def shipped_file(name=None) -> str:
     if name not in files:
         raise InputError(f"there are no weights named {name!r}; shipped are: {', '.join(files) or 'none'}")
     return files[name]
+
+
+def graph_file(path) -> Path | None:
+    """The file, beside the default weights, of the graph that completes with them; None of other weights."""
+    return Path(path).with_suffix(".graph") if shipped_weights().get(DEFAULT_WEIGHTS) == path else None
 
 
 def terms_of(path) -> str:

@@ -21,8 +21,10 @@ from tf_inpaint.inference.memory import (
     memory_needed,
     parse_memory,
 )
+from tf_inpaint.inference.stored import StoredGraph
 from tf_inpaint.layers.contextual_attention import ContextualAttention
 from tf_inpaint.layers.precision import set_precision
+from tf_inpaint.models.weights import named_weights
 from tf_inpaint.ops.boxes import Box, bounds, crop_window, margins_of, mirrored, paste_window, window_around
 from tf_inpaint.ops.flow import flow_to_image
 from tf_inpaint.ops.images import composite, to_float, to_uint8
@@ -30,6 +32,9 @@ from tf_inpaint.ops.plain import keep_to_levels_beside
 from tf_inpaint.ops.residuals import add_residuals
 
 ATTENTIONS = ("exact", "coarse")
+_IMAGE, _MASK = tf.TensorSpec([None, None, None, 3], tf.uint8), tf.TensorSpec([None, None, None], tf.bool)
+# Of the graphs that come in files.
+_SOURCES = ("inference/graph.py", "layers/*.py", "models/*.py", "ops/*.py", "recipes/base.py", "recipes/lama.py")
 COARSE_STEP = 2  # of rows and columns of positions that are matched
 
 
@@ -155,13 +160,14 @@ class KerasEngine(Engine):
             `ops.residuals`; 0 is what the network predicts.
         attention: "exact"; or "coarse", in which contextual attention matches only every `COARSE_STEP`-th row and
             column of positions.
+        fill: `fill_graph` of the recipe, where that is of these settings.
     Raises:
         InputError: if `max_memory` cannot be read, or `residuals` is out of range, or it or coarse attention is asked
             of a model without contextual attention.
         ValueError: if `attention` is neither.
     """
 
-    def __init__(self, recipe, max_memory=None, precision="float32", residuals=0.0, attention="exact"):
+    def __init__(self, recipe, max_memory=None, precision="float32", residuals=0.0, attention="exact", fill=None):
         if attention not in ATTENTIONS:
             raise ValueError(f"`attention` must be one of {', '.join(ATTENTIONS)}. Received: {attention!r}")
         if not 0 <= residuals <= 1:
@@ -180,6 +186,7 @@ class KerasEngine(Engine):
         made = {"coarse": "coarse", "offsets": "attention"}
         self.images = {made[name] for name in recipe.generator.returned if name in made}
         self.residuals = residuals
+        self._stored = fill
         self.max_memory = installed_memory() if max_memory is None else parse_memory(max_memory)
         attends = recipe.generator.attention
         for layer in attends.layers if attends else ():
@@ -188,11 +195,10 @@ class KerasEngine(Engine):
                 layer.step = COARSE_STEP if attention == "coarse" else 1
         for network in recipe.networks.values():
             set_precision(network, precision)
-        image, mask = tf.TensorSpec([None, None, None, 3], tf.uint8), tf.TensorSpec([None, None, None], tf.bool)
         self._complete, self._fill = (
             tf.function(
                 Completion(recipe, all_outputs=every, residuals=residuals),
-                input_signature=[image, mask, mask] + [mask] * (not every),
+                input_signature=[_IMAGE, _MASK, _MASK] + [_MASK] * (not every),
                 autograph=False,
             )
             for every in (True, False)
@@ -204,7 +210,8 @@ class KerasEngine(Engine):
 
     @property
     def graphs(self):
-        return sum(graph.experimental_get_tracing_count() for graph in (self._complete, self._fill))
+        stored = self._stored is not None and self._stored.made
+        return stored + sum(graph.experimental_get_tracing_count() for graph in (self._complete, self._fill))
 
     def run(self, image, mask, edges, all_outputs):
         graph = self._complete if all_outputs else self._fill_apart
@@ -224,7 +231,10 @@ class KerasEngine(Engine):
         for rows, columns in self._boxes(mask.any(axis=0)):
             wanted = np.zeros_like(mask)
             wanted[:, rows, columns] = mask[:, rows, columns]
-            outputs = self._fill(image, mask, edges, wanted)
+            if self._stored is None:
+                outputs = self._fill(image, mask, edges, wanted)
+            else:
+                outputs = {"completed": self._stored(image, mask, edges, wanted)}
             if results is not None:
                 outputs["completed"] = tf.where(wanted[..., np.newaxis], outputs["completed"], results["completed"])
             results = outputs
@@ -265,6 +275,20 @@ class KerasEngine(Engine):
         """By how much each image is continued, int [B, 2, 2]: before and behind its rows and columns."""
         reached = [np.stack([mask.take(0, axis), mask.take(-1, axis)], 1).any(axis=2) for axis in (1, 2)]
         return self.recipe.generator.margin * np.stack(reached, axis=1).astype(int)
+
+
+def fill_graph(recipe, file):
+    """`Completion` of holes alone by a built recipe of LaMa's without residuals, as a `StoredGraph`."""
+    complete, side = Completion(recipe, all_outputs=False), recipe.generator.minimum_size
+    image, mask = np.zeros([1, side, side, 3], np.uint8), np.zeros([1, side, side], bool)
+    mask[:, side // 2, side // 2] = True
+
+    def fill(*arguments):
+        return complete(*arguments)["completed"]
+
+    signature, example = [_IMAGE, _MASK, _MASK, _MASK], [image, mask, np.zeros_like(mask), mask]
+    weights, options = named_weights(recipe.generator), repr(recipe.options)
+    return StoredGraph(file, _SOURCES, fill, signature, example, weights, options)
 
 
 def padded_size(generator, height, width):

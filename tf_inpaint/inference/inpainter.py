@@ -27,13 +27,13 @@ from tf_inpaint.inference.memory import GATHERED_BYTES_PER_PIXEL
 from tf_inpaint.inference.network import PUBLISHED_SIZE, load_network
 from tf_inpaint.inference.refinement import Refinement, refined_memory, scales_of
 from tf_inpaint.inference.saved_model import SavedModelEngine
-from tf_inpaint.inference.texture import Redraw
+from tf_inpaint.inference.texture import redraw_graph
 from tf_inpaint.ops.boxes import mirrored
 from tf_inpaint.ops.holes import grown
 from tf_inpaint.ops.images import to_uint8
 from tf_inpaint.ops.levels import EDGE_THRESHOLD, MASK_THRESHOLD
 
-TEXTURES = {"none": None, "patches": Redraw()}
+TEXTURES = {"none": None, "patches": redraw_graph()}
 
 
 class Inpainter:
@@ -179,17 +179,13 @@ class Inpainter:
             origin = f"{checkpoint.path}: exported model" + (f", texture {texture}" if texture != "none" else "")
             settings = {"exact_pixels": exact_pixels, "blending": blending, "texture": texture}
             return cls(engine, max_pixels, origin, strategy, engine.trained_size, **settings)
-        network = load_network(checkpoint, padding, temperature, seed)
+        network = load_network(checkpoint, padding, temperature, seed, precision)
         residuals = network.residuals if residuals is None else residuals
         texture = texture or network.texture
         origin = network.origin + (f", residuals {residuals:g}" if residuals else "")
         origin += f", attention {attention}" if attention != "exact" else ""
-        return cls.of(
-            network.recipe,
-            max_memory=max_memory,
-            precision=precision,
-            residuals=residuals,
-            attention=attention,
+        return cls(
+            KerasEngine(network.recipe, max_memory, precision, residuals, attention, network.fill),
             max_pixels=max_pixels,
             origin=origin + (f", texture {texture}" if texture != "none" else ""),
             strategy=strategy,

@@ -5,12 +5,16 @@ from __future__ import annotations
 import dataclasses
 from typing import NamedTuple
 
+import tensorflow as tf
+
 from tf_inpaint.checkpoints.description import describe
 from tf_inpaint.checkpoints.load import load_weights
 from tf_inpaint.checkpoints.npz import About, read_about
-from tf_inpaint.checkpoints.shipped import shipped_weights, terms_of
+from tf_inpaint.checkpoints.shipped import graph_file, shipped_weights, terms_of
 from tf_inpaint.config import load_config, options_from_dict
 from tf_inpaint.errors import InputError
+from tf_inpaint.inference.graph import fill_graph
+from tf_inpaint.inference.stored import StoredGraph
 from tf_inpaint.layers.layer import filled_later
 from tf_inpaint.recipes import RECIPES
 from tf_inpaint.recipes.base import Recipe
@@ -28,6 +32,8 @@ class Network(NamedTuple):
         residuals, texture: what of these suits the weights, see `Inpainter.load`.
         edges_drop: fraction of the images trained on that came without edges, if it is guided.
         origin: where they come from, a line for people.
+        fill: what completes holes as a graph that comes in a file, see `inference.graph.fill_graph`; None: there is no
+            such file.
     """
 
     recipe: Recipe
@@ -36,9 +42,10 @@ class Network(NamedTuple):
     texture: str
     edges_drop: float
     origin: str
+    fill: StoredGraph | None
 
 
-def load_network(checkpoint, padding=None, temperature=None, seed=None) -> Network:
+def load_network(checkpoint, padding=None, temperature=None, seed=None, precision="float32") -> Network:
     """The networks of a `Checkpoint`; other arguments as `Inpainter.load` takes them.
 
     Raises:
@@ -68,13 +75,17 @@ def load_network(checkpoint, padding=None, temperature=None, seed=None) -> Netwo
             recipe.build_generator()
     if as_released:
         recipe.generator.margin, recipe.generator.keeps_levels = 0, False  # of which its test program knows nothing
+    graph = graph_file(checkpoint.path) if precision == "float32" and not tf.distribute.has_strategy() else None
+    fill = graph and fill_graph(recipe, graph)
+    if fill:
+        fill.prepare()
     report = load_weights(checkpoint, recipe.generator, discriminator)
     terms = terms_of(checkpoint.path)
     origin = checkpoint.path + (f" ({terms})" if terms else "") + f": {description}: {report}"
     if recipe.draws:
         origin += f", temperature {options.temperature:g}, seed {options.seed}"
         origin += "; what is known right of a hole or below it is not seen"
-    return Network(recipe, about.trained_size, about.residuals, about.texture, about.edges_drop, origin)
+    return Network(recipe, about.trained_size, about.residuals, about.texture, about.edges_drop, origin, fill)
 
 
 def _about_of(checkpoint, description):
