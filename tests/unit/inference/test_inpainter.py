@@ -449,6 +449,7 @@ def test_refining_takes_memory_for_every_block_up_to_the_largest_size_refined():
 @pytest.mark.slow
 @pytest.mark.parametrize("guided", [False, True])
 def test_refinement_keeps_known_pixels_and_small_holes_are_filled(guided):
+    tf.keras.utils.set_random_seed(0)  # some of what can be drawn fills a hole with one colour
     model = make_recipe("lama", blocks=1, guided=guided)
     exact, refined = (Inpainter.of(model, strategy=strategy) for strategy in ("exact", "refine"))
     image, mask = _example(68, 75)
