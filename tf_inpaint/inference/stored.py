@@ -119,7 +119,7 @@ class StoredGraph:
 
 
 def main():
-    """Writes all files."""
+    """Writes the files that are of no use."""
     from tf_inpaint.checkpoints import open_checkpoint
     from tf_inpaint.inference.network import load_network
     from tf_inpaint.inference.texture import redraw_graph
@@ -127,8 +127,9 @@ def main():
     if not tf.__version__.startswith(_OLDEST):
         raise SystemExit(f"error: TensorFlow {_OLDEST}x writes what later versions read, too; this is {tf.__version__}")
     for graph in (redraw_graph(), load_network(open_checkpoint()).fill):
-        graph.write()
-        print(graph.file)
+        if graph._read() is None:
+            graph.write()
+            print(graph.file)
 
 
 if __name__ == "__main__":
