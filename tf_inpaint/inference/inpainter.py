@@ -23,7 +23,7 @@ from tf_inpaint.inference.large import (
     thickness,
     thin_parts,
 )
-from tf_inpaint.inference.memory import GATHERED_BYTES_PER_PIXEL
+from tf_inpaint.inference.memory import GATHERED_BYTES_PER_PIXEL, memory_of_textures
 from tf_inpaint.inference.network import PUBLISHED_SIZE, load_network
 from tf_inpaint.inference.refinement import Refinement, refined_memory, scales_of
 from tf_inpaint.inference.saved_model import SavedModelEngine
@@ -267,6 +267,7 @@ class Inpainter:
 
     def _outputs_of(self, batch, all_outputs):
         """`outputs` of arrays as of `_batch`, by a strategy that is not "auto"."""
+        self._check_textures(batch[1])
         run = partial(self._run, all_outputs=all_outputs, with_offsets=self.strategy == "resize")
         if self._is_large(*batch[1].shape[1:]):
             self._check_pixels(*batch[1].shape[1:])
@@ -320,6 +321,8 @@ class Inpainter:
         joint_sizes = {self.joint_size(mask[0]) for _, mask, _ in batches}
         if len(joint_sizes) != 1 or None in joint_sizes:
             raise ValueError(f"`examples` must share a `joint_size`. Received: {joint_sizes}")
+        for _, mask, _ in batches:
+            self._check_textures(mask)
         padded = [_padded(batch, *next(iter(joint_sizes))) for batch in batches]
         together = self._run(*(np.concatenate(arrays) for arrays in zip(*padded)), all_outputs)
         cut = [
@@ -343,11 +346,22 @@ class Inpainter:
             holes: the former name of `mask`.
         """
         mask = holes if mask is None else mask
+        needed = self._memory_of_network(height, width, batch, mask)
+        if needed is None or mask is None:
+            return needed
+        return max(needed, *map(self._memory_of_textures, mask.reshape(-1, *mask.shape[-2:])))
+
+    def _memory_of_network(self, height, width, batch, mask):
         if not self._is_large(height, width):
             return self.engine.memory(height, width, batch, mask if self._blend is None else None)
         side = max(round(self.exact_pixels**0.5), self.trained_size)  # the network sees no more at once
         needed = self.engine.memory(min(side, height), min(side, width))
         return None if needed is None else needed + GATHERED_BYTES_PER_PIXEL * height * width * batch
+
+    def _memory_of_textures(self, mask):
+        """Of drawing them under a mask, bool [H, W]; 0 where there are none, or the networks are not known."""
+        drawn = self._redraw is not None and self.recipe is not None
+        return memory_of_textures(self.recipe.generator, mask) if drawn else 0.0
 
     def _refined(self, image, mask, edges, all_outputs):
         """`outputs` of one image by refinement; as by "exact" where that has one scale or nothing to fill."""
@@ -463,16 +477,20 @@ class Inpainter:
 
     def _check_size(self, batch, height, width, mask):
         self._check_pixels(height, width)
-        self._check_memory(self.memory(height, width, batch, mask), batch, height, width)
+        self._check_memory(self._memory_of_network(height, width, batch, mask), batch, height, width)
 
-    def _check_memory(self, needed, batch, height, width):
+    def _check_textures(self, masks):
+        """Before a network runs in vain."""
+        for mask in masks:
+            self._check_memory(self._memory_of_textures(mask), 1, *mask.shape, "or texture none")
+
+    def _check_memory(self, needed, batch, height, width, remedy="or the strategy crop or resize"):
         allowed = self.engine.max_memory
         if needed is not None and needed > allowed:
             many = f"{batch} images of " if batch > 1 else ""
             raise InputError(
                 f"{many}{width} x {height} pixels would take about {needed / 2**30:.1f} GiB of memory, more than the "
-                f"{allowed / 2**30:.1f} GiB allowed; raise max_memory, take a smaller image, "
-                "or the strategy crop or resize"
+                f"{allowed / 2**30:.1f} GiB allowed; raise max_memory, take a smaller image, {remedy}"
             )
 
 

@@ -7,6 +7,7 @@ import os
 import re
 
 from tf_inpaint.errors import InputError
+from tf_inpaint.inference.texture import redrawing_memory
 from tf_inpaint.ops.attention import attention_memory
 
 _PROGRAM = 0.75 * 2**30  # TensorFlow
@@ -64,6 +65,11 @@ def memory_needed(generator, height, width, max_memory, batch=1, hole=None):
     keys, queries = ([-(-side // stride) for side in sides] for sides in ((height, width), (rows, columns)))
     attention = attention_memory(queries, keys, attention_budget(max_memory), batch)
     return fixed + max(maps, 0.4 * maps + attention)  # few maps are as large as the image
+
+
+def memory_of_textures(generator, mask):
+    """The same for `inference.texture`, once a network has predicted what is under a mask, bool [H, W]."""
+    return _fixed(generator) + redrawing_memory(mask)
 
 
 def memory_of_refining(generator, height, width):

@@ -33,8 +33,8 @@ _TIMES = [2**level for level in range(16)]  # by which levels are shrunk
 _ROUNDS = (6, 4, 2)  # of search and vote, from the coarsest level on; the last number for all finer ones
 _WHOLE_ROUNDS = 3  # of those of the coarsest level, that compare all with all
 _MOST_PAIRS = 200_000_000  # that are compared in a round: of more, known patches on a grid only
-_MOST_PIXELS = 600_000  # of a level in which patches are searched; larger ones take what was found, enlarged
-_REACH = 256  # least side of what is searched around a hole
+MOST_PIXELS = 600_000  # of a level in which patches are searched; larger ones take what was found, enlarged
+REACH = 256  # least side of what is searched around a hole
 _CELL = 32  # pixels: holes in cells of this side are drawn together where at most one such cell lies between
 _AT_ONCE = 1024
 _NEARLY_HALF = 0.47  # by which values are rounded: halves, which means of pixels are, would fall to either side
@@ -133,7 +133,7 @@ def _window(mask, cells):
     size = tf.shape(mask)
     near = _bounds(cells).enlarged(_CELL).within(size)
     hole = _bounds(tf.slice(mask, near.first, near.size))
-    side = tf.maximum(_REACH, 2 * tf.reduce_max(hole.size))
+    side = tf.maximum(REACH, 2 * tf.reduce_max(hole.size))
     corner = (2 * near.first + hole.first + hole.end - side) // 2  # ONNX rounds quotients below 0 otherwise
     corner = tf.maximum(tf.minimum(corner, size - side), 0)
     return corner, tf.minimum(corner + side, size) - corner
@@ -154,7 +154,7 @@ def _synthesize(image, guide, mask):
     def draw(index, times, drawn, field, across, found):
         level = _Level.of(planes, times)
         rounds = tf.gather(_ROUNDS, tf.minimum(index, len(_ROUNDS) - 1))
-        rounds = tf.where(found & (tf.size(level.whole) > _MOST_PIXELS), 0, rounds)
+        rounds = tf.where(found & (tf.size(level.whole) > MOST_PIXELS), 0, rounds)
 
         def search(number, drawn, matches):
             """A round; of a level that goes on from a coarser one, round -1 draws what that found."""
@@ -199,7 +199,7 @@ def _synthesize(image, guide, mask):
 def _coarsest(mask):
     """By how much the coarsest level is shrunk, a power of two: int32."""
     times, across = tf.constant(_TIMES), _thickness(mask)
-    wanted = (across > _COARSEST * times) | (tf.size(mask) // times // times > _MOST_PIXELS)
+    wanted = (across > _COARSEST * times) | (tf.size(mask) // times // times > MOST_PIXELS)
     larger = wanted & (tf.reduce_min(tf.shape(mask)) >= 2 * times * _SMALLEST)
     return tf.gather(times, tf.argmin(tf.cast(larger, tf.int32)))  # the first that is not
 
@@ -263,7 +263,7 @@ class _Level(NamedTuple):
             blur = _BLUR * tf.maximum(1.0, tf.cast(_thickness(mask), tf.float32) / _FAMILIAR)
             return _GUIDANCE * _blurred(guide, blur)
 
-        colours = tf.cond(tf.size(mask) <= _MOST_PIXELS, colours, lambda: guide)
+        colours = tf.cond(tf.size(mask) <= MOST_PIXELS, colours, lambda: guide)
         filled = tf.reshape(tf.where(hole, guide, image), [-1, 3])
         return cls(
             height,

@@ -533,6 +533,20 @@ def test_textures_are_drawn_after_whatever_completes(recipe, inpainter):
         Inpainter.of(recipe, texture="oil")
 
 
+def test_what_textures_take_is_estimated_and_refused_in_time(recipe, monkeypatch):
+    image, mask = np.zeros((700, 700, 3), np.uint8), np.zeros((700, 700), bool)
+    mask[150:550, 150:550] = True
+    plain, textured = (Inpainter.of(recipe, texture=texture, strategy="resize") for texture in ("none", "patches"))
+    needed = textured.memory(700, 700, 1, mask)
+    assert 500 << 20 < needed - plain.engine.memory(64, 64) < 700 << 20 and needed > plain.memory(700, 700, 1, mask)
+    scarce = Inpainter.of(recipe, texture="patches", strategy="resize", max_memory=needed - 1)
+    monkeypatch.setattr(scarce.engine, "run", None)  # nothing is completed in vain
+    for complete in (scarce.complete, lambda *example: scarce.complete(*(array[np.newaxis] for array in example))):
+        with pytest.raises(InputError, match="700 x 700 pixels would take .*, or texture none"):
+            complete(image, mask)
+    scarce._check_textures(mask[np.newaxis, :100])  # no hole
+
+
 def test_images_with_edges_in_a_hole_stay_as_the_network_draws_them():
     guided = make_recipe("deepfill_v2", guided=True)
     image, mask = RNG.integers(0, 256, (2, 64, 64, 3), np.uint8), np.zeros((2, 64, 64), bool)

@@ -101,7 +101,7 @@ def test_holes_at_the_border():
 def test_levels_too_large_to_search_take_what_was_found(monkeypatch):
     image, mask = _checks(128, 128, 8) // 2 + _noise(128, 128) // 4, _hole(128, 128, (40, 90), (40, 90))
     searched = redraw(image, _filled(image, mask, 120), mask)
-    monkeypatch.setattr(texture, "_MOST_PIXELS", 64 * 64)
+    monkeypatch.setattr(texture, "MOST_PIXELS", 64 * 64)
     rough = _graph()(image, _filled(image, mask, 120), mask)
     assert not np.array_equal(searched, rough)
     for drawn in (searched, rough):
