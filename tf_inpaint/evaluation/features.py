@@ -20,6 +20,7 @@ from tf_inpaint.evaluation.fid import (
     FeatureFile,
     frechet_distance,
     frechet_distance_of_few,
+    inception_score,
     kernel_mean,
     mean_and_covariance,
 )
@@ -33,6 +34,7 @@ from tf_inpaint.features.efficientnet_lite import (
     REMEDY,
     STAGES,
     EfficientNetLite0,
+    classifier,
     installed,
     packaged_file,
 )
@@ -46,6 +48,7 @@ _KERAS = {  # network, the file that Keras keeps of its weights
 }
 DOWNLOAD = "download"
 FEATURE_DISTANCE, FEATURE_FID, KID, VGG, FID = "feature_distance", "feature_fid", "kid", "vgg_distance", "fid"
+FEATURE_IS = "feature_is"
 LPIPS = "lpips"
 
 
@@ -176,7 +179,7 @@ class Features:
             self._networks[FEATURE_DISTANCE] = LiteFeatures
         else:
             why = f"its network comes with a package: {REMEDY}"
-            self.missing.update(dict.fromkeys((FEATURE_DISTANCE, FEATURE_FID, KID), why))
+            self.missing.update(dict.fromkeys((FEATURE_DISTANCE, FEATURE_FID, KID, FEATURE_IS), why))
         if lpips_trunk is None:
             self.missing[LPIPS] = "give --lpips_trunk FILE, torchvision's file of AlexNet or VGG16"
         elif not lpips.installed():
@@ -241,6 +244,8 @@ class Features:
             found[FEATURE_FID] = _frechet_distances(count, truth, others, POOLED_CHANNELS)
             of_truth = kernel_mean(truth)
             found[KID] = [of_truth + kernel_mean(other) - 2.0 * kernel_mean(other, truth) for other in others]
+            kernel, bias = classifier()
+            found[FEATURE_IS] = [inception_score(rows @ kernel + bias for rows in other()) for other in others]
         return found
 
     def _sets(self, network, indices, shard_of):

@@ -1,4 +1,4 @@
-"""FID and KID: features of images on disk, and distances of sets of them, which are streamed from there."""
+"""FID, KID and Inception Score: features of images on disk, and what is measured of sets of them."""
 
 from __future__ import annotations
 
@@ -116,6 +116,25 @@ def kernel_mean(ours: Chunks, theirs: Chunks | None = None) -> float:
             total -= _kernel(np.sum(rows * rows, axis=1), rows.shape[1]).sum()
             count -= len(rows)
     return float(total / count)
+
+
+def inception_score(chunks: Iterable[np.ndarray]) -> float:
+    """exp of the mean divergence KL(p(y|x) || p(y)), 1 up to the number of classes.
+
+    Args:
+        chunks: logits of p(y|x), a row [K] for each image, in chunks [n, K].
+    Reference: Salimans et al. 2016, "Improved Techniques for Training GANs", section 4.
+    Deviations: over all images at once, not a mean of ten parts.
+    """
+    count, information, total = 0, 0.0, 0.0
+    for logits in chunks:
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        logarithms = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        probabilities = np.exp(logarithms)
+        count, total = count + len(logits), total + probabilities.sum(axis=0)
+        information += np.sum(probabilities * logarithms)
+    mean = total / count
+    return float(np.exp(information / count - np.sum(mean * np.log(np.maximum(mean, np.finfo(float).tiny)))))
 
 
 def frechet_distance(mean_a, covariance_a, mean_b, covariance_b) -> float:

@@ -8,7 +8,16 @@ import numpy as np
 import tensorflow as tf
 
 from tf_inpaint import metrics
-from tf_inpaint.evaluation.features import FEATURE_DISTANCE, FEATURE_FID, FID, KID, LPIPS, VGG, Features
+from tf_inpaint.evaluation.features import (
+    FEATURE_DISTANCE,
+    FEATURE_FID,
+    FEATURE_IS,
+    FID,
+    KID,
+    LPIPS,
+    VGG,
+    Features,
+)
 from tf_inpaint.evaluation.tasks import Task
 from tf_inpaint.ops.levels import from_levels
 
@@ -70,6 +79,15 @@ MEASURES = (
         "pooled features (unbiased: may be below 0; not the network of published KIDs)",
         LOWER,
         digits=6,
+    ),
+    Measure(
+        FEATURE_IS,
+        SET,
+        _LITE,
+        "exp of mean KL(p(y|c) || mean of p) over the classes y of ImageNet (not the network of published Inception "
+        "Scores; knows nothing of the truth, and grows with the number of pictures)",
+        HIGHER,
+        digits=2,
     ),
     Measure(LPIPS, WHOLE, "AlexNet or VGG16 features", "Zhang 2018, version 0.1, with its learnt weights", LOWER),
     Measure("psnr", WHOLE, _DB, "-10 log10 mean((c-t)^2), at most 100", HIGHER, metrics.psnr, 3),

