@@ -111,7 +111,7 @@ def _over(indices, one_form_of=("lama",)):
     return pytest.mark.parametrize("case", cases, indirect=True)
 
 
-over_all = _over(range(len(CASES)))
+over_all = _over(range(len(CASES)), one_form_of=RECIPES)
 GENERATORS = [i for i, (_, options, _) in enumerate(CASES) if "gan" not in options]
 over_generators = _over(GENERATORS)
 over_generators_one_form_often = _over(GENERATORS, one_form_of=("deepfill_v1", "deepfill_v2", "lama"))
