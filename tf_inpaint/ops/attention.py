@@ -109,7 +109,6 @@ def _attend_at_once(queries, keys, norms, valid, background, matching):
     known = valid[:, tf.newaxis, tf.newaxis]  # [B or 1, 1, 1, kh, kw]
     scores = patch_similarity(queries, keys, matching.ksize) * factor[:, tf.newaxis, tf.newaxis]  # [B, h, w, kh, kw]
     scores = propagate(scores) * known if matching.propagation else scores
-    b = queries.shape[0] or b
     weights = tf.nn.softmax(tf.reshape(scores, [b, h, w, kh * kw]))
     weights = tf.reshape(weights, [b, h, w, kh, kw]) * known
     weights = tf.maximum(weights, matching.floor) if matching.floor else weights

@@ -198,14 +198,6 @@ def _diagonal_sum(matrix, steps):
     Of the queries but for the last `_spare(steps, stride)`, whose sums would reach into the next image.
     """
     b, queries, stride = _sides(matrix)
-    if not matrix.shape[0]:  # no slices can be taken of an empty batch: it gets an image, and is empty again
-        empty = tf.cast(tf.equal(b, 0), tf.int64)
-        sums = _diagonal_sum_of(_pad(matrix, 0, 0, empty), steps, b + empty, queries, stride)
-        return tf.slice(sums, [0, 0, 0], [b, -1, -1])  # not by indices, whose gradient is a copy
-    return _diagonal_sum_of(matrix, steps, b, queries, stride)
-
-
-def _diagonal_sum_of(matrix, steps, b, queries, stride):
     spare = _spare(steps, stride)
     sums = _sum_of_slices(tf.reshape(matrix, [-1]), steps, (b * queries - spare) * stride)
     if matrix.shape[0] != 1:  # no sums of the last image's spare queries: any number will do
@@ -244,6 +236,4 @@ def _pad(values, axis, before, after):
 
 
 def _sides(values):
-    """Sides as tensors, but a batch that is known, and not empty, as a number: that it is known is not to be lost."""
-    batch, *others = tf.unstack(tf.shape(values, out_type=tf.int64))
-    return [values.shape[0] or batch, *others]
+    return tf.unstack(tf.shape(values, out_type=tf.int64))

@@ -160,17 +160,6 @@ def test_dynamic_sizes_and_known_static_shapes():
         np.testing.assert_allclose(output, layer((features, features, hole))[0], atol=1e-6)
 
 
-@pytest.mark.parametrize("max_memory", [None, 1 << 30])
-@pytest.mark.parametrize("step", [1, 2])
-def test_an_empty_batch_has_an_empty_result(step, max_memory):
-    layer = ContextualAttention(step=step, max_memory=max_memory)
-    signature = [tf.TensorSpec([None, None, None, channels]) for channels in (3, 3, 1)]
-    graph = tf.function(lambda *inputs: layer(inputs), input_signature=signature, autograph=False)
-    for attend in (graph, lambda *inputs: layer(inputs)):
-        output, offsets = attend(tf.zeros([0, 12, 8, 3]), tf.zeros([0, 8, 8, 3]), tf.zeros([0, 8, 8, 1]))
-        assert (output.shape, offsets.shape) == ((0, 12, 8, 3), (0, 6, 4, 2))
-
-
 def test_a_large_image_of_known_size_can_be_traced():
     layer = ContextualAttention(max_memory=1 << 30)
     features, mask = tf.TensorSpec([1, 512, 512, 2]), tf.TensorSpec([1, 512, 512, 1])
