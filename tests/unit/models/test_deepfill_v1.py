@@ -26,6 +26,7 @@ def test_coarse_only_is_the_first_stage(generator):
     np.testing.assert_allclose(generator.coarse_only(batch), generator(batch)["coarse"], atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [DeepFillV1Generator, DeepFillV2Generator])
 @pytest.mark.parametrize("padding, minimum", [("SAME", 8), ("SYMMETRIC", 64), ("REFLECT", 72)])
 def test_minimum_size_works_and_is_minimal(make, padding, minimum):

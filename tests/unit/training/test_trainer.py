@@ -176,6 +176,7 @@ def test_a_signal_finishes_the_step_and_saves(toy_config):
     assert [line["step"] for line in scalars(config)] == [2, 3]  # no step is missing from the curves
 
 
+@pytest.mark.slow
 def test_a_finished_run_stays_as_it_is_and_goes_on_to_more_steps(toy_config):
     first, _ = train(toy_config())
     before = saved(first)
@@ -351,7 +352,7 @@ def test_a_new_run_starts_from_the_weights_of_another(toy_config, monkeypatch):
     assert opened == ["elsewhere"]
 
 
-@pytest.mark.parametrize("strategy", ["one_device", "mirrored"])
+@pytest.mark.parametrize("strategy", ["one_device", pytest.param("mirrored", marks=pytest.mark.slow)])
 def test_several_steps_in_a_call_are_the_same_run(toy_config, strategy):
     def run(name, **training):
         common = {"steps": 7, "log_every": 5, "checkpoint_every": 3, "ema_decay": 0.5, "strategy": strategy}
