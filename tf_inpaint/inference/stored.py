@@ -106,7 +106,8 @@ class StoredGraph:
                 return tf.graph_util.import_graph_def(definition, given, [result], name="")[0]
 
             resources = [tf.TensorSpec([], tf.resource)] * len(handles)
-            graph = tf.compat.v1.wrap_function(imported, [*self._signature, *resources])
+            # By this name: `serving.lite` removes what "_function" names, which conversions leave behind.
+            graph = tf.compat.v1.wrap_function(imported, [*self._signature, *resources], name="stored")
             return lambda *tensors: graph(*tensors, *handles)
         except (OSError, LookupError, StopIteration, ValueError, zlib.error, DecodeError, tf.errors.OpError):
             return None  # of a TensorFlow to come, maybe
