@@ -26,11 +26,14 @@ def redraw_graph():
 
 def redrawing_memory(mask: np.ndarray) -> float:
     """About how many bytes `redraw` takes for a mask, bool [H, W], beside the program; a little more than measured."""
+    size, reach = mask.shape, _JOINED // 2
+    left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    mask = mask[max(0, top - reach) : top + height + reach, max(0, left - reach) : left + width + reach]
     near = cv2.dilate(mask.astype(np.uint8), np.ones([_JOINED] * 2, np.uint8))
     needed = 0.0
     for left, top, width, height, _ in cv2.connectedComponentsWithStats(near)[2][1:]:  # one after the other
         side = max(REACH, 2 * (max(width, height) - _JOINED + 1))
-        pixels, times = float(np.prod(np.minimum(side, mask.shape))), 1
+        pixels, times = float(np.prod(np.minimum(side, size))), 1
         while pixels > MOST_PIXELS * times**2:
             times *= 2
         hole = mask[top : top + height, left : left + width].astype(np.uint8)
